@@ -1,0 +1,314 @@
+//! The checked configuration: what the rest of the program reads. Nothing after start looks at the raw text again.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::{DataType, Schema};
+use crate::plan::Topology;
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub gateway: Gateway,
+    pub store: Store,
+    pub admin: Admin,
+    pub log_level: log::LevelFilter,
+    pub broker: Broker,
+    /// In order of name; `topology.sources` has the same indices.
+    pub sources: Vec<Source>,
+    /// In order of name; `topology.queries` has the same indices.
+    pub queries: Vec<Query>,
+    /// In order of name.
+    pub sinks: Vec<Sink>,
+    pub topology: Topology,
+}
+
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    pub id: String,
+    pub region: String,
+    pub data_dir: PathBuf,
+    pub clock: Clock,
+}
+
+/// When the wall clock is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// When the kernel says that it is synchronised.
+    Kernel,
+    /// Always: the box has a battery-backed clock.
+    Rtc,
+}
+
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// Hard cap on everything under `data_dir`, WAL and reserve included.
+    pub size_max_bytes: u64,
+    /// How long ingested messages are kept beyond what replay needs; zero keeps none.
+    pub keep_raw: Duration,
+    /// Least time between two commits; zero commits as fast as fsync allows.
+    pub commit_interval: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// `/metrics` and `/healthz`; `None` when switched off (`listen = ""`).
+    pub listen: Option<SocketAddr>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Broker {
+    pub listeners: Vec<Listener>,
+    pub limits: BrokerLimits,
+}
+
+#[derive(Clone, Debug)]
+pub struct Listener {
+    pub bind: SocketAddr,
+    pub protocol: Protocol,
+    pub allow_anonymous: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Mqtt,
+}
+
+/// Every bound of the broker. Names are those of the configuration's `[broker]` table, where durations are written
+/// "10s" and sizes "256KiB".
+#[derive(Clone, Debug, PartialEq)]
+pub struct BrokerLimits {
+    pub connections_max: usize,
+    pub connections_per_second_max: u32,
+    pub connect_timeout: Duration,
+    pub write_timeout: Duration,
+    pub packet_bytes_max: usize,
+    /// Unacknowledged publishes a connection may have.
+    pub inflight_max: u16,
+    /// Bytes of unacknowledged publishes over all connections.
+    pub inflight_bytes_max: usize,
+    pub subscriptions_per_client_max: usize,
+    pub topic_levels_max: usize,
+    pub properties_bytes_max: usize,
+    /// Messages and bytes waiting for one live subscriber.
+    pub queue_messages_max: usize,
+    pub queue_bytes_max: usize,
+    /// Sessions that keep inbound QoS 2 packet ids while their client is away, and for how long at most.
+    pub sessions_max: usize,
+    pub session_expiry_max: Duration,
+    /// The longest keep-alive; a v5 client that asks for more, or for none, is told this. Zero: whatever the client says.
+    pub keep_alive_max: Duration,
+}
+
+impl Default for BrokerLimits {
+    fn default() -> BrokerLimits {
+        BrokerLimits {
+            connections_max: 1_000,
+            connections_per_second_max: 200,
+            connect_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(20),
+            packet_bytes_max: 1 << 20,
+            inflight_max: 100,
+            inflight_bytes_max: 64 << 20,
+            subscriptions_per_client_max: 100,
+            topic_levels_max: 32,
+            properties_bytes_max: 16 << 10,
+            queue_messages_max: 1_000,
+            queue_bytes_max: 1 << 20,
+            sessions_max: 10_000,
+            session_expiry_max: Duration::from_secs(7 * 86_400),
+            keep_alive_max: Duration::ZERO,
+        }
+    }
+}
+
+/// A stream of rows. Its columns and its watermark rule stand in `Topology::sources[i]` under the same index.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub name: String,
+    pub input: Input,
+    pub format: Format,
+    /// The full row: captures first, then the declared columns, then `arrived_at` where there is no `event_time`.
+    pub schema: Schema,
+    /// How many leading columns of `schema` are captured from the topic (or, for Modbus, the device's name).
+    pub captures: usize,
+    /// Whether the last column is `arrived_at`.
+    pub arrived_at: bool,
+}
+
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The topic's levels: literal, or captured in the order of the schema's first columns; `+` takes any one level,
+    /// `#` at the end the rest.
+    Mqtt { levels: Vec<Level> },
+    Modbus(Modbus),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Level {
+    Literal(String),
+    Capture(String),
+    AnyOne,
+    AnyRest,
+}
+
+#[derive(Clone, Debug)]
+pub enum Format {
+    Json {
+        /// One for each declared column: the path of object keys that leads to it (`"a.b"` in `fields`), by default its name.
+        paths: Vec<Vec<String>>,
+    },
+    /// The payload untouched, as the column `payload BYTES`.
+    Raw,
+}
+
+#[derive(Clone, Debug)]
+pub struct Modbus {
+    pub host: String,
+    pub port: u16,
+    pub unit: u8,
+    pub interval: Duration,
+    pub timeout: Duration,
+    /// Value of the `device` column.
+    pub device: String,
+    pub registers: Vec<Register>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Register {
+    pub name: String,
+    pub table: RegisterTable,
+    pub address: u16,
+    pub encoding: Encoding,
+    pub order: WordOrder,
+    /// The raw number times this; 1.0 by default. A scaled register is DOUBLE.
+    pub scale: f64,
+    pub data_type: DataType,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RegisterTable {
+    Holding,
+    Input,
+    Coil,
+    Discrete,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    Bool,
+    Int16,
+    Uint16,
+    Int32,
+    Uint32,
+    Float32,
+    Float64,
+}
+
+/// The order in which a device puts the bytes of a 32-bit value A B C D (A the most significant) on the wire;
+/// 64-bit values follow the same scheme (word order, byte order within a word).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WordOrder {
+    Abcd,
+    Cdab,
+    Badc,
+    Dcba,
+}
+
+/// Where a query's rows go. The bound plan is `Topology::queries[i]` under the same index.
+#[derive(Clone, Debug)]
+pub struct Query {
+    pub name: String,
+    pub sql: String,
+    pub into: Vec<Route>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Index into `Settings::sinks`.
+    pub sink: usize,
+    pub topic: TopicTemplate,
+    /// Index of the output column that is the record's key.
+    pub key: Option<usize>,
+    pub format: OutputFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputFormat {
+    Json,
+    /// The one BYTES or STRING column with this index is the whole record.
+    Raw(usize),
+}
+
+/// `{region}` and `{gateway}` are already filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicTemplate {
+    pub parts: Vec<TopicPart>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TopicPart {
+    Literal(String),
+    /// Index of an output column of type STRING.
+    Column(usize),
+}
+
+impl TopicTemplate {
+    /// The topic, where no column takes part in it.
+    pub fn literal(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [TopicPart::Literal(topic)] => Some(topic),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Sink {
+    pub name: String,
+    pub kafka: Kafka,
+    pub overflow: Overflow,
+    /// This sink's part of the store.
+    pub share_max_bytes: u64,
+    /// Records older than this are not delivered but counted as `expired`.
+    pub max_age: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    DropOldest,
+    DropNewest,
+    Block,
+}
+
+#[derive(Clone)]
+pub struct Kafka {
+    /// `bootstrap.servers`.
+    pub brokers: String,
+    pub delivery: Delivery,
+    /// Carries the committed offset; by default the first literal topic routed to this sink.
+    pub offsets_topic: Option<String>,
+    /// Passed to librdkafka; may hold secrets.
+    pub options: BTreeMap<String, String>,
+    /// Records a second while draining; `None`: as fast as Kafka takes them.
+    pub drain_records_per_second_max: Option<u32>,
+    pub accept_duplicates: bool,
+}
+
+/// Never prints `options`, which may hold passwords.
+impl std::fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kafka")
+            .field("brokers", &self.brokers)
+            .field("delivery", &self.delivery)
+            .field("offsets_topic", &self.offsets_topic)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    ExactlyOnce,
+    AtLeastOnce,
+}

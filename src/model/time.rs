@@ -1,0 +1,63 @@
+//! Time as the engine sees it: numbers that come in from outside.
+
+use std::time::Duration;
+
+/// Milliseconds since 1970-01-01 00:00 UTC; event times, watermarks and `now` are all of this.
+pub type Millis = i64;
+
+/// The clock of one tick, read by the shell and handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    pub millis: Millis,
+    /// The kernel says the clock is synchronised, or the configuration vouches for it. Untrusted time moves no
+    /// event-time watermark and clamps nothing.
+    pub trusted: bool,
+    /// The clock made a step too large to absorb right before this tick: what was derived from `now` alone starts anew.
+    pub stepped: bool,
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{text:?} is no duration: write a number and a unit, as in \"500ms\", \"5s\", \"10m\", \"24h\" or \"7d\"")]
+pub struct ParseDurationError {
+    text: String,
+}
+
+/// Parses `500ms`, `5s`, `10m`, `24h`, `7d`; a bare `0` needs no unit.
+pub fn parse_duration(text: &str) -> Result<Duration, ParseDurationError> {
+    let error = || ParseDurationError { text: text.to_owned() };
+    let trimmed = text.trim();
+    if trimmed == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let digits = trimmed.find(|c: char| !c.is_ascii_digit()).ok_or_else(error)?;
+    let number: u64 = trimmed[..digits].parse().map_err(|_| error())?;
+    let unit_ms: u64 = match trimmed[digits..].trim_start() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(error()),
+    };
+    // Three thousand years are enough, and keep every sum with an event time inside an i64.
+    number.checked_mul(unit_ms).filter(|ms| *ms <= 100_000_000_000_000).map(Duration::from_millis).ok_or_else(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let ms = |text| parse_duration(text).map(|d| d.as_millis());
+        assert_eq!(ms("0"), Ok(0));
+        assert_eq!(ms("250ms"), Ok(250));
+        assert_eq!(ms("5s"), Ok(5_000));
+        assert_eq!(ms("10 m"), Ok(600_000));
+        assert_eq!(ms("24h"), Ok(86_400_000));
+        assert_eq!(ms("7d"), Ok(604_800_000));
+        for wrong in ["", "5", "s", "-5s", "5 weeks", "99999999999999999999s", "9999999999999d", "1.5s"] {
+            assert!(ms(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The typed logical plan: what `sql` binds a text to and what `engine` runs.
+//!
+//! Holds always: every name is resolved to a position, every expression has its Flink type, and every implicit
+//! coercion of Flink stands in the tree as a [`ExprKind::Cast`]. So nothing is looked up while rows flow.
+//! New families of SQL (sessions, OVER, joins, MATCH_RECOGNIZE) are new [`NodeKind`]s.
+//! Knows nothing of SQL text, files or the network.
+
+mod expr;
+
+pub use expr::{ArithmeticOp, CompareOp, Expr, ExprKind, Function, TimeUnit};
+
+use crate::model::{Millis, Schema};
+
+/// Everything one engine runs: the sources and the queries over them.
+#[derive(Clone, Debug, Default)]
+pub struct Topology {
+    /// In order of name; the engine takes sources in this order within a tick.
+    pub sources: Vec<Source>,
+    pub queries: Vec<Query>,
+}
+
+/// A stream of rows with an event time.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub name: String,
+    pub schema: Schema,
+    pub watermark: Watermark,
+}
+
+/// How a source's rows move event time (DESIGN.md section 7).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Watermark {
+    /// No event time: only stateless queries may read it.
+    None,
+    /// Flink's: one time line, watermark = largest `event time - delay_ms` so far, from 0 on.
+    Source { delay_ms: Millis },
+    /// One time line per value of `Schema::device`.
+    Device(DeviceWatermark),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceWatermark {
+    pub delay_ms: Millis,
+    /// A device without rows for this long no longer holds back the others.
+    pub idle_after_ms: Millis,
+    /// A device further than this behind the median of the active ones leaves the minimum.
+    pub lag_max_ms: Millis,
+    /// Event times further than this ahead of a trusted `now` are clamped to `now + max_skew_ms`.
+    pub max_skew_ms: Option<Millis>,
+    /// Windows keyed by device close after this long without a row of theirs; `None`: only by the device's own watermark.
+    pub close_after_ms: Option<Millis>,
+}
+
+/// One bound SELECT.
+#[derive(Clone, Debug)]
+pub struct Query {
+    pub name: String,
+    pub root: Node,
+}
+
+impl Query {
+    /// Indices into [`Topology::sources`] of all that the query reads, ascending, each once.
+    pub fn sources(&self) -> Vec<usize> {
+        let mut found = Vec::new();
+        self.root.visit(&mut |node| {
+            if let NodeKind::Scan { source } = node.kind {
+                found.push(source);
+            }
+        });
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Whether the query keeps anything between two rows.
+    pub fn is_stateful(&self) -> bool {
+        let mut stateful = false;
+        self.root.visit(&mut |node| stateful |= !matches!(node.kind, NodeKind::Scan { .. } | NodeKind::Filter { .. } | NodeKind::Project { .. } | NodeKind::Window { .. }));
+        stateful
+    }
+}
+
+/// A relational operator with the schema of its output.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub kind: NodeKind,
+    pub schema: Schema,
+}
+
+#[derive(Clone, Debug)]
+pub enum NodeKind {
+    Scan { source: usize },
+    /// Keeps rows for which the predicate is TRUE.
+    Filter { input: Box<Node>, predicate: Expr },
+    Project { input: Box<Node>, exprs: Vec<Expr> },
+    /// A window table function without aggregation: each row once per window that holds it, with the columns
+    /// window_start, window_end and window_time appended.
+    Window { input: Box<Node>, time: usize, windowing: Windowing },
+    /// A window table function with GROUP BY window_start, window_end and `keys`.
+    /// Output: the keys, the aggregates, window_start, window_end, window_time.
+    WindowAggregate { input: Box<Node>, time: usize, windowing: Windowing, keys: Vec<Expr>, aggregates: Vec<Aggregate> },
+}
+
+/// Windows are `[start, end)`, aligned to 1970-01-01 00:00 plus `offset_ms`, by flooring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Windowing {
+    Tumble { size_ms: Millis, offset_ms: Millis },
+    /// `size_ms` is a multiple of `slide_ms`.
+    Hop { slide_ms: Millis, size_ms: Millis, offset_ms: Millis },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aggregate {
+    pub function: AggregateFunction,
+    /// `None` only for COUNT(*).
+    pub argument: Option<Expr>,
+    pub distinct: bool,
+    /// FILTER (WHERE …).
+    pub filter: Option<Expr>,
+    pub data_type: crate::model::DataType,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AggregateFunction {
+    Count,
+    Sum,
+    Avg,
+    Min,
+    Max,
+}
+
+impl Node {
+    /// Calls `visit` with this node and then with everything below it.
+    pub fn visit<'a>(&'a self, visit: &mut dyn FnMut(&'a Node)) {
+        visit(self);
+        match &self.kind {
+            NodeKind::Scan { .. } => {}
+            NodeKind::Filter { input, .. }
+            | NodeKind::Project { input, .. }
+            | NodeKind::Window { input, .. }
+            | NodeKind::WindowAggregate { input, .. } => input.visit(visit),
+        }
+    }
+}
