@@ -141,7 +141,9 @@ pub struct Source {
 pub enum Input {
     /// The topic's levels: literal, or captured in the order of the schema's first columns; `+` takes any one level,
     /// `#` at the end the rest.
-    Mqtt { levels: Vec<Level> },
+    Mqtt {
+        levels: Vec<Level>,
+    },
     Modbus(Modbus),
 }
 

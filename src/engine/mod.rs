@@ -1,5 +1,7 @@
 //! Runs the plan: `step(now, batch)` is a pure function of the input log. No clock, no I/O, no randomness, no async.
 
+pub mod eval;
+
 use std::sync::Arc;
 
 use crate::model::{Millis, Now, Row};

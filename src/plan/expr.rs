@@ -16,33 +16,74 @@ pub enum ExprKind {
     Column(usize),
     /// Numbers. Integer, FLOAT and DOUBLE operands have the expression's own type. DECIMAL: both operands are DECIMAL
     /// (integers were cast), each with its own precision and scale; the result's type follows Flink's rules.
-    Arithmetic { op: ArithmeticOp, left: Box<Expr>, right: Box<Expr> },
+    Arithmetic {
+        op: ArithmeticOp,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
     Negate(Box<Expr>),
     /// DATE, TIME or TIMESTAMP plus an interval (left is the time); the result has the time's type.
-    AddInterval { time: Box<Expr>, interval: Box<Expr>, negative: bool },
+    AddInterval {
+        time: Box<Expr>,
+        interval: Box<Expr>,
+        negative: bool,
+    },
     /// Both operands have the same type; decimals may differ in precision and scale.
-    Compare { op: CompareOp, left: Box<Expr>, right: Box<Expr> },
+    Compare {
+        op: CompareOp,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
     /// IS NOT DISTINCT FROM; `negated`: IS DISTINCT FROM. Never NULL. Operand types as in `Compare`.
-    NotDistinct { left: Box<Expr>, right: Box<Expr>, negated: bool },
+    NotDistinct {
+        left: Box<Expr>,
+        right: Box<Expr>,
+        negated: bool,
+    },
     /// Three-valued; two or more operands.
     And(Vec<Expr>),
     Or(Vec<Expr>),
     Not(Box<Expr>),
     /// IS NULL; `negated`: IS NOT NULL. Never NULL. IS UNKNOWN is IS NULL of a boolean.
-    IsNull { operand: Box<Expr>, negated: bool },
+    IsNull {
+        operand: Box<Expr>,
+        negated: bool,
+    },
     /// IS [NOT] TRUE, IS [NOT] FALSE. Never NULL.
-    IsBoolean { operand: Box<Expr>, expected: bool, negated: bool },
+    IsBoolean {
+        operand: Box<Expr>,
+        expected: bool,
+        negated: bool,
+    },
     /// Searched CASE (a simple one is bound to comparisons). All results have the expression's type; without ELSE a NULL literal stands.
-    Case { branches: Vec<(Expr, Expr)>, otherwise: Box<Expr> },
+    Case {
+        branches: Vec<(Expr, Expr)>,
+        otherwise: Box<Expr>,
+    },
     Coalesce(Vec<Expr>),
     /// Three-valued; all of the list have the operand's type. `negated`: NOT IN.
-    In { operand: Box<Expr>, list: Vec<Expr>, negated: bool },
+    In {
+        operand: Box<Expr>,
+        list: Vec<Expr>,
+        negated: bool,
+    },
     /// `pattern` is constant in almost all queries; compile it once then. `escape` is one character.
-    Like { operand: Box<Expr>, pattern: Box<Expr>, escape: Option<char>, negated: bool },
+    Like {
+        operand: Box<Expr>,
+        pattern: Box<Expr>,
+        escape: Option<char>,
+        negated: bool,
+    },
     /// To the expression's type. `safe` is TRY_CAST: NULL where CAST fails.
-    Cast { operand: Box<Expr>, safe: bool },
+    Cast {
+        operand: Box<Expr>,
+        safe: bool,
+    },
     /// The arguments have the types the function documents.
-    Call { function: Function, arguments: Vec<Expr> },
+    Call {
+        function: Function,
+        arguments: Vec<Expr>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,19 +130,19 @@ pub enum TimeUnit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
     // numbers
-    Abs,                  // N -> N
-    Sign,                 // N -> N
-    Floor,                // N -> N (DECIMAL: scale 0)
-    Ceil,                 // N -> N
-    Round,                // N [, I] -> N
-    Truncate,             // N [, I] -> N
-    Power,                // D, D -> D
-    Sqrt,                 // D -> D
-    Exp,                  // D -> D
-    Ln,                   // D -> D
-    Log10,                // D -> D
-    Log2,                 // D -> D
-    Log,                  // D [, D] -> D (LOG(x) natural, LOG(base, x))
+    Abs,      // N -> N
+    Sign,     // N -> N
+    Floor,    // N -> N (DECIMAL: scale 0)
+    Ceil,     // N -> N
+    Round,    // N [, I] -> N
+    Truncate, // N [, I] -> N
+    Power,    // D, D -> D
+    Sqrt,     // D -> D
+    Exp,      // D -> D
+    Ln,       // D -> D
+    Log10,    // D -> D
+    Log2,     // D -> D
+    Log,      // D [, D] -> D (LOG(x) natural, LOG(base, x))
     Sin,
     Cos,
     Tan,
@@ -124,29 +165,29 @@ pub enum Function {
     // text
     Upper,
     Lower,
-    CharLength,     // S -> I
-    Trim,           // S, S (characters): both ends
-    TrimLeading,    // S, S
-    TrimTrailing,   // S, S
-    Substring,      // S, I [, I]
-    Concat,         // S... (also ||): NULL with a NULL
-    ConcatWs,       // S, S...: skips NULLs after the separator
-    Position,       // S (needle), S (haystack) -> I
-    Replace,        // S, S, S
-    Overlay,        // S, S, I [, I]
+    CharLength,   // S -> I
+    Trim,         // S, S (characters): both ends
+    TrimLeading,  // S, S
+    TrimTrailing, // S, S
+    Substring,    // S, I [, I]
+    Concat,       // S... (also ||): NULL with a NULL
+    ConcatWs,     // S, S...: skips NULLs after the separator
+    Position,     // S (needle), S (haystack) -> I
+    Replace,      // S, S, S
+    Overlay,      // S, S, I [, I]
     Reverse,
-    Repeat,         // S, I
-    Left,           // S, I
-    Right,          // S, I
-    Lpad,           // S, I, S
-    Rpad,           // S, I, S
+    Repeat, // S, I
+    Left,   // S, I
+    Right,  // S, I
+    Lpad,   // S, I, S
+    Rpad,   // S, I, S
     InitCap,
-    Ascii,          // S -> I
-    Chr,            // L -> S
-    SplitIndex,     // S, S, I
-    RegexpExtract,  // S, S [, I]
-    RegexpReplace,  // S, S, S
-    Regexp,         // S, S -> BOOLEAN
+    Ascii,         // S -> I
+    Chr,           // L -> S
+    SplitIndex,    // S, S, I
+    RegexpExtract, // S, S [, I]
+    RegexpReplace, // S, S, S
+    Regexp,        // S, S -> BOOLEAN
     ToBase64,
     FromBase64,
     Md5,
@@ -154,17 +195,17 @@ pub enum Function {
     StartsWith, // S, S -> BOOLEAN
     EndsWith,   // S, S -> BOOLEAN
     // time
-    Extract(TimeUnit),         // T, DATE or TIME -> L
-    FloorTo(TimeUnit),         // T or DATE -> its type
-    CeilTo(TimeUnit),          // T or DATE -> its type
-    TimestampAdd(TimeUnit),    // I, T or DATE -> T
-    TimestampDiff(TimeUnit),   // from, to -> I
-    DateFormat,                // T, S (Java pattern) -> S
-    ToTimestamp,               // S [, S] -> TIMESTAMP(3)
-    ToTimestampLtz,            // L, I (0: s, 3: ms) -> TIMESTAMP_LTZ(3)
-    UnixTimestamp,             // [S [, S]] -> L; without argument: now
-    FromUnixtime,              // L [, S] -> S
-    ToDate,                    // S [, S] -> DATE
+    Extract(TimeUnit),       // T, DATE or TIME -> L
+    FloorTo(TimeUnit),       // T or DATE -> its type
+    CeilTo(TimeUnit),        // T or DATE -> its type
+    TimestampAdd(TimeUnit),  // I, T or DATE -> T
+    TimestampDiff(TimeUnit), // from, to -> I
+    DateFormat,              // T, S (Java pattern) -> S
+    ToTimestamp,             // S [, S] -> TIMESTAMP(3)
+    ToTimestampLtz,          // L, I (0: s, 3: ms) -> TIMESTAMP_LTZ(3)
+    UnixTimestamp,           // [S [, S]] -> L; without argument: now
+    FromUnixtime,            // L [, S] -> S
+    ToDate,                  // S [, S] -> DATE
     /// The tick's `now`: CURRENT_TIMESTAMP, NOW() as TIMESTAMP_LTZ(3); LOCALTIMESTAMP as TIMESTAMP(3); CURRENT_DATE; CURRENT_TIME.
     CurrentTime, // by the expression's type
     /// The watermark of the operator's input as the argument's type, NULL while there is none.

@@ -75,7 +75,12 @@ impl Query {
     /// Whether the query keeps anything between two rows.
     pub fn is_stateful(&self) -> bool {
         let mut stateful = false;
-        self.root.visit(&mut |node| stateful |= !matches!(node.kind, NodeKind::Scan { .. } | NodeKind::Filter { .. } | NodeKind::Project { .. } | NodeKind::Window { .. }));
+        self.root.visit(&mut |node| {
+            stateful |= !matches!(
+                node.kind,
+                NodeKind::Scan { .. } | NodeKind::Filter { .. } | NodeKind::Project { .. } | NodeKind::Window { .. }
+            )
+        });
         stateful
     }
 }
@@ -89,24 +94,49 @@ pub struct Node {
 
 #[derive(Clone, Debug)]
 pub enum NodeKind {
-    Scan { source: usize },
+    Scan {
+        source: usize,
+    },
     /// Keeps rows for which the predicate is TRUE.
-    Filter { input: Box<Node>, predicate: Expr },
-    Project { input: Box<Node>, exprs: Vec<Expr> },
+    Filter {
+        input: Box<Node>,
+        predicate: Expr,
+    },
+    Project {
+        input: Box<Node>,
+        exprs: Vec<Expr>,
+    },
     /// A window table function without aggregation: each row once per window that holds it, with the columns
     /// window_start, window_end and window_time appended.
-    Window { input: Box<Node>, time: usize, windowing: Windowing },
+    Window {
+        input: Box<Node>,
+        time: usize,
+        windowing: Windowing,
+    },
     /// A window table function with GROUP BY window_start, window_end and `keys`.
     /// Output: the keys, the aggregates, window_start, window_end, window_time.
-    WindowAggregate { input: Box<Node>, time: usize, windowing: Windowing, keys: Vec<Expr>, aggregates: Vec<Aggregate> },
+    WindowAggregate {
+        input: Box<Node>,
+        time: usize,
+        windowing: Windowing,
+        keys: Vec<Expr>,
+        aggregates: Vec<Aggregate>,
+    },
 }
 
 /// Windows are `[start, end)`, aligned to 1970-01-01 00:00 plus `offset_ms`, by flooring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Windowing {
-    Tumble { size_ms: Millis, offset_ms: Millis },
+    Tumble {
+        size_ms: Millis,
+        offset_ms: Millis,
+    },
     /// `size_ms` is a multiple of `slide_ms`.
-    Hop { slide_ms: Millis, size_ms: Millis, offset_ms: Millis },
+    Hop {
+        slide_ms: Millis,
+        size_ms: Millis,
+        offset_ms: Millis,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]

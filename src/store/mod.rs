@@ -101,12 +101,27 @@ pub struct Section {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionChange {
     /// The client has a session from now on; what is there stays.
-    Open { client: String, expiry_s: u32, now: Millis },
+    Open {
+        client: String,
+        expiry_s: u32,
+        now: Millis,
+    },
     /// Its connection ended; the expiry runs from `now`.
-    Closed { client: String, now: Millis },
+    Closed {
+        client: String,
+        now: Millis,
+    },
     /// Clean start, or expired: all of it goes.
-    Drop { client: String },
+    Drop {
+        client: String,
+    },
     /// A QoS 2 PUBLISH was taken; the id stays until its PUBREL.
-    Received { client: String, packet_id: u16 },
-    Released { client: String, packet_id: u16 },
+    Received {
+        client: String,
+        packet_id: u16,
+    },
+    Released {
+        client: String,
+        packet_id: u16,
+    },
 }
