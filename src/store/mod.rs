@@ -125,3 +125,14 @@ pub enum SessionChange {
         packet_id: u16,
     },
 }
+
+/// A session as it was found at start: that of a client which asked for one to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSession {
+    pub client: String,
+    pub expiry_s: u32,
+    /// When its connection ended; `None` if it was connected when the process ended.
+    pub closed: Option<Millis>,
+    /// Packet ids of QoS 2 publishes taken and not yet released, ascending.
+    pub received: Vec<u16>,
+}
