@@ -86,6 +86,72 @@ pub enum ExprKind {
     },
 }
 
+impl Expr {
+    pub fn new(kind: ExprKind, data_type: DataType) -> Expr {
+        Expr { kind, data_type }
+    }
+
+    pub fn column(index: usize, data_type: DataType) -> Expr {
+        Expr::new(ExprKind::Column(index), data_type)
+    }
+
+    pub fn literal(value: Value, data_type: DataType) -> Expr {
+        Expr::new(ExprKind::Literal(value), data_type)
+    }
+
+    /// The expressions right below this one, in the order of their evaluation.
+    pub fn children(&self) -> Vec<&Expr> {
+        match &self.kind {
+            ExprKind::Literal(_) | ExprKind::Column(_) => Vec::new(),
+            ExprKind::Negate(operand)
+            | ExprKind::Not(operand)
+            | ExprKind::IsNull { operand, .. }
+            | ExprKind::IsBoolean { operand, .. }
+            | ExprKind::Cast { operand, .. } => vec![operand],
+            ExprKind::Arithmetic { left, right, .. }
+            | ExprKind::Compare { left, right, .. }
+            | ExprKind::NotDistinct { left, right, .. }
+            | ExprKind::AddInterval { time: left, interval: right, .. }
+            | ExprKind::Like { operand: left, pattern: right, .. } => vec![left, right],
+            ExprKind::And(operands) | ExprKind::Or(operands) | ExprKind::Coalesce(operands) => {
+                operands.iter().collect()
+            }
+            ExprKind::Call { arguments, .. } => arguments.iter().collect(),
+            ExprKind::Case { branches, otherwise } => {
+                branches.iter().flat_map(|(condition, result)| [condition, result]).chain([&**otherwise]).collect()
+            }
+            ExprKind::In { operand, list, .. } => [&**operand].into_iter().chain(list).collect(),
+        }
+    }
+
+    /// [`Expr::children`], to change them in place.
+    pub fn children_mut(&mut self) -> Vec<&mut Expr> {
+        match &mut self.kind {
+            ExprKind::Literal(_) | ExprKind::Column(_) => Vec::new(),
+            ExprKind::Negate(operand)
+            | ExprKind::Not(operand)
+            | ExprKind::IsNull { operand, .. }
+            | ExprKind::IsBoolean { operand, .. }
+            | ExprKind::Cast { operand, .. } => vec![operand],
+            ExprKind::Arithmetic { left, right, .. }
+            | ExprKind::Compare { left, right, .. }
+            | ExprKind::NotDistinct { left, right, .. }
+            | ExprKind::AddInterval { time: left, interval: right, .. }
+            | ExprKind::Like { operand: left, pattern: right, .. } => vec![left, right],
+            ExprKind::And(operands) | ExprKind::Or(operands) | ExprKind::Coalesce(operands) => {
+                operands.iter_mut().collect()
+            }
+            ExprKind::Call { arguments, .. } => arguments.iter_mut().collect(),
+            ExprKind::Case { branches, otherwise } => branches
+                .iter_mut()
+                .flat_map(|(condition, result)| [condition, result])
+                .chain([&mut **otherwise])
+                .collect(),
+            ExprKind::In { operand, list, .. } => [&mut **operand].into_iter().chain(list).collect(),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArithmeticOp {
     Add,
@@ -198,7 +264,7 @@ pub enum Function {
     Extract(TimeUnit),       // T, DATE or TIME -> L
     FloorTo(TimeUnit),       // T or DATE -> its type
     CeilTo(TimeUnit),        // T or DATE -> its type
-    TimestampAdd(TimeUnit),  // I, T or DATE -> T
+    TimestampAdd(TimeUnit),  // I or L, T, DATE or TIME -> its type
     TimestampDiff(TimeUnit), // from, to -> I
     DateFormat,              // T, S (Java pattern) -> S
     ToTimestamp,             // S [, S] -> TIMESTAMP(3)

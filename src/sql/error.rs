@@ -40,7 +40,8 @@ impl fmt::Display for WithSource<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error = self.error;
         write!(f, "line {}, column {}: {}", error.line, error.column, error.message)?;
-        if let Some(line) = self.text.lines().nth(error.line.saturating_sub(1) as usize) {
+        if let Some(line) = self.text.split('\n').nth(error.line.saturating_sub(1) as usize) {
+            let line = line.trim_end_matches('\r');
             let gutter = error.line.to_string();
             // Tabs stay tabs below the line too, so that the carets stand where the mistake does.
             let before = error.column.saturating_sub(1) as usize;

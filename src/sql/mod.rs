@@ -5,7 +5,15 @@
 //! Holds always: no text, however hostile, panics or overflows the stack; texts, nesting and columns are limited.
 //! Knows nothing of files, the network or how a plan is run.
 
+mod ast;
+mod bind;
 mod error;
+mod keywords;
+mod lexer;
+mod parser;
+mod span;
+#[cfg(test)]
+mod tests;
 
 pub use error::SqlError;
 
@@ -83,16 +91,24 @@ impl Script {
 }
 
 /// Binds one SELECT of a configuration.
-pub fn bind_query(_text: &str, _catalog: &Catalog<'_>) -> Result<Node, Vec<SqlError>> {
-    unimplemented!()
+pub fn bind_query(text: &str, catalog: &Catalog<'_>) -> Result<Node, Vec<SqlError>> {
+    let located = |problems| span::locate(problems, text);
+    let query = parser::parse_query(text).map_err(|problem| located(vec![problem]))?;
+    bind::query(&query, catalog.sources, catalog.views).map_err(located)
 }
 
 /// Reads a list of columns as in CREATE TABLE, without the parentheses: `ts TIMESTAMP_LTZ(3), temp DOUBLE`.
-pub fn parse_columns(_text: &str) -> Result<Columns, Vec<SqlError>> {
-    unimplemented!()
+pub fn parse_columns(text: &str) -> Result<Columns, Vec<SqlError>> {
+    let located = |problems| span::locate(problems, text);
+    let body = parser::parse_columns(text).map_err(|problem| located(vec![problem]))?;
+    bind::declare(&body).map(|declared| declared.columns).map_err(located)
 }
 
 /// Binds a script: tables over files, views, and one SELECT at its end.
-pub fn bind_script(_text: &str) -> Result<Script, Vec<SqlError>> {
-    unimplemented!()
+pub fn bind_script(text: &str) -> Result<Script, Vec<SqlError>> {
+    let located = |problems| span::locate(problems, text);
+    let statements = parser::parse_script(text).map_err(located)?;
+    // A u32 holds it: longer texts are refused before.
+    let end = text.trim_end().len() as u32;
+    bind::script(&statements, span::Span { start: end, end }).map_err(located)
 }

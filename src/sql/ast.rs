@@ -1,0 +1,375 @@
+//! The text as a tree, before anything is known of what its names mean.
+
+use super::span::Span;
+use crate::model::DataType;
+use crate::plan::{ArithmeticOp, CompareOp, TimeUnit};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ident {
+    pub name: String,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub enum Statement {
+    CreateTable(CreateTable),
+    CreateView { name: Ident, columns: Vec<Ident>, query: Query },
+    Query(Query),
+}
+
+#[derive(Clone, Debug)]
+pub struct CreateTable {
+    pub name: Ident,
+    pub body: TableBody,
+    pub options: Vec<TableOption>,
+}
+
+/// What stands between the parentheses of CREATE TABLE.
+#[derive(Clone, Debug, Default)]
+pub struct TableBody {
+    pub columns: Vec<ColumnDefinition>,
+    pub watermark: Option<WatermarkDefinition>,
+    pub primary_key: Vec<Ident>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ColumnDefinition {
+    pub name: Ident,
+    pub data_type: DataType,
+}
+
+#[derive(Clone, Debug)]
+pub struct WatermarkDefinition {
+    pub column: Ident,
+    pub expr: Expr,
+}
+
+/// `'key' = 'value'`
+#[derive(Clone, Debug)]
+pub struct TableOption {
+    pub key: Ident,
+    pub value: Ident,
+}
+
+#[derive(Clone, Debug)]
+pub struct Query {
+    pub with: Vec<CommonTable>,
+    pub select: Box<Select>,
+}
+
+/// One of WITH: `name (columns) AS (query)`.
+#[derive(Clone, Debug)]
+pub struct CommonTable {
+    pub name: Ident,
+    pub columns: Vec<Ident>,
+    pub query: Query,
+}
+
+#[derive(Clone, Debug)]
+pub struct Select {
+    /// The word SELECT.
+    pub span: Span,
+    pub items: Vec<SelectItem>,
+    pub from: Table,
+    pub filter: Option<Expr>,
+    pub group_by: Option<GroupBy>,
+    pub having: Option<Expr>,
+}
+
+#[derive(Clone, Debug)]
+pub struct GroupBy {
+    /// The words GROUP BY.
+    pub span: Span,
+    pub keys: Vec<Expr>,
+}
+
+#[derive(Clone, Debug)]
+pub enum SelectItem {
+    Expr {
+        expr: Expr,
+        alias: Option<Ident>,
+    },
+    /// `*` or `t.*`
+    All {
+        span: Span,
+        table: Option<Ident>,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub struct Table {
+    pub kind: TableKind,
+    pub alias: Option<Alias>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Alias {
+    pub name: Ident,
+    pub columns: Vec<Ident>,
+}
+
+#[derive(Clone, Debug)]
+pub enum TableKind {
+    Named(Ident),
+    Subquery(Box<Query>),
+    Window(WindowCall),
+}
+
+/// `TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' MINUTES))`
+#[derive(Clone, Debug)]
+pub struct WindowCall {
+    pub function: WindowFunction,
+    /// The function's name.
+    pub span: Span,
+    pub input: Box<Table>,
+    pub time: Ident,
+    pub intervals: Vec<WindowInterval>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowFunction {
+    Tumble,
+    Hop,
+}
+
+/// One interval of a window function; `name` where it is given as `SIZE => INTERVAL …`.
+#[derive(Clone, Debug)]
+pub struct WindowInterval {
+    pub name: Option<Ident>,
+    pub expr: Expr,
+}
+
+#[derive(Clone, Debug)]
+pub struct Expr {
+    pub kind: ExprKind,
+    pub span: Span,
+    /// Of the tree below: the parser limits it, so that whoever walks the tree may recurse.
+    pub depth: u16,
+}
+
+#[derive(Clone, Debug)]
+pub enum ExprKind {
+    /// `column` or `table.column`
+    Name {
+        table: Option<Ident>,
+        column: Ident,
+    },
+    Null,
+    Boolean(bool),
+    /// As written.
+    Number(String),
+    Text(String),
+    Bytes(Vec<u8>),
+    /// DATE '…', TIME '…', TIMESTAMP '…'
+    Date(String),
+    Time(String),
+    Timestamp(String),
+    Interval(Interval),
+    Negate(Box<Expr>),
+    Not(Box<Expr>),
+    Arithmetic {
+        op: ArithmeticOp,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
+    Compare {
+        op: CompareOp,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
+    Distinct {
+        left: Box<Expr>,
+        right: Box<Expr>,
+        negated: bool,
+    },
+    And(Vec<Expr>),
+    Or(Vec<Expr>),
+    Is {
+        operand: Box<Expr>,
+        test: IsTest,
+        negated: bool,
+    },
+    Between {
+        operand: Box<Expr>,
+        low: Box<Expr>,
+        high: Box<Expr>,
+        symmetric: bool,
+        negated: bool,
+    },
+    In {
+        operand: Box<Expr>,
+        list: Vec<Expr>,
+        negated: bool,
+    },
+    Like {
+        operand: Box<Expr>,
+        pattern: Box<Expr>,
+        escape: Option<Box<Expr>>,
+        negated: bool,
+    },
+    Case {
+        operand: Option<Box<Expr>>,
+        branches: Vec<(Expr, Expr)>,
+        otherwise: Option<Box<Expr>>,
+    },
+    Cast {
+        operand: Box<Expr>,
+        target: CastTarget,
+        safe: bool,
+    },
+    Extract {
+        unit: TimeUnit,
+        operand: Box<Expr>,
+    },
+    /// FLOOR(x TO unit), CEIL(x TO unit)
+    RoundTime {
+        up: bool,
+        operand: Box<Expr>,
+        unit: TimeUnit,
+    },
+    /// TIMESTAMPADD(unit, count, time)
+    TimestampAdd {
+        unit: TimeUnit,
+        count: Box<Expr>,
+        time: Box<Expr>,
+    },
+    TimestampDiff {
+        unit: TimeUnit,
+        from: Box<Expr>,
+        to: Box<Expr>,
+    },
+    Trim {
+        side: TrimSide,
+        characters: Option<Box<Expr>>,
+        operand: Box<Expr>,
+    },
+    Call(Call),
+}
+
+/// The type of a CAST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CastTarget {
+    pub data_type: DataType,
+    pub length: TextLength,
+}
+
+/// Texts have one type here, so a CAST to a limited one must say what it does to the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextLength {
+    Any,
+    /// VARCHAR(n): cut after n characters.
+    AtMost(u32),
+    /// CHAR(n): cut, or filled up with blanks.
+    Exactly(u32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IsTest {
+    Null,
+    True,
+    False,
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrimSide {
+    Both,
+    Leading,
+    Trailing,
+}
+
+/// A function by its name.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub name: Ident,
+    pub arguments: CallArguments,
+    pub distinct: bool,
+    /// FILTER (WHERE …)
+    pub filter: Option<Box<Expr>>,
+}
+
+#[derive(Clone, Debug)]
+pub enum CallArguments {
+    /// CURRENT_DATE: without parentheses.
+    None,
+    /// COUNT(*)
+    Star,
+    List(Vec<Expr>),
+}
+
+/// The value of an INTERVAL literal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interval {
+    Months(i64),
+    Millis(i64),
+}
+
+impl Expr {
+    /// Calls `visit` with this expression and then with everything below it.
+    pub fn visit<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
+        visit(self);
+        self.for_each_child(&mut |child| child.visit(visit));
+    }
+
+    pub fn for_each_child<'a>(&'a self, each: &mut dyn FnMut(&'a Expr)) {
+        match &self.kind {
+            ExprKind::Name { .. }
+            | ExprKind::Null
+            | ExprKind::Boolean(_)
+            | ExprKind::Number(_)
+            | ExprKind::Text(_)
+            | ExprKind::Bytes(_)
+            | ExprKind::Date(_)
+            | ExprKind::Time(_)
+            | ExprKind::Timestamp(_)
+            | ExprKind::Interval(_) => {}
+            ExprKind::Negate(operand)
+            | ExprKind::Not(operand)
+            | ExprKind::Is { operand, .. }
+            | ExprKind::Cast { operand, .. }
+            | ExprKind::Extract { operand, .. }
+            | ExprKind::RoundTime { operand, .. } => each(operand),
+            ExprKind::Arithmetic { left, right, .. }
+            | ExprKind::Compare { left, right, .. }
+            | ExprKind::Distinct { left, right, .. }
+            | ExprKind::TimestampAdd { count: left, time: right, .. }
+            | ExprKind::TimestampDiff { from: left, to: right, .. } => {
+                each(left);
+                each(right);
+            }
+            ExprKind::And(operands) | ExprKind::Or(operands) => operands.iter().for_each(each),
+            ExprKind::Between { operand, low, high, .. } => {
+                each(operand);
+                each(low);
+                each(high);
+            }
+            ExprKind::In { operand, list, .. } => {
+                each(operand);
+                list.iter().for_each(each);
+            }
+            ExprKind::Like { operand, pattern, escape, .. } => {
+                each(operand);
+                each(pattern);
+                escape.iter().for_each(|escape| each(escape));
+            }
+            ExprKind::Case { operand, branches, otherwise } => {
+                operand.iter().for_each(|operand| each(operand));
+                for (condition, result) in branches {
+                    each(condition);
+                    each(result);
+                }
+                otherwise.iter().for_each(|otherwise| each(otherwise));
+            }
+            ExprKind::Trim { characters, operand, .. } => {
+                characters.iter().for_each(|characters| each(characters));
+                each(operand);
+            }
+            ExprKind::Call(call) => {
+                if let CallArguments::List(arguments) = &call.arguments {
+                    arguments.iter().for_each(&mut *each);
+                }
+                call.filter.iter().for_each(|filter| each(filter));
+            }
+        }
+    }
+}

@@ -1,0 +1,641 @@
+//! Expressions: names to positions, operands to types, each implicit coercion to a CAST.
+
+use super::aggregate;
+use super::{literals, types};
+use crate::model::{Column, DataType, Value};
+use crate::plan::{self, Aggregate, ArithmeticOp, CompareOp, ExprKind, Function};
+use crate::sql::ast::{self, CastTarget, Ident, Interval, IsTest, TextLength, TrimSide};
+use crate::sql::span::{Problem, Span, nearest};
+
+/// Nodes that a query may gain because an operand is used twice, as that of BETWEEN is. Nested ones would double and
+/// double again.
+pub const COPIED_NODES_MAX: usize = 50_000;
+
+/// The problem has been reported; there is no result.
+#[derive(Clone, Copy, Debug)]
+pub struct Reported;
+
+pub type Bound<T = plan::Expr> = Result<T, Reported>;
+
+/// The columns that names can mean.
+pub struct Scope<'a> {
+    /// The name before the dot.
+    pub table: Option<&'a str>,
+    pub columns: &'a [Column],
+    /// Positions of the event times among them.
+    pub times: &'a [usize],
+}
+
+/// Where an expression stands, as far as aggregates are concerned.
+pub enum Aggregation<'a> {
+    /// In the SELECT list or HAVING: aggregates are collected here and stand as columns from [`aggregate::BASE`] on.
+    Collect(&'a mut Vec<Aggregate>),
+    /// Elsewhere, for the message: "WHERE", "GROUP BY" …
+    Refuse(&'static str),
+}
+
+pub struct ExprBinder<'a> {
+    pub scope: Scope<'a>,
+    pub problems: &'a mut Vec<Problem>,
+    pub copied_nodes: &'a mut usize,
+    pub aggregation: Aggregation<'a>,
+}
+
+impl ExprBinder<'_> {
+    pub fn fail<T>(&mut self, problem: Problem) -> Bound<T> {
+        self.problems.push(problem);
+        Err(Reported)
+    }
+
+    pub fn bind(&mut self, expr: &ast::Expr) -> Bound {
+        use ast::ExprKind as K;
+        let span = expr.span;
+        match &expr.kind {
+            K::Name { table, column } => self.name(table.as_ref(), column),
+            K::Null => Ok(null(DataType::Null)),
+            K::Boolean(value) => Ok(plan::Expr::literal(Value::Boolean(*value), DataType::Boolean)),
+            K::Number(text) => match literals::number(text) {
+                Ok(expr) => Ok(expr),
+                Err(message) => self.fail(Problem::new(span, message)),
+            },
+            K::Text(text) => Ok(plan::Expr::literal(Value::string(text), DataType::String)),
+            K::Bytes(bytes) => Ok(plan::Expr::literal(Value::Bytes(bytes.as_slice().into()), DataType::Bytes)),
+            K::Date(text) => self.time_literal(span, literals::date(text), "DATE '2026-03-01'"),
+            K::Time(text) => self.time_literal(span, literals::time(text), "TIME '08:15:30'"),
+            K::Timestamp(text) => {
+                self.time_literal(span, literals::timestamp(text), "TIMESTAMP '2026-03-01 08:15:30.123'")
+            }
+            K::Interval(interval) => Ok(interval_literal(*interval)),
+            K::Negate(operand) => self.negate(operand),
+            K::Not(operand) => {
+                let operand = self.boolean(operand, "NOT")?;
+                Ok(boolean(ExprKind::Not(Box::new(operand))))
+            }
+            K::Arithmetic { op, left, right } => self.arithmetic(*op, left, right, span),
+            K::Compare { op, left, right } => {
+                let (left, right) = self.comparable_pair(left, right, Some(*op))?;
+                Ok(compare(*op, left, right))
+            }
+            K::Distinct { left, right, negated } => {
+                let (left, right) = self.comparable_pair(left, right, None)?;
+                let kind = ExprKind::NotDistinct { left: Box::new(left), right: Box::new(right), negated: *negated };
+                Ok(boolean(kind))
+            }
+            K::And(operands) => Ok(boolean(ExprKind::And(self.booleans(operands, "AND")?))),
+            K::Or(operands) => Ok(boolean(ExprKind::Or(self.booleans(operands, "OR")?))),
+            K::Is { operand, test, negated } => self.is(operand, *test, *negated),
+            K::Between { operand, low, high, symmetric, negated } => {
+                self.between(operand, low, high, *symmetric, *negated)
+            }
+            K::In { operand, list, negated } => self.in_list(operand, list, *negated),
+            K::Like { operand, pattern, escape, negated } => self.like(operand, pattern, escape.as_deref(), *negated),
+            K::Case { operand, branches, otherwise } => {
+                self.case(operand.as_deref(), branches, otherwise.as_deref(), span)
+            }
+            K::Cast { operand, target, safe } => self.cast(operand, *target, *safe, span),
+            K::Extract { unit, operand } => {
+                let operand = self.any_time(operand, "EXTRACT")?;
+                Ok(call(Function::Extract(*unit), vec![operand], DataType::BigInt))
+            }
+            K::RoundTime { up, operand, unit } => {
+                let operand = self.any_time(operand, if *up { "CEIL … TO" } else { "FLOOR … TO" })?;
+                let data_type = operand.data_type;
+                let function = if *up { Function::CeilTo(*unit) } else { Function::FloorTo(*unit) };
+                Ok(call(function, vec![operand], data_type))
+            }
+            K::TimestampAdd { unit, count, time } => self.timestamp_add(*unit, count, time),
+            K::TimestampDiff { unit, from, to } => self.timestamp_diff(*unit, from, to),
+            K::Trim { side, characters, operand } => self.trim(*side, characters.as_deref(), operand),
+            K::Call(call) => self.call(call, span),
+        }
+    }
+
+    fn name(&mut self, table: Option<&Ident>, column: &Ident) -> Bound {
+        if let Some(table) = table {
+            if self.scope.table != Some(table.name.as_str()) {
+                let problem = Problem::new(table.span, format!("there is no table {} here", table.name));
+                return self.fail(match self.scope.table {
+                    Some(known) => problem.help(format!("what this query reads is called {known}")),
+                    None => problem.help("leave out the name before the dot, or name the subquery with AS"),
+                });
+            }
+        }
+        let mut found = self.scope.columns.iter().enumerate().filter(|(_, known)| *known.name == *column.name);
+        match (found.next(), found.next()) {
+            (Some((index, known)), None) => Ok(plan::Expr::column(index, known.data_type)),
+            (Some(_), Some(_)) => {
+                self.fail(Problem::new(column.span, format!("{} can mean more than one column", column.name)))
+            }
+            (None, _) => {
+                let problem = Problem::new(column.span, format!("there is no column {}", column.name));
+                let problem = match self.suggest_column(&column.name) {
+                    Some(help) => problem.help(help),
+                    None => problem,
+                };
+                self.fail(problem)
+            }
+        }
+    }
+
+    fn suggest_column(&self, name: &str) -> Option<String> {
+        suggest_column(name, self.scope.columns)
+    }
+
+    fn time_literal(&mut self, span: Span, value: Option<plan::Expr>, example: &str) -> Bound {
+        match value {
+            Some(expr) => Ok(expr),
+            None => {
+                let problem =
+                    Problem::new(span, "this is no valid date or time").help(format!("write it as in {example}"));
+                self.fail(problem)
+            }
+        }
+    }
+
+    fn negate(&mut self, operand: &ast::Expr) -> Bound {
+        let bound = self.bind(operand)?;
+        let data_type = bound.data_type;
+        if data_type == DataType::Null {
+            return Ok(null(DataType::Int));
+        }
+        if let (true, ExprKind::Literal(Value::Int(value))) = (data_type.is_interval(), &bound.kind) {
+            return Ok(plan::Expr::literal(Value::Int(-value), data_type));
+        }
+        if !data_type.is_numeric() {
+            return self.fail(Problem::new(operand.span, format!("- needs a number, not {data_type}")));
+        }
+        Ok(plan::Expr::new(ExprKind::Negate(Box::new(bound)), data_type))
+    }
+
+    fn arithmetic(&mut self, op: ArithmeticOp, left: &ast::Expr, right: &ast::Expr, span: Span) -> Bound {
+        let (l, r) = (self.bind(left), self.bind(right));
+        let (l, r) = (l?, r?);
+        let (lt, rt) = (l.data_type, r.data_type);
+        if lt.is_interval() || rt.is_interval() {
+            return self.interval_arithmetic(op, l, r, span);
+        }
+        if op == ArithmeticOp::Modulo {
+            return self.modulo(l, r, span);
+        }
+        match types::arithmetic(op, lt, rt) {
+            Some(data_type) => Ok(arithmetic(op, l, r, data_type)),
+            None if lt == DataType::Null && rt == DataType::Null => Ok(null(DataType::Int)),
+            None => {
+                let problem = Problem::new(span, format!("'{}' cannot be applied to {lt} and {rt}", symbol(op)));
+                let is_time = |t: DataType| t.is_timestamp() || matches!(t, DataType::Date | DataType::Time);
+                let problem = if is_time(lt) && is_time(rt) {
+                    problem.help("the time between two moments is TIMESTAMPDIFF(SECOND, from, to)")
+                } else if is_time(lt) {
+                    problem.help("to move a time write: time + INTERVAL '5' SECOND")
+                } else if lt == DataType::String && rt == DataType::String && op == ArithmeticOp::Add {
+                    problem.help("texts are joined with ||")
+                } else if lt == DataType::String || rt == DataType::String {
+                    problem.help("if the text holds a number: CAST(text AS DOUBLE)")
+                } else {
+                    problem
+                };
+                self.fail(problem)
+            }
+        }
+    }
+
+    /// `%` and MOD: of whole numbers the result has the divisor's type.
+    pub fn modulo(&mut self, left: plan::Expr, right: plan::Expr, span: Span) -> Bound {
+        let (lt, rt) = (left.data_type, right.data_type);
+        let exact = |t| t == DataType::Null || types::as_decimal(t).is_some();
+        if !exact(lt) || !exact(rt) {
+            let problem =
+                Problem::new(span, format!("the remainder needs whole or DECIMAL numbers, not {lt} and {rt}"));
+            return self.fail(problem.help("convert a DOUBLE first: CAST(x AS DECIMAL(20, 6))"));
+        }
+        let result = if rt.is_integer() && lt.is_integer() { rt } else { DataType::Null };
+        let Some(data_type) = types::arithmetic(ArithmeticOp::Modulo, lt, rt) else { return Ok(null(DataType::Int)) };
+        let remainder = arithmetic(ArithmeticOp::Modulo, left, right, data_type);
+        Ok(if result == DataType::Null { remainder } else { coerce(remainder, result) })
+    }
+
+    fn interval_arithmetic(&mut self, op: ArithmeticOp, left: plan::Expr, right: plan::Expr, span: Span) -> Bound {
+        let (lt, rt) = (left.data_type, right.data_type);
+        let is_time = |t: DataType| t.is_timestamp() || matches!(t, DataType::Date | DataType::Time);
+        let (time, interval) = match op {
+            ArithmeticOp::Add if is_time(rt) => (right, left),
+            ArithmeticOp::Add | ArithmeticOp::Subtract if is_time(lt) => (left, right),
+            _ if lt.is_interval() && rt.is_interval() || lt.is_numeric() || rt.is_numeric() => {
+                return self.fail(Problem::unsupported(span, "arithmetic with intervals alone"));
+            }
+            _ => {
+                let message = format!("'{}' cannot be applied to {lt} and {rt}", symbol(op));
+                return self.fail(Problem::new(span, message).help("an interval is added to a time or taken from it"));
+            }
+        };
+        if time.data_type == DataType::Time && interval.data_type == DataType::IntervalMonths {
+            return self.fail(Problem::new(span, "a TIME has no months to add to"));
+        }
+        let data_type = time.data_type;
+        let negative = op == ArithmeticOp::Subtract;
+        let kind = ExprKind::AddInterval { time: Box::new(time), interval: Box::new(interval), negative };
+        Ok(plan::Expr::new(kind, data_type))
+    }
+
+    /// Both sides with the types that a comparison needs. `op` is `None` for IS [NOT] DISTINCT FROM.
+    fn comparable_pair(
+        &mut self,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        op: Option<CompareOp>,
+    ) -> Bound<(plan::Expr, plan::Expr)> {
+        let (l, r) = (self.bind(left), self.bind(right));
+        self.comparable(l?, r?, op, left.span.to(right.span))
+    }
+
+    pub fn comparable(
+        &mut self,
+        left: plan::Expr,
+        right: plan::Expr,
+        op: Option<CompareOp>,
+        span: Span,
+    ) -> Bound<(plan::Expr, plan::Expr)> {
+        let (lt, rt) = (left.data_type, right.data_type);
+        let ordering = op.is_some_and(|op| !matches!(op, CompareOp::Equal | CompareOp::NotEqual));
+        if ordering && (lt == DataType::Boolean || rt == DataType::Boolean) {
+            return self
+                .fail(Problem::new(span, "truth values have no order").help("they can be compared with = and <>"));
+        }
+        match types::comparable(lt, rt) {
+            Some((l, r)) => Ok((coerce(left, l), coerce(right, r))),
+            None => {
+                let problem = Problem::new(span, format!("cannot compare {lt} with {rt}"));
+                let help = match (lt, rt) {
+                    (DataType::Timestamp(_), DataType::TimestampLtz(p))
+                    | (DataType::TimestampLtz(p), DataType::Timestamp(_)) => {
+                        format!("convert one side: CAST(x AS TIMESTAMP_LTZ({p}))")
+                    }
+                    (DataType::String, other) | (other, DataType::String) => {
+                        format!("convert the text: CAST(text AS {other})")
+                    }
+                    (other, _) => format!("convert one side, for example to {other} with CAST"),
+                };
+                self.fail(problem.help(help))
+            }
+        }
+    }
+
+    pub fn boolean(&mut self, operand: &ast::Expr, what: &str) -> Bound {
+        let bound = self.bind(operand)?;
+        match bound.data_type {
+            DataType::Boolean | DataType::Null => Ok(coerce(bound, DataType::Boolean)),
+            other => {
+                let problem = Problem::new(operand.span, format!("{what} needs a condition, not {other}"));
+                self.fail(problem.help("a condition is a comparison, or a BOOLEAN column"))
+            }
+        }
+    }
+
+    fn booleans(&mut self, operands: &[ast::Expr], what: &str) -> Bound<Vec<plan::Expr>> {
+        let bound: Vec<Bound> = operands.iter().map(|operand| self.boolean(operand, what)).collect();
+        bound.into_iter().collect()
+    }
+
+    fn is(&mut self, operand: &ast::Expr, test: IsTest, negated: bool) -> Bound {
+        let bound = match test {
+            IsTest::Null => self.bind(operand)?,
+            IsTest::True => self.boolean(operand, "IS TRUE")?,
+            IsTest::False => self.boolean(operand, "IS FALSE")?,
+            IsTest::Unknown => self.boolean(operand, "IS UNKNOWN")?,
+        };
+        let operand = Box::new(bound);
+        Ok(boolean(match test {
+            IsTest::Null | IsTest::Unknown => ExprKind::IsNull { operand, negated },
+            IsTest::True => ExprKind::IsBoolean { operand, expected: true, negated },
+            IsTest::False => ExprKind::IsBoolean { operand, expected: false, negated },
+        }))
+    }
+
+    /// The expression once more, against the limit on copies.
+    pub fn copy(&mut self, expr: &plan::Expr, span: Span) -> Bound {
+        *self.copied_nodes += size(expr);
+        if *self.copied_nodes > COPIED_NODES_MAX {
+            let problem = Problem::new(span, "this query repeats too large expressions too often");
+            return self.fail(problem.help("compute a part of it in a subquery of its own"));
+        }
+        Ok(expr.clone())
+    }
+
+    fn between(
+        &mut self,
+        operand: &ast::Expr,
+        low: &ast::Expr,
+        high: &ast::Expr,
+        symmetric: bool,
+        negated: bool,
+    ) -> Bound {
+        let span = operand.span.to(high.span);
+        let (value, low, high) = (self.bind(operand), self.bind(low), self.bind(high));
+        let (value, low, high) = (value?, low?, high?);
+        let mut within = self.within(&value, &low, &high, span)?;
+        if symmetric {
+            let reversed = self.within(&value, &high, &low, span)?;
+            within = boolean(ExprKind::Or(vec![within, reversed]));
+        }
+        Ok(if negated { boolean(ExprKind::Not(Box::new(within))) } else { within })
+    }
+
+    fn within(&mut self, value: &plan::Expr, low: &plan::Expr, high: &plan::Expr, span: Span) -> Bound {
+        let (low, high) = (self.copy(low, span)?, self.copy(high, span)?);
+        let (first, second) = (self.copy(value, span)?, self.copy(value, span)?);
+        let (first, low) = self.comparable(first, low, Some(CompareOp::GreaterOrEqual), span)?;
+        let (second, high) = self.comparable(second, high, Some(CompareOp::LessOrEqual), span)?;
+        let operands =
+            vec![compare(CompareOp::GreaterOrEqual, first, low), compare(CompareOp::LessOrEqual, second, high)];
+        Ok(boolean(ExprKind::And(operands)))
+    }
+
+    fn in_list(&mut self, operand: &ast::Expr, list: &[ast::Expr], negated: bool) -> Bound {
+        let value = self.bind(operand);
+        let items: Vec<Bound> = list.iter().map(|item| self.bind(item)).collect();
+        let value = value?;
+        let items = items.into_iter().collect::<Bound<Vec<plan::Expr>>>()?;
+        let mut data_type = value.data_type;
+        for (item, written) in items.iter().zip(list) {
+            let pair = types::comparable(data_type, item.data_type);
+            let both = pair.and_then(|(l, r)| types::common(l, r));
+            match both {
+                Some(both) => data_type = both,
+                None => {
+                    let message = format!("cannot compare {data_type} with {}", item.data_type);
+                    return self.fail(Problem::new(written.span, message).help("all values of IN must be of one kind"));
+                }
+            }
+        }
+        let list = items.into_iter().map(|item| coerce(item, data_type)).collect();
+        Ok(boolean(ExprKind::In { operand: Box::new(coerce(value, data_type)), list, negated }))
+    }
+
+    fn like(&mut self, operand: &ast::Expr, pattern: &ast::Expr, escape: Option<&ast::Expr>, negated: bool) -> Bound {
+        let (value, pattern) = (self.text(operand, "LIKE"), self.text(pattern, "LIKE"));
+        let escape = match escape.map(|escape| (&escape.kind, escape.span)) {
+            None => None,
+            Some((ast::ExprKind::Text(text), _)) if text.chars().count() == 1 => text.chars().next(),
+            Some((_, span)) => {
+                return self
+                    .fail(Problem::new(span, "ESCAPE takes one character in quotes").help("for example ESCAPE '\\'"));
+            }
+        };
+        let (operand, pattern) = (Box::new(value?), Box::new(pattern?));
+        Ok(boolean(ExprKind::Like { operand, pattern, escape, negated }))
+    }
+
+    pub fn text(&mut self, operand: &ast::Expr, what: &str) -> Bound {
+        let bound = self.bind(operand)?;
+        match bound.data_type {
+            DataType::String | DataType::Null => Ok(coerce(bound, DataType::String)),
+            other => {
+                let problem = Problem::new(operand.span, format!("{what} needs a text, not {other}"));
+                self.fail(problem.help("convert it: CAST(x AS STRING)"))
+            }
+        }
+    }
+
+    fn case(
+        &mut self,
+        operand: Option<&ast::Expr>,
+        branches: &[(ast::Expr, ast::Expr)],
+        otherwise: Option<&ast::Expr>,
+        span: Span,
+    ) -> Bound {
+        let operand = operand.map(|operand| self.bind(operand)).transpose();
+        let operand_known = operand.as_ref().ok().cloned().flatten();
+        let mut bound = Vec::new();
+        let mut failed = operand.is_err();
+        for (condition, result) in branches {
+            let condition = self.case_condition(operand_known.as_ref(), condition);
+            let value = self.bind(result);
+            match (condition, value) {
+                (Ok(condition), Ok(value)) => bound.push((condition, value, result.span)),
+                _ => failed = true,
+            }
+        }
+        let otherwise =
+            otherwise.map(|otherwise| self.bind(otherwise).map(|bound| (bound, otherwise.span))).transpose()?;
+        if failed {
+            return Err(Reported);
+        }
+        let results: Vec<(DataType, Span)> = bound
+            .iter()
+            .map(|(_, value, span)| (value.data_type, *span))
+            .chain(otherwise.iter().map(|(value, span)| (value.data_type, *span)))
+            .collect();
+        let data_type = self.common_type(&results, "the results of CASE")?;
+        if data_type == DataType::Null {
+            return self.fail(Problem::new(span, "at least one result of a CASE must be something other than NULL"));
+        }
+        let branches = bound.into_iter().map(|(condition, value, _)| (condition, coerce(value, data_type))).collect();
+        let otherwise = otherwise.map_or(null(data_type), |(value, _)| coerce(value, data_type));
+        Ok(plan::Expr::new(ExprKind::Case { branches, otherwise: Box::new(otherwise) }, data_type))
+    }
+
+    fn case_condition(&mut self, operand: Option<&plan::Expr>, condition: &ast::Expr) -> Bound {
+        let Some(operand) = operand else { return self.boolean(condition, "WHEN") };
+        let value = self.bind(condition)?;
+        let operand = self.copy(operand, condition.span)?;
+        let (operand, value) = self.comparable(operand, value, Some(CompareOp::Equal), condition.span)?;
+        Ok(compare(CompareOp::Equal, operand, value))
+    }
+
+    /// The one type that holds all of them.
+    pub fn common_type(&mut self, found: &[(DataType, Span)], what: &str) -> Bound<DataType> {
+        let mut data_type = DataType::Null;
+        for (next, span) in found {
+            match types::common(data_type, *next) {
+                Some(both) => data_type = both,
+                None => {
+                    let message = format!("{what} have no common type: {next} does not go with {data_type}");
+                    let text = *next == DataType::String || data_type == DataType::String;
+                    let target = if text { DataType::String } else { data_type };
+                    return self
+                        .fail(Problem::new(*span, message).help(format!("convert one of them: CAST(x AS {target})")));
+                }
+            }
+        }
+        Ok(data_type)
+    }
+
+    fn cast(&mut self, operand: &ast::Expr, target: CastTarget, safe: bool, span: Span) -> Bound {
+        let bound = self.bind(operand)?;
+        let (from, to) = (bound.data_type, target.data_type);
+        if !types::can_cast(from, to) {
+            let problem = Problem::new(span, format!("{from} cannot be cast to {to}"));
+            let problem = match (from.is_numeric(), to.is_timestamp()) {
+                (true, true) => problem.help("milliseconds since 1970: TO_TIMESTAMP_LTZ(number, 3)"),
+                _ => problem,
+            };
+            return self.fail(problem);
+        }
+        let cast = if from == DataType::Null {
+            null(to)
+        } else {
+            plan::Expr::new(ExprKind::Cast { operand: Box::new(bound), safe }, to)
+        };
+        let length = |n: u32| plan::Expr::literal(Value::Int(i64::from(n)), DataType::Int);
+        Ok(match target.length {
+            TextLength::Any => cast,
+            TextLength::AtMost(n) => call(Function::Left, vec![cast, length(n)], DataType::String),
+            TextLength::Exactly(n) => {
+                let blank = plan::Expr::literal(Value::string(" "), DataType::String);
+                call(Function::Rpad, vec![cast, length(n), blank], DataType::String)
+            }
+        })
+    }
+
+    pub fn any_time(&mut self, operand: &ast::Expr, what: &str) -> Bound {
+        let bound = self.bind(operand)?;
+        match bound.data_type {
+            DataType::Date | DataType::Time => Ok(bound),
+            t if t.is_timestamp() => Ok(bound),
+            DataType::Null => Ok(coerce(bound, DataType::Timestamp(3))),
+            other => {
+                let problem = Problem::new(operand.span, format!("{what} needs a date or a time, not {other}"));
+                self.fail(match other {
+                    DataType::String => problem.help("convert it: CAST(text AS TIMESTAMP(3))"),
+                    t if t.is_integer() => problem.help("milliseconds since 1970: TO_TIMESTAMP_LTZ(number, 3)"),
+                    _ => problem,
+                })
+            }
+        }
+    }
+
+    fn timestamp_add(&mut self, unit: plan::TimeUnit, count: &ast::Expr, time: &ast::Expr) -> Bound {
+        use plan::TimeUnit::{Hour, Millisecond, Minute, Second};
+        let (amount, moment) = (self.bind(count), self.any_time(time, "TIMESTAMPADD"));
+        let (amount, mut moment) = (amount?, moment?);
+        if !amount.data_type.is_integer() && amount.data_type != DataType::Null {
+            let message = format!("TIMESTAMPADD adds a whole number of units, not {}", amount.data_type);
+            return self.fail(Problem::new(count.span, message));
+        }
+        // A date with hours is a point in time.
+        if moment.data_type == DataType::Date && matches!(unit, Hour | Minute | Second | Millisecond) {
+            moment = coerce(moment, DataType::Timestamp(if unit == Millisecond { 3 } else { 0 }));
+        }
+        let amount = if amount.data_type == DataType::BigInt { amount } else { coerce(amount, DataType::Int) };
+        let data_type = moment.data_type;
+        Ok(call(Function::TimestampAdd(unit), vec![amount, moment], data_type))
+    }
+
+    fn timestamp_diff(&mut self, unit: plan::TimeUnit, from: &ast::Expr, to: &ast::Expr) -> Bound {
+        let (from, to) = (self.any_time(from, "TIMESTAMPDIFF"), self.any_time(to, "TIMESTAMPDIFF"));
+        let (from, to) = (from?, to?);
+        // Dates and times without a zone are taken as UTC, the zone of the session.
+        let (from, to) = match (from.data_type, to.data_type) {
+            (f, t) if f == t => (from, to),
+            (f, DataType::Date | DataType::Timestamp(_) | DataType::TimestampLtz(_)) if f.is_timestamp() => {
+                (from, coerce(to, f))
+            }
+            (DataType::Date, t) if t.is_timestamp() => (coerce(from, t), to),
+            _ => (from, to),
+        };
+        Ok(call(Function::TimestampDiff(unit), vec![from, to], DataType::Int))
+    }
+
+    pub fn trim(&mut self, side: TrimSide, characters: Option<&ast::Expr>, operand: &ast::Expr) -> Bound {
+        let text = self.text(operand, "TRIM");
+        let characters = match characters {
+            Some(characters) => self.text(characters, "TRIM"),
+            None => Ok(plan::Expr::literal(Value::string(" "), DataType::String)),
+        };
+        let function = match side {
+            TrimSide::Both => Function::Trim,
+            TrimSide::Leading => Function::TrimLeading,
+            TrimSide::Trailing => Function::TrimTrailing,
+        };
+        Ok(call(function, vec![text?, characters?], DataType::String))
+    }
+
+    /// An aggregate's place in the SELECT list: a column beyond all columns.
+    pub fn collect(&mut self, aggregate: Aggregate) -> Bound {
+        let Aggregation::Collect(aggregates) = &mut self.aggregation else { return Err(Reported) };
+        let data_type = aggregate.data_type;
+        let index = match aggregates.iter().position(|known| *known == aggregate) {
+            Some(index) => index,
+            None => {
+                aggregates.push(aggregate);
+                aggregates.len() - 1
+            }
+        };
+        Ok(plan::Expr::column(aggregate::BASE + index, data_type))
+    }
+}
+
+/// "did you mean …?", or what there is.
+pub fn suggest_column(name: &str, columns: &[Column]) -> Option<String> {
+    let names = columns.iter().map(|column| &*column.name);
+    if let Some(near) = nearest(name, names) {
+        let hint = if near.eq_ignore_ascii_case(name) { " Upper and lower case differ" } else { "" };
+        return Some(format!("did you mean {near}?{hint}"));
+    }
+    if columns.is_empty() || columns.len() > 12 {
+        return None;
+    }
+    let names: Vec<&str> = columns.iter().map(|column| &*column.name).collect();
+    Some(format!("the columns are {}", names.join(", ")))
+}
+
+/// The expression as `data_type`, through a CAST where it is of another.
+pub fn coerce(expr: plan::Expr, data_type: DataType) -> plan::Expr {
+    if expr.data_type == data_type {
+        return expr;
+    }
+    match expr.kind {
+        ExprKind::Literal(Value::Null) => null(data_type),
+        _ => plan::Expr::new(ExprKind::Cast { operand: Box::new(expr), safe: false }, data_type),
+    }
+}
+
+pub fn null(data_type: DataType) -> plan::Expr {
+    plan::Expr::literal(Value::Null, data_type)
+}
+
+pub fn boolean(kind: ExprKind) -> plan::Expr {
+    plan::Expr::new(kind, DataType::Boolean)
+}
+
+pub fn call(function: Function, arguments: Vec<plan::Expr>, data_type: DataType) -> plan::Expr {
+    plan::Expr::new(ExprKind::Call { function, arguments }, data_type)
+}
+
+pub fn compare(op: CompareOp, left: plan::Expr, right: plan::Expr) -> plan::Expr {
+    boolean(ExprKind::Compare { op, left: Box::new(left), right: Box::new(right) })
+}
+
+/// The operands as the plan wants them: DECIMAL with its own digits, anything else of the result's type.
+fn arithmetic(op: ArithmeticOp, left: plan::Expr, right: plan::Expr, data_type: DataType) -> plan::Expr {
+    let operand = |expr: plan::Expr| {
+        let target = match (data_type, types::as_decimal(expr.data_type)) {
+            (DataType::Decimal { .. }, Some((precision, scale))) => DataType::Decimal { precision, scale },
+            _ => data_type,
+        };
+        coerce(expr, target)
+    };
+    let kind = ExprKind::Arithmetic { op, left: Box::new(operand(left)), right: Box::new(operand(right)) };
+    plan::Expr::new(kind, data_type)
+}
+
+fn interval_literal(interval: Interval) -> plan::Expr {
+    match interval {
+        Interval::Months(months) => plan::Expr::literal(Value::Int(months), DataType::IntervalMonths),
+        Interval::Millis(millis) => plan::Expr::literal(Value::Int(millis), DataType::IntervalMillis),
+    }
+}
+
+fn symbol(op: ArithmeticOp) -> &'static str {
+    match op {
+        ArithmeticOp::Add => "+",
+        ArithmeticOp::Subtract => "-",
+        ArithmeticOp::Multiply => "*",
+        ArithmeticOp::Divide => "/",
+        ArithmeticOp::Modulo => "%",
+    }
+}
+
+fn size(expr: &plan::Expr) -> usize {
+    1 + expr.children().into_iter().map(size).sum::<usize>()
+}

@@ -1,0 +1,164 @@
+//! Tree → plan: what each name means, which type each expression has.
+//!
+//! Holds always: what is bound refers to columns by position, has Flink's types, and is at most [`DEPTH_MAX`]
+//! operators deep, views inlined. A part that cannot be bound does not keep the others from being checked.
+
+mod aggregate;
+mod calls;
+mod expr;
+mod functions;
+mod literals;
+mod script;
+mod select;
+mod types;
+mod window;
+
+pub use script::{declare, script};
+
+use crate::model::{DataType, Schema};
+use crate::plan::{Node, NodeKind, Source};
+use crate::sql::View;
+use crate::sql::ast;
+use crate::sql::span::{Problem, Span, nearest};
+use expr::{Bound, Reported};
+
+/// Operators above each other, views and subqueries inlined.
+const DEPTH_MAX: usize = 100;
+
+/// What a FROM item or a whole query gives.
+#[derive(Clone, Debug)]
+struct Relation {
+    node: Node,
+    /// Columns that are event times, ascending.
+    times: Vec<usize>,
+    /// Position of window_start in what a window function gives; window_end and window_time follow it.
+    /// `None` also where a projection has moved them.
+    window: Option<usize>,
+    depth: usize,
+}
+
+/// Names that FROM can use; later views hide earlier ones and sources.
+struct Names<'a> {
+    sources: &'a [Source],
+    views: Vec<(String, Relation)>,
+}
+
+/// Binds queries and collects what is wrong with them.
+struct Binder<'a> {
+    names: Names<'a>,
+    problems: Vec<Problem>,
+    copied_nodes: usize,
+}
+
+impl Relation {
+    fn scan(index: usize, source: &Source) -> Relation {
+        let node = Node { kind: NodeKind::Scan { source: index }, schema: source.schema.clone() };
+        Relation::of_node(node)
+    }
+
+    /// With no more than the node itself says.
+    fn of_node(node: Node) -> Relation {
+        let mut depth = 0;
+        node.visit(&mut |_| depth += 1);
+        Relation { times: node.schema.event_time.into_iter().collect(), window: None, depth, node }
+    }
+
+    fn schema(&self) -> &Schema {
+        &self.node.schema
+    }
+}
+
+/// One SELECT over the sources and views of a configuration.
+pub fn query(query: &ast::Query, sources: &[Source], views: &[View]) -> Result<Node, Vec<Problem>> {
+    let views = views.iter().map(|view| (view.name.clone(), Relation::of_node(view.root.clone()))).collect();
+    let mut binder = Binder::new(Names { sources, views });
+    match binder.query(query) {
+        Ok(relation) if binder.problems.is_empty() => Ok(relation.node),
+        _ => Err(binder.problems),
+    }
+}
+
+impl<'a> Binder<'a> {
+    fn new(names: Names<'a>) -> Binder<'a> {
+        Binder { names, problems: Vec::new(), copied_nodes: 0 }
+    }
+
+    fn fail<T>(&mut self, problem: Problem) -> Bound<T> {
+        self.problems.push(problem);
+        Err(Reported)
+    }
+
+    fn query(&mut self, query: &ast::Query) -> Bound<Relation> {
+        let outer = self.names.views.len();
+        let mut failed = false;
+        for table in &query.with {
+            match self.view(&table.query, &table.columns) {
+                Ok(relation) => self.names.views.push((table.name.name.clone(), relation)),
+                Err(Reported) => failed = true,
+            }
+        }
+        // What reads a subquery that is wrong itself would only be told that it is not there.
+        let result = if failed { Err(Reported) } else { self.select(&query.select) };
+        self.names.views.truncate(outer);
+        result
+    }
+
+    /// A query whose columns may be given other names.
+    fn view(&mut self, query: &ast::Query, columns: &[ast::Ident]) -> Bound<Relation> {
+        let mut relation = self.query(query)?;
+        self.rename(&mut relation, columns)?;
+        Ok(relation)
+    }
+
+    fn rename(&mut self, relation: &mut Relation, columns: &[ast::Ident]) -> Bound<()> {
+        let Some(last) = columns.last() else { return Ok(()) };
+        let count = relation.schema().columns.len();
+        if columns.len() != count {
+            let span = columns[0].span.to(last.span);
+            return self.fail(Problem::new(
+                span,
+                format!("the number of names, {}, is not that of the columns, {count}", columns.len()),
+            ));
+        }
+        for (column, name) in relation.node.schema.columns.iter_mut().zip(columns) {
+            column.name = name.name.as_str().into();
+        }
+        Ok(())
+    }
+
+    fn named(&mut self, name: &ast::Ident) -> Bound<Relation> {
+        let Names { sources, views } = &self.names;
+        if let Some((_, relation)) = views.iter().rev().find(|(known, _)| *known == name.name) {
+            let relation = relation.clone();
+            return self.limit_depth(relation, name.span);
+        }
+        if let Some((index, source)) = sources.iter().enumerate().find(|(_, source)| source.name == name.name) {
+            return Ok(Relation::scan(index, source));
+        }
+        let known: Vec<&str> = views
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .chain(sources.iter().map(|source| source.name.as_str()))
+            .collect();
+        let problem = Problem::new(name.span, format!("there is no source, table or view {}", name.name));
+        let problem = match nearest(&name.name, known.iter().copied()) {
+            Some(near) => problem.help(format!("did you mean {near}?")),
+            None if (1..=12).contains(&known.len()) => problem.help(format!("there is {}", known.join(", "))),
+            None => problem,
+        };
+        self.fail(problem)
+    }
+
+    fn limit_depth(&mut self, relation: Relation, span: Span) -> Bound<Relation> {
+        if relation.depth > DEPTH_MAX {
+            return self
+                .fail(Problem::new(span, format!("more than {DEPTH_MAX} views and subqueries lie inside each other")));
+        }
+        Ok(relation)
+    }
+}
+
+/// Whether a column of this type can be an event time.
+fn can_be_event_time(data_type: DataType) -> bool {
+    matches!(data_type, DataType::Timestamp(0..=3) | DataType::TimestampLtz(0..=3))
+}

@@ -1,0 +1,273 @@
+//! Scripts: CREATE TABLE over files, views, and the final SELECT.
+
+use super::expr::{Bound, Reported, suggest_column};
+use super::{Binder, Names, can_be_event_time};
+use crate::model::{Column, Schema};
+use crate::plan::{ArithmeticOp, Node, NodeKind, Query, Source, Topology, Watermark};
+use crate::sql::ast::{self, ExprKind, Interval, Statement, TableOption};
+use crate::sql::span::{Problem, nearest};
+use crate::sql::{Columns, Format, Script, ScriptTable, TimestampFormat};
+
+/// Columns with what else stands between the parentheses of CREATE TABLE.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    pub columns: Columns,
+    pub event_time: Option<usize>,
+    pub watermark: Watermark,
+}
+
+/// Checks a list of columns.
+pub fn declare(body: &ast::TableBody) -> Result<Declared, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut columns: Vec<Column> = Vec::new();
+    for definition in &body.columns {
+        let name = &definition.name;
+        if columns.iter().any(|column| *column.name == *name.name) {
+            problems.push(Problem::new(name.span, format!("there are two columns {}", name.name)));
+        }
+        columns.push(Column { name: name.name.as_str().into(), data_type: definition.data_type });
+    }
+    let mut primary_key = Vec::new();
+    for name in &body.primary_key {
+        match position(name, &columns, &mut problems) {
+            Some(position) if primary_key.contains(&position) => {
+                problems.push(Problem::new(name.span, format!("{} is twice in the PRIMARY KEY", name.name)));
+            }
+            Some(position) => primary_key.push(position),
+            None => {}
+        }
+    }
+    let (mut event_time, mut delay) = (None, Watermark::None);
+    if let Some(definition) = &body.watermark {
+        event_time = position(&definition.column, &columns, &mut problems);
+        if let Some(index) = event_time {
+            check_event_time(&definition.column, &columns[index], &mut problems);
+        }
+        match watermark_delay(definition) {
+            Ok(delay_ms) => delay = Watermark::Source { delay_ms },
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Ok(Declared { columns: Columns { columns, primary_key }, event_time, watermark: delay })
+}
+
+fn position(name: &ast::Ident, columns: &[Column], problems: &mut Vec<Problem>) -> Option<usize> {
+    let position = columns.iter().position(|column| *column.name == *name.name);
+    if position.is_none() {
+        let problem = Problem::new(name.span, format!("there is no column {}", name.name));
+        problems.push(match suggest_column(&name.name, columns) {
+            Some(help) => problem.help(help),
+            None => problem,
+        });
+    }
+    position
+}
+
+fn check_event_time(name: &ast::Ident, column: &Column, problems: &mut Vec<Problem>) {
+    if !can_be_event_time(column.data_type) {
+        let message =
+            format!("{} is {}, and an event time is TIMESTAMP(3) or TIMESTAMP_LTZ(3)", name.name, column.data_type);
+        problems.push(Problem::new(name.span, message).help(format!("declare it as {} TIMESTAMP(3)", name.name)));
+    }
+}
+
+/// The delay of `WATERMARK FOR ts AS ts [- INTERVAL …]`.
+fn watermark_delay(definition: &ast::WatermarkDefinition) -> Result<i64, Problem> {
+    let expr = &definition.expr;
+    let is_column = |expr: &ast::Expr| matches!(&expr.kind, ExprKind::Name { table: None, column } if column.name == definition.column.name);
+    if is_column(expr) {
+        return Ok(0);
+    }
+    if let ExprKind::Arithmetic { op: ArithmeticOp::Subtract, left, right } = &expr.kind {
+        if let (true, ExprKind::Interval(Interval::Millis(millis))) = (is_column(left), &right.kind) {
+            if *millis >= 0 {
+                return Ok(*millis);
+            }
+        }
+    }
+    let name = &definition.column.name;
+    Err(Problem::unsupported(expr.span, "a watermark of any other form")
+        .help(format!("write {name} - INTERVAL '5' SECOND, or {name} alone")))
+}
+
+/// Binds the statements of a script.
+pub fn script(statements: &[Statement], end: crate::sql::span::Span) -> Result<Script, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut tables: Vec<ScriptTable> = Vec::new();
+    for statement in statements {
+        if let Statement::CreateTable(create) = statement {
+            if tables.iter().any(|table| table.name == create.name.name) {
+                problems.push(Problem::new(create.name.span, format!("there are two tables {}", create.name.name)));
+            }
+            match script_table(create) {
+                Ok(table) => tables.push(table),
+                Err(found) => problems.extend(found),
+            }
+        }
+    }
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    if !problems.is_empty() {
+        // Without its tables nothing else can be judged.
+        return Err(problems);
+    }
+    let sources: Vec<Source> = tables
+        .iter()
+        .map(|table| Source {
+            name: table.name.clone(),
+            schema: table.schema.clone(),
+            watermark: table.watermark.clone(),
+        })
+        .collect();
+    let mut binder = Binder::new(Names { sources: &sources, views: Vec::new() });
+    let root = binder.statements(statements, end);
+    match root {
+        Ok(root) if binder.problems.is_empty() => Ok(assemble(root, tables, sources)),
+        _ => Err(binder.problems),
+    }
+}
+
+impl Binder<'_> {
+    /// Views in order, then the one SELECT.
+    fn statements(&mut self, statements: &[Statement], end: crate::sql::span::Span) -> Bound<Node> {
+        let mut root = None;
+        for statement in statements {
+            match statement {
+                Statement::CreateTable(_) => {}
+                Statement::CreateView { name, columns, query } => {
+                    let taken = self.names.sources.iter().any(|source| source.name == name.name)
+                        || self.names.views.iter().any(|(known, _)| *known == name.name);
+                    if taken {
+                        self.problems.push(Problem::new(name.span, format!("the name {} is already taken", name.name)));
+                    }
+                    // After a wrong view, what reads it could only be told that it is not there.
+                    let relation = self.view(query, columns)?;
+                    self.names.views.push((name.name.clone(), relation));
+                }
+                Statement::Query(query) if root.is_none() => {
+                    root = Some(self.query(query).map(|relation| relation.node))
+                }
+                Statement::Query(query) => {
+                    return self.fail(Problem::new(query.select.span, "a script has one SELECT, at its end"));
+                }
+            }
+        }
+        match root {
+            Some(root) => root,
+            None => {
+                self.problems.push(Problem::new(end, "the script has no SELECT").help("it ends with the query to run"));
+                Err(Reported)
+            }
+        }
+    }
+}
+
+/// Keeps the tables that the query reads.
+fn assemble(mut root: Node, tables: Vec<ScriptTable>, sources: Vec<Source>) -> Script {
+    let used = Query { name: String::new(), root: root.clone() }.sources();
+    renumber(&mut root, &used);
+    let keep = |index: &usize| used.binary_search(index).is_ok();
+    let tables = tables.into_iter().enumerate().filter(|(index, _)| keep(index)).map(|(_, table)| table).collect();
+    let sources = sources.into_iter().enumerate().filter(|(index, _)| keep(index)).map(|(_, source)| source).collect();
+    let query = Query { name: "query".to_owned(), root };
+    Script { tables, topology: Topology { sources, queries: vec![query] } }
+}
+
+fn renumber(node: &mut Node, used: &[usize]) {
+    match &mut node.kind {
+        NodeKind::Scan { source } => *source = used.binary_search(source).unwrap_or(0),
+        NodeKind::Filter { input, .. }
+        | NodeKind::Project { input, .. }
+        | NodeKind::Window { input, .. }
+        | NodeKind::WindowAggregate { input, .. } => renumber(input, used),
+    }
+}
+
+fn script_table(create: &ast::CreateTable) -> Result<ScriptTable, Vec<Problem>> {
+    let declared = declare(&create.body);
+    let mut problems = Vec::new();
+    let files = file_options(create, &mut problems);
+    match (declared, files) {
+        (Ok(declared), Some((path, format))) if problems.is_empty() => {
+            let schema = Schema { columns: declared.columns.columns, event_time: declared.event_time, device: None };
+            Ok(ScriptTable { name: create.name.name.clone(), path, format, schema, watermark: declared.watermark })
+        }
+        (declared, _) => {
+            problems.extend(declared.err().into_iter().flatten());
+            Err(problems)
+        }
+    }
+}
+
+/// The path and the format that WITH says.
+fn file_options(create: &ast::CreateTable, problems: &mut Vec<Problem>) -> Option<(String, Format)> {
+    const KNOWN: [&str; 5] = ["connector", "path", "format", "csv.null-literal", "json.timestamp-format.standard"];
+    for (index, option) in create.options.iter().enumerate() {
+        let key = &option.key;
+        if create.options[..index].iter().any(|earlier| earlier.key.name == key.name) {
+            problems.push(Problem::new(key.span, format!("the option '{}' is given twice", key.name)));
+        }
+        if !KNOWN.contains(&key.name.as_str()) {
+            let problem = Problem::new(key.span, format!("the option '{}' is not supported", key.name));
+            problems.push(match nearest(&key.name, KNOWN) {
+                Some(near) => problem.help(format!("did you mean '{near}'?")),
+                None => problem.help(format!("the options are {}", KNOWN.map(|known| format!("'{known}'")).join(", "))),
+            });
+        }
+    }
+    let mut required = |key: &str, example: &str| {
+        let option = find(&create.options, key);
+        if option.is_none() {
+            let problem =
+                Problem::new(create.name.span, format!("the table {} lacks the option '{key}'", create.name.name));
+            problems.push(problem.help(format!("add '{key}' = '{example}' to WITH (…)")));
+        }
+        option
+    };
+    let connector = required("connector", "filesystem");
+    let path = required("path", "data/rows.csv");
+    let format = required("format", "csv");
+    if let Some(connector) = connector.filter(|connector| connector.value.name != "filesystem") {
+        let message = format!("the connector '{}' is not supported in a script", connector.value.name);
+        problems
+            .push(Problem::new(connector.value.span, message).help("a script reads files: 'connector' = 'filesystem'"));
+    }
+    let format = file_format(create, format?, problems)?;
+    Some((path?.value.name.clone(), format))
+}
+
+fn find<'a>(options: &'a [TableOption], key: &str) -> Option<&'a TableOption> {
+    options.iter().find(|option| option.key.name == key)
+}
+
+fn file_format(create: &ast::CreateTable, format: &TableOption, problems: &mut Vec<Problem>) -> Option<Format> {
+    match format.value.name.as_str() {
+        "csv" => {
+            let null_literal = find(&create.options, "csv.null-literal").map(|option| option.value.name.clone());
+            Some(Format::Csv { null_literal })
+        }
+        "json" => {
+            let standard = find(&create.options, "json.timestamp-format.standard");
+            let timestamps = match standard.map(|option| option.value.name.as_str()) {
+                None | Some("SQL") => TimestampFormat::Sql,
+                Some("ISO-8601") => TimestampFormat::Iso8601,
+                Some(other) => {
+                    let span = standard.map_or(format.value.span, |option| option.value.span);
+                    problems.push(
+                        Problem::new(span, format!("'{other}' is no format of times"))
+                            .help("it is 'SQL' or 'ISO-8601'"),
+                    );
+                    return None;
+                }
+            };
+            Some(Format::Json { timestamps })
+        }
+        other => {
+            let message = format!("the format '{other}' is not supported in a script");
+            problems.push(Problem::new(format.value.span, message).help("the formats are 'csv' and 'json'"));
+            None
+        }
+    }
+}

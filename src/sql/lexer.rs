@@ -1,0 +1,283 @@
+//! Text → tokens, each with its place.
+//!
+//! Words keep their spelling; whether one is a keyword is the parser's business. Names stand in backticks, text in
+//! single quotes, each doubled inside. Comments are `-- …` and `/* … */`.
+
+use super::span::{Problem, Span};
+
+/// Longer texts are refused before anything else looks at them.
+pub const TEXT_BYTES_MAX: usize = 256 * 1024;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Token {
+    pub kind: TokenKind,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum TokenKind {
+    /// A keyword or an unquoted name.
+    Word(String),
+    /// A name in backticks.
+    Quoted(String),
+    Text(String),
+    /// `X'4F'`
+    Bytes(Vec<u8>),
+    Number(String),
+    Symbol(&'static str),
+    End,
+}
+
+/// The longer ones first.
+const SYMBOLS: [&str; 27] = [
+    "<>", "!=", "<=", ">=", "||", "=>", "(", ")", ",", ".", ";", "*", "+", "-", "/", "%", "=", "<", ">", "[", "]", "{",
+    "}", "?", "|", "^", "$",
+];
+
+/// The tokens of the text, ended by one of kind `End`.
+pub fn tokenize(text: &str) -> Result<Vec<Token>, Problem> {
+    if text.len() > TEXT_BYTES_MAX {
+        let message = format!("the text has {} bytes, more than the {TEXT_BYTES_MAX} that are read", text.len());
+        return Err(Problem::new(Span::default(), message));
+    }
+    let mut lexer = Lexer { text, at: 0 };
+    let mut tokens = Vec::new();
+    loop {
+        lexer.skip_blanks()?;
+        let start = lexer.at;
+        let kind = lexer.next()?;
+        if kind == TokenKind::End {
+            // What is missing at the end is missing after the last word, not after the blanks behind it.
+            let end = tokens.last().map_or(0, |last: &Token| last.span.end);
+            tokens.push(Token { kind, span: Span { start: end, end } });
+            return Ok(tokens);
+        }
+        tokens.push(Token { kind, span: lexer.span_from(start) });
+    }
+}
+
+struct Lexer<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl Lexer<'_> {
+    fn rest(&self) -> &str {
+        &self.text[self.at..]
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    fn span_from(&self, start: usize) -> Span {
+        // TEXT_BYTES_MAX fits a u32.
+        Span { start: start as u32, end: self.at as u32 }
+    }
+
+    fn take_while(&mut self, wanted: impl Fn(char) -> bool) -> &str {
+        let start = self.at;
+        let rest = self.rest();
+        self.at += rest.find(|c| !wanted(c)).unwrap_or(rest.len());
+        &self.text[start..self.at]
+    }
+
+    fn skip_blanks(&mut self) -> Result<(), Problem> {
+        loop {
+            self.take_while(char::is_whitespace);
+            let start = self.at;
+            if self.rest().starts_with("--") {
+                self.take_while(|c| c != '\n');
+            } else if self.rest().starts_with("/*+") {
+                self.at += 3;
+                return Err(Problem::unsupported(self.span_from(start), "a hint (/*+ … */)"));
+            } else if self.rest().starts_with("/*") {
+                match self.rest().find("*/") {
+                    Some(end) => self.at += end + 2,
+                    None => {
+                        self.at += 2;
+                        return Err(
+                            Problem::new(self.span_from(start), "this comment has no end").help("end it with */")
+                        );
+                    }
+                }
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<TokenKind, Problem> {
+        let start = self.at;
+        let Some(first) = self.peek() else { return Ok(TokenKind::End) };
+        match first {
+            '\'' => Ok(TokenKind::Text(self.quoted('\'', "text")?)),
+            '`' => {
+                let name = self.quoted('`', "name")?;
+                if name.is_empty() {
+                    return Err(Problem::new(self.span_from(start), "this name is empty"));
+                }
+                Ok(TokenKind::Quoted(name))
+            }
+            'x' | 'X' if self.rest()[1..].starts_with('\'') => self.bytes(),
+            '0'..='9' => self.number(),
+            '.' if self.rest()[1..].starts_with(|c: char| c.is_ascii_digit()) => self.number(),
+            c if is_word_start(c) => Ok(TokenKind::Word(self.take_while(is_word_part).to_owned())),
+            c => self.symbol(c),
+        }
+    }
+
+    fn symbol(&mut self, first: char) -> Result<TokenKind, Problem> {
+        let start = self.at;
+        if let Some(symbol) = SYMBOLS.iter().find(|symbol| self.rest().starts_with(**symbol)) {
+            self.at += symbol.len();
+            return Ok(TokenKind::Symbol(symbol));
+        }
+        self.at += first.len_utf8();
+        let problem = Problem::new(self.span_from(start), format!("{first:?} means nothing here"));
+        Err(match first {
+            '"' => problem.help("a text stands in single quotes: 'hot'; a name in backticks: `value`"),
+            '„' | '“' | '”' | '‘' | '’' | '´' => {
+                problem.help("a text stands in straight single quotes: 'hot'")
+            }
+            _ => problem,
+        })
+    }
+
+    /// What stands between two `quote`s; a doubled one is one of it.
+    fn quoted(&mut self, quote: char, what: &str) -> Result<String, Problem> {
+        let start = self.at;
+        self.at += quote.len_utf8();
+        let mut content = String::new();
+        loop {
+            content.push_str(self.take_while(|c| c != quote));
+            if self.peek().is_none() {
+                // The opening quote is where to look; the rest of the text may be long.
+                let span = Span { start: start as u32, end: start as u32 + 1 };
+                return Err(Problem::new(span, format!("this {what} has no end")).help(format!("end it with {quote}")));
+            }
+            self.at += quote.len_utf8();
+            if self.peek() != Some(quote) {
+                return Ok(content);
+            }
+            content.push(quote);
+            self.at += quote.len_utf8();
+        }
+    }
+
+    fn bytes(&mut self) -> Result<TokenKind, Problem> {
+        let start = self.at;
+        self.at += 1;
+        let digits = self.quoted('\'', "byte string")?;
+        let nibbles: Option<Vec<u8>> = digits.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect();
+        match nibbles {
+            Some(nibbles) if nibbles.len() % 2 == 0 => {
+                Ok(TokenKind::Bytes(nibbles.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()))
+            }
+            _ => Err(Problem::new(self.span_from(start), "a byte string is made of pairs of hexadecimal digits")
+                .help("for example X'4F0A'")),
+        }
+    }
+
+    fn number(&mut self) -> Result<TokenKind, Problem> {
+        let start = self.at;
+        self.take_while(|c| c.is_ascii_digit());
+        if self.rest().starts_with('.') {
+            self.at += 1;
+            self.take_while(|c| c.is_ascii_digit());
+        }
+        if self.rest().starts_with(['e', 'E']) {
+            let before = self.at;
+            self.at += 1;
+            if self.rest().starts_with(['+', '-']) {
+                self.at += 1;
+            }
+            if self.take_while(|c| c.is_ascii_digit()).is_empty() {
+                self.at = before;
+            }
+        }
+        if self.peek().is_some_and(is_word_part) {
+            self.take_while(is_word_part);
+            let text = &self.text[start..self.at];
+            return Err(Problem::new(self.span_from(start), format!("{text} is neither a number nor a name"))
+                .help(format!("a name that begins with a digit stands in backticks: `{text}`")));
+        }
+        Ok(TokenKind::Number(self.text[start..self.at].to_owned()))
+    }
+}
+
+fn is_word_start(c: char) -> bool {
+    c.is_alphabetic() || c == '_'
+}
+
+fn is_word_part(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(text: &str) -> Vec<TokenKind> {
+        tokenize(text).expect("it is valid").into_iter().map(|token| token.kind).collect()
+    }
+
+    fn word(text: &str) -> TokenKind {
+        TokenKind::Word(text.into())
+    }
+
+    #[test]
+    fn words_names_and_texts() {
+        assert_eq!(
+            kinds("SELECT Gerät_1, `a``b` -- end\n/* x\n */ 'it''s' X'0aFF'"),
+            [
+                word("SELECT"),
+                word("Gerät_1"),
+                TokenKind::Symbol(","),
+                TokenKind::Quoted("a`b".into()),
+                TokenKind::Text("it's".into()),
+                TokenKind::Bytes(vec![10, 255]),
+                TokenKind::End
+            ]
+        );
+    }
+
+    #[test]
+    fn numbers_and_symbols() {
+        let number = |text: &str| TokenKind::Number(text.into());
+        assert_eq!(
+            kinds("1 1.5 .5 1. 2e3 1.5E-7 a.b<>1||2"),
+            [
+                number("1"),
+                number("1.5"),
+                number(".5"),
+                number("1."),
+                number("2e3"),
+                number("1.5E-7"),
+                word("a"),
+                TokenKind::Symbol("."),
+                word("b"),
+                TokenKind::Symbol("<>"),
+                number("1"),
+                TokenKind::Symbol("||"),
+                number("2"),
+                TokenKind::End
+            ]
+        );
+    }
+
+    #[test]
+    fn a_token_knows_its_place() {
+        let tokens = tokenize("ü  'x'").expect("it is valid");
+        assert_eq!(tokens[1].span, Span { start: 4, end: 7 });
+    }
+
+    #[test]
+    fn mistakes() {
+        for wrong in ["'abc", "`abc", "/* x", "\"a\"", "1abc", "X'abc'", "``", "a # b", "/*+ OPTIONS() */", "1e5e"] {
+            assert!(tokenize(wrong).is_err(), "{wrong}");
+        }
+        assert!(tokenize(&" ".repeat(TEXT_BYTES_MAX)).is_ok());
+        assert!(tokenize(&" ".repeat(TEXT_BYTES_MAX + 1)).is_err());
+    }
+}

@@ -1,0 +1,185 @@
+//! Data types as they are written.
+
+use super::{Parsed, Parser};
+use crate::model::{DataType, Decimal};
+use crate::sql::ast::{CastTarget, TextLength};
+use crate::sql::lexer::TokenKind;
+use crate::sql::span::{Problem, Span, nearest};
+
+/// For the suggestion when a type is misspelt.
+const NAMES: [&str; 22] = [
+    "BOOLEAN",
+    "TINYINT",
+    "SMALLINT",
+    "INT",
+    "INTEGER",
+    "BIGINT",
+    "FLOAT",
+    "DOUBLE",
+    "DECIMAL",
+    "NUMERIC",
+    "STRING",
+    "CHAR",
+    "VARCHAR",
+    "BYTES",
+    "BINARY",
+    "VARBINARY",
+    "DATE",
+    "TIME",
+    "TIMESTAMP",
+    "TIMESTAMP_LTZ",
+    "REAL",
+    "CHARACTER",
+];
+
+/// Types of other systems → Flink's.
+const FOREIGN: [(&str, &str); 10] = [
+    ("TEXT", "STRING"),
+    ("DATETIME", "TIMESTAMP(3)"),
+    ("TIMESTAMPTZ", "TIMESTAMP_LTZ(3)"),
+    ("INT64", "BIGINT"),
+    ("INT32", "INT"),
+    ("LONG", "BIGINT"),
+    ("BOOL", "BOOLEAN"),
+    ("FLOAT64", "DOUBLE"),
+    ("NVARCHAR", "STRING"),
+    ("BLOB", "BYTES"),
+];
+
+/// Digits of a second that a value can hold.
+const TIME_PRECISION_MAX: u32 = 6;
+
+impl Parser {
+    pub(super) fn data_type(&mut self) -> Parsed<DataType> {
+        Ok(self.cast_target()?.data_type)
+    }
+
+    pub(super) fn cast_target(&mut self) -> Parsed<CastTarget> {
+        let span = self.span();
+        let TokenKind::Word(word) = &self.token(0).kind else { return Err(self.unexpected("a data type")) };
+        let word = word.clone();
+        let upper = word.to_ascii_uppercase();
+        self.advance();
+        let mut length = TextLength::Any;
+        let data_type = match upper.as_str() {
+            "BOOLEAN" => DataType::Boolean,
+            "TINYINT" => DataType::TinyInt,
+            "SMALLINT" => DataType::SmallInt,
+            "INT" | "INTEGER" => DataType::Int,
+            "BIGINT" => DataType::BigInt,
+            "FLOAT" | "REAL" => DataType::Float,
+            "DOUBLE" => {
+                self.take_word("PRECISION");
+                DataType::Double
+            }
+            "DECIMAL" | "DEC" | "NUMERIC" => self.decimal()?,
+            "STRING" => DataType::String,
+            "CHAR" | "CHARACTER" | "VARCHAR" => {
+                let varying = upper == "VARCHAR" || self.take_word("VARYING");
+                length = match (self.type_parameter(1, i32::MAX as u32)?, varying) {
+                    (Some(n), true) => TextLength::AtMost(n),
+                    (None, true) => return Err(missing_length(span, &word)),
+                    (n, false) => TextLength::Exactly(n.unwrap_or(1)),
+                };
+                DataType::String
+            }
+            "BYTES" => DataType::Bytes,
+            "BINARY" | "VARBINARY" => {
+                self.type_parameter(1, i32::MAX as u32)?;
+                DataType::Bytes
+            }
+            "DATE" => DataType::Date,
+            "TIME" => {
+                self.type_parameter(0, 9)?;
+                self.time_zone(span)?;
+                DataType::Time
+            }
+            "TIMESTAMP" => {
+                let precision = self.time_precision()?;
+                if self.time_zone(span)? { DataType::TimestampLtz(precision) } else { DataType::Timestamp(precision) }
+            }
+            "TIMESTAMP_LTZ" => DataType::TimestampLtz(self.time_precision()?),
+            "ARRAY" | "MAP" | "ROW" | "MULTISET" | "INTERVAL" | "RAW" | "VARIANT" => {
+                return Err(Problem::unsupported(span, &format!("the type {upper}")));
+            }
+            _ => return Err(unknown_type(span, &word, &upper)),
+        };
+        Ok(CastTarget { data_type, length })
+    }
+
+    fn decimal(&mut self) -> Parsed<DataType> {
+        let (mut precision, mut scale) = (10, 0);
+        if self.take_symbol("(") {
+            precision = self.number(1, u32::from(Decimal::PRECISION_MAX), "the precision")?;
+            if self.take_symbol(",") {
+                scale = self.number(0, precision, "the scale")?;
+            }
+            self.expect_symbol(")")?;
+        }
+        // Both are at most PRECISION_MAX.
+        Ok(DataType::Decimal { precision: precision as u8, scale: scale as u8 })
+    }
+
+    fn time_precision(&mut self) -> Parsed<u8> {
+        if !self.at_symbol("(") {
+            return Ok(6);
+        }
+        self.advance();
+        let precision = self.number(0, TIME_PRECISION_MAX, "the precision")?;
+        self.expect_symbol(")")?;
+        Ok(precision as u8)
+    }
+
+    /// `WITHOUT TIME ZONE` or `WITH LOCAL TIME ZONE`; whether it is the latter.
+    fn time_zone(&mut self, span: Span) -> Parsed<bool> {
+        if self.at_words(&["WITHOUT", "TIME", "ZONE"]) {
+            (0..3).for_each(|_| self.advance());
+            return Ok(false);
+        }
+        if self.at_words(&["WITH", "LOCAL", "TIME", "ZONE"]) {
+            (0..4).for_each(|_| self.advance());
+            return Ok(true);
+        }
+        if self.at_words(&["WITH", "TIME", "ZONE"]) {
+            return Err(Problem::new(span.to(self.token(2).span), "Flink has no type with a time zone of its own")
+                .help("TIMESTAMP_LTZ(3) is a moment on the time line"));
+        }
+        Ok(false)
+    }
+
+    /// `(n)`, if it is there.
+    fn type_parameter(&mut self, min: u32, max: u32) -> Parsed<Option<u32>> {
+        if !self.take_symbol("(") {
+            return Ok(None);
+        }
+        let n = self.number(min, max, "the length")?;
+        self.expect_symbol(")")?;
+        Ok(Some(n))
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn number(&mut self, min: u32, max: u32, what: &str) -> Parsed<u32> {
+        let span = self.span();
+        let TokenKind::Number(digits) = &self.token(0).kind else { return Err(self.unexpected("a number")) };
+        match digits.parse::<u32>() {
+            Ok(n) if (min..=max).contains(&n) => {
+                self.advance();
+                Ok(n)
+            }
+            _ => Err(Problem::new(span, format!("{what} must be a whole number from {min} to {max}, not {digits}"))),
+        }
+    }
+}
+
+fn missing_length(span: Span, word: &str) -> Problem {
+    Problem::new(span, format!("{word} without a length is one character long")).help("write STRING, or VARCHAR(n)")
+}
+
+fn unknown_type(span: Span, word: &str, upper: &str) -> Problem {
+    let problem = Problem::new(span, format!("{word} is no data type"));
+    let foreign = FOREIGN.iter().find(|(name, _)| *name == upper).map(|(_, ours)| *ours);
+    match foreign.or_else(|| nearest(word, NAMES)) {
+        Some(name) => problem.help(format!("did you mean {name}?")),
+        None => problem.help("Flink's types are BOOLEAN, INT, BIGINT, DOUBLE, DECIMAL(p, s), STRING, BYTES, DATE, TIME, TIMESTAMP(3), TIMESTAMP_LTZ(3) and their like"),
+    }
+}

@@ -1,0 +1,1 @@
+SELECT MAX(temp) AS m FROM readings

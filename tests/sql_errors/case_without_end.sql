@@ -1,0 +1,1 @@
+SELECT CASE WHEN ok THEN 1 AS c FROM readings

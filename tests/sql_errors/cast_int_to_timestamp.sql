@@ -1,0 +1,1 @@
+SELECT CAST(vib AS TIMESTAMP(3)) AS t FROM readings

@@ -1,0 +1,1 @@
+SELECT CAST(vib AS TEXT) AS t FROM readings

@@ -1,0 +1,1 @@
+SELECT EXTRACT(MINUT FROM ts) AS m FROM readings

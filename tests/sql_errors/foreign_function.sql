@@ -1,0 +1,1 @@
+SELECT LENGTH(zone), NVL(zone, 'x') FROM readings

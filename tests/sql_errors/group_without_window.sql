@@ -1,0 +1,1 @@
+SELECT device, COUNT(*) AS n FROM readings GROUP BY device

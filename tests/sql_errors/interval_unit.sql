@@ -1,0 +1,1 @@
+SELECT ts + INTERVAL '5' FORTNIGHT AS t FROM readings

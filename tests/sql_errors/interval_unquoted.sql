@@ -1,0 +1,1 @@
+SELECT ts + INTERVAL 5 SECOND AS t FROM readings

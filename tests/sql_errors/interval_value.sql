@@ -1,0 +1,1 @@
+SELECT ts + INTERVAL '5 minutes' MINUTE AS t FROM readings

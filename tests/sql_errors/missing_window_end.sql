@@ -1,0 +1,3 @@
+SELECT window_start, COUNT(*) AS n
+FROM TABLE(TUMBLE(TABLE readings, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+GROUP BY window_start

@@ -1,0 +1,1 @@
+SELECT temp % 2 AS r FROM readings

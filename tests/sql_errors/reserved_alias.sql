@@ -1,0 +1,1 @@
+SELECT temp AS value FROM readings

@@ -1,0 +1,1 @@
+SELECT device, zone - temp AS x FROM readings

@@ -1,0 +1,1 @@
+SELECT device + zone AS x FROM readings

@@ -1,0 +1,1 @@
+SELECT ts - ts AS d FROM readings

@@ -1,0 +1,1 @@
+SELECT device FROM readings UNION ALL SELECT zone FROM readings

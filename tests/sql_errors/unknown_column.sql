@@ -1,0 +1,2 @@
+SELECT device, tempp
+FROM readings

@@ -1,0 +1,1 @@
+SELECT Device FROM readings

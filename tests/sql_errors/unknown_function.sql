@@ -1,0 +1,1 @@
+SELECT UPER(zone) FROM readings

@@ -1,0 +1,1 @@
+SELECT r.device, t.temp FROM readings AS r

@@ -1,0 +1,1 @@
+SELECT UPPER(vib), SQRT(zone) FROM readings

@@ -1,0 +1,1 @@
+SELECT SUBSTRING(zone) FROM readings
