@@ -3,6 +3,21 @@
 //! One writer connection, on a thread of its own ([`Writer`]); readers have theirs ([`Reader`]) and hold no read
 //! transaction across a wait. Knows nothing of MQTT, SQL or Kafka: a record is bytes.
 
+mod counters;
+mod cursors;
+mod log;
+mod meta;
+mod records;
+mod salvage;
+mod schema;
+mod sessions;
+mod snapshots;
+mod transaction;
+mod writer;
+
+pub use transaction::{Reader, Store};
+pub use writer::Writer;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +33,19 @@ pub struct Settings {
     pub commit_interval: Duration,
     /// Every log that will be appended to. Logs of earlier runs that are not named are kept and listed in `Opened`.
     pub logs: Vec<LogSettings>,
+    /// Only for tests: the SQLite VFS to use, and a `synchronous` other than FULL.
+    #[doc(hidden)]
+    pub faults: Faults,
+}
+
+/// Knobs of the tests that play a failing disk.
+#[doc(hidden)]
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    pub vfs: Option<String>,
+    pub synchronous_off: bool,
+    /// As if the disk held no more than this.
+    pub page_count_max: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -26,6 +54,8 @@ pub struct LogSettings {
     /// This log's share of `size_max_bytes`.
     pub share_max_bytes: u64,
     pub overflow: Overflow,
+    /// Counter of records that `drop_oldest` took before their readers had them.
+    pub dropped_counter: String,
     /// Readers whose cursors hold blocks back; with none, only `retain` does.
     pub readers: Vec<String>,
     /// Blocks older than this (by tick time) may go even if no reader needs them any longer; younger ones stay.
@@ -124,4 +154,112 @@ pub enum SessionChange {
         client: String,
         packet_id: u16,
     },
+}
+
+/// A session as it was found at start: that of a client which asked for one to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSession {
+    pub client: String,
+    pub expiry_s: u32,
+    /// When its connection ended; `None` if it was connected when the process ended.
+    pub closed: Option<Millis>,
+    /// Packet ids of QoS 2 publishes taken and not yet released, ascending.
+    pub received: Vec<u16>,
+}
+
+/// Records as they were committed together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Block {
+    pub first: u64,
+    pub tick: Millis,
+    pub records: Records,
+    /// Its checksum is wrong: `records` has the count and no bytes. The reader skips the range and counts it.
+    pub corrupt: bool,
+}
+
+/// What was found at start.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// Made with the database; another one means another numbering.
+    pub store_id: uuid::Uuid,
+    pub created: bool,
+    /// For each log: the first offset still there, and the next one.
+    pub log_starts: Vec<u64>,
+    pub log_ends: Vec<u64>,
+    pub cursors: BTreeMap<(LogId, String), u64>,
+    pub counters: BTreeMap<String, u64>,
+    pub snapshot: Option<Snapshot>,
+    pub meta: BTreeMap<String, Vec<u8>>,
+    pub sessions: Vec<StoredSession>,
+    /// In plain words: what was moved aside, lost, or kept without being configured any more.
+    pub findings: Vec<String>,
+}
+
+/// What a transaction did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Committed {
+    /// The next offset of each log.
+    pub log_ends: Vec<u64>,
+    /// Logs whose append was refused (`drop_newest`).
+    pub refused: Vec<LogId>,
+    /// Records dropped unread from a log (`drop_oldest`).
+    pub dropped: Vec<(LogId, u64)>,
+}
+
+/// How full and how busy the store is.
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    pub disk_bytes: u64,
+    pub wal_bytes: u64,
+    pub logs: Vec<LogUsage>,
+    pub commits: u64,
+    /// Time in transactions, fsync included.
+    pub commit_seconds: f64,
+    pub commit_seconds_last: f64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct LogUsage {
+    pub bytes: u64,
+    pub records: u64,
+    /// Records that the slowest reader has not had.
+    pub pending_records: u64,
+    pub oldest_tick: Option<Millis>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("SQLite: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("{0}: {1}")]
+    Io(PathBuf, std::io::Error),
+    #[error("the database has format {found}, this version of tidegate knows {known}: install a newer version")]
+    Newer { found: i64, known: i64 },
+    #[error("{0} is in use by another tidegate: stop that one, or give this one a data_dir of its own")]
+    Locked(PathBuf),
+    #[error("a block's checksum is wrong")]
+    CorruptBlock,
+    #[error("the disk is full, and nothing more may be dropped")]
+    Full,
+    #[error("the store has stopped: {0}")]
+    Stopped(String),
+}
+
+impl StoreError {
+    /// The database itself is damaged, as against one block of it.
+    pub(crate) fn is_corruption(&self) -> bool {
+        let StoreError::Sqlite(error) = self else { return false };
+        matches!(
+            error.sqlite_error_code(),
+            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+        )
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            StoreError::Sqlite(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            StoreError::Full => true,
+            _ => false,
+        }
+    }
 }

@@ -1,0 +1,111 @@
+//! What the broker counts: atomics while it runs, plain numbers for those who ask.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// The counters themselves. Each is an event count or a gauge; all are exact once the connections rest.
+        #[derive(Debug, Default)]
+        pub(super) struct Counters { $(pub(super) $name: AtomicU64,)* }
+
+        /// A reading of the broker's counters and gauges.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct BrokerMetrics { $($(#[$doc])* pub $name: u64,)* }
+
+        impl Counters {
+            pub(super) fn read(&self) -> BrokerMetrics {
+                BrokerMetrics { $($name: self.$name.load(Relaxed),)* }
+            }
+        }
+
+        impl BrokerMetrics {
+            /// Name and value of each, for the metrics page.
+            pub fn entries(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name),)*].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Gauge: sockets open, whether they said CONNECT or not.
+    sockets,
+    /// Gauge: clients connected.
+    connections,
+    /// Gauge: sessions kept for clients, connected or away.
+    sessions,
+    /// Gauge: QoS 2 packet ids of durable sessions not yet released.
+    session_ids,
+    /// Gauge: subscriptions of connected clients.
+    subscriptions,
+    /// Gauge: bytes of publishes taken in and not yet committed.
+    inflight_bytes,
+    /// Gauge: bytes of frames that have not wholly arrived.
+    partial_bytes,
+    /// Gauge: bytes waiting in subscribers' queues.
+    queued_bytes,
+    /// Sockets accepted.
+    accepted,
+    /// CONNECTs accepted.
+    connects,
+    /// Connections taken over by a newer one with the same client identifier.
+    takeovers,
+    bytes_in,
+    bytes_out,
+    publish_in_qos0,
+    publish_in_qos1,
+    publish_in_qos2,
+    /// QoS 2 publishes received again and answered without a second message.
+    duplicates_in,
+    publish_out_qos0,
+    publish_out_qos1,
+    /// QoS 0 publishes not taken because the pipeline stands still and the connection's share of memory is used up.
+    dropped_in_qos0,
+    /// Messages not queued for a subscriber whose queue was full (QoS 0).
+    dropped_queue_full,
+    /// Messages larger than the subscriber's maximum packet size.
+    dropped_too_large,
+    /// Messages whose expiry interval ended before they were sent.
+    dropped_expired,
+    /// Messages left in the queue of a subscriber whose connection ended.
+    dropped_disconnected,
+    /// CONNECTs or sockets refused, by reason.
+    refused_limit,
+    refused_protocol,
+    refused_identifier,
+    refused_credentials,
+    refused_will,
+    refused_other,
+    /// Connections that ended in each way.
+    ended_by_client,
+    ended_lost,
+    ended_malformed,
+    ended_protocol_error,
+    ended_keep_alive,
+    ended_connect_timeout,
+    ended_write_timeout,
+    ended_quota,
+    ended_slow_subscriber,
+    ended_shutdown,
+    /// Sessions asked for and not kept because `sessions_max` is reached.
+    sessions_refused,
+    /// Sessions dropped because their expiry passed.
+    sessions_expired,
+}
+
+/// Adds one.
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}
+
+pub(super) fn add(counter: &AtomicU64, amount: usize) {
+    if amount > 0 {
+        counter.fetch_add(amount as u64, Relaxed);
+    }
+}
+
+pub(super) fn subtract(counter: &AtomicU64, amount: usize) {
+    if amount > 0 {
+        counter.fetch_sub(amount as u64, Relaxed);
+    }
+}

@@ -1,0 +1,291 @@
+//! The thread that commits. Maintenance (cursor moves, dead letters) goes before ticks, so that a full sink that blocks
+//! intake can still drain; at most one tick waits while another is being committed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{oneshot, watch};
+
+use super::{Commit, Committed, LogId, Store, StoreError, Usage};
+
+/// A full disk is tried again this often.
+const FULL_RETRY: Duration = Duration::from_millis(500);
+
+/// Maintenance commits that may wait; each of a sink's tasks has one or two under way.
+const MAINTENANCE_MAX: usize = 256;
+
+type Done = Box<dyn FnOnce(&Committed) + Send>;
+type Answer = oneshot::Sender<Result<Committed, String>>;
+
+/// A handle on the writer's thread; all clones are one.
+#[derive(Clone)]
+pub struct Writer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Rung with each change of the queue.
+    bell: Condvar,
+    ends: Vec<watch::Sender<u64>>,
+    failed: watch::Sender<Option<String>>,
+    view: Mutex<View>,
+    protected: Arc<Vec<AtomicU64>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    maintenance: VecDeque<(Commit, Answer)>,
+    tick: Option<(Commit, Done)>,
+    stopping: bool,
+    stopped: bool,
+}
+
+/// What others see of the store; renewed after each commit.
+#[derive(Default)]
+struct View {
+    usage: Usage,
+    counters: BTreeMap<String, u64>,
+    full: Vec<bool>,
+    disk_full: bool,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing under these locks can panic half-way.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Writer {
+    /// Takes the store to a thread of its own.
+    pub fn spawn(store: Store) -> Writer {
+        let committed = store.usage();
+        let ends = store.log_ends().into_iter().map(|end| watch::channel(end).0).collect();
+        let view =
+            View { usage: committed, counters: store.counters().clone(), full: store.full_logs(), disk_full: false };
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            bell: Condvar::new(),
+            ends,
+            failed: watch::channel(None).0,
+            view: Mutex::new(view),
+            protected: store.protected(),
+        });
+        let thread = Arc::clone(&shared);
+        let body = move || {
+            Thread { store, shared: Arc::clone(&thread), last_tick: None }.run();
+            let mut queue = locked(&thread.queue);
+            queue.stopped = true;
+            queue.maintenance.clear();
+            queue.tick = None;
+            thread.bell.notify_all();
+        };
+        if let Err(error) = std::thread::Builder::new().name("writer".into()).spawn(body) {
+            shared.failed.send_replace(Some(format!("no thread for the store: {error}")));
+            locked(&shared.queue).stopped = true;
+        }
+        Writer { shared }
+    }
+
+    /// Hands over a tick's transaction; waits while the one before has not begun. `done` runs on the writer's thread
+    /// right after the fsync.
+    pub fn tick(&self, commit: Commit, done: Done) -> Result<(), StoreError> {
+        let mut queue = locked(&self.shared.queue);
+        while queue.tick.is_some() && !queue.stopped {
+            queue = self.shared.bell.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        if queue.stopped {
+            return Err(self.stopped());
+        }
+        queue.tick = Some((commit, done));
+        self.shared.bell.notify_all();
+        Ok(())
+    }
+
+    /// Commits ahead of ticks: cursor moves, dead letters, small values.
+    pub async fn maintain(&self, commit: Commit) -> Result<Committed, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut queue = locked(&self.shared.queue);
+            if queue.stopped || queue.maintenance.len() >= MAINTENANCE_MAX {
+                return Err(self.stopped());
+            }
+            queue.maintenance.push_back((commit, answer));
+            self.shared.bell.notify_all();
+        }
+        match answered.await {
+            Ok(outcome) => outcome.map_err(StoreError::Stopped),
+            Err(_) => Err(self.stopped()),
+        }
+    }
+
+    /// Moves after each commit that appended to the log.
+    pub fn log_end(&self, log: LogId) -> watch::Receiver<u64> {
+        self.shared.ends[log].subscribe()
+    }
+
+    /// A `block` log has reached its share, or the disk is full: what feeds it must wait.
+    pub fn would_block(&self, log: LogId) -> bool {
+        let view = locked(&self.shared.view);
+        view.full[log] || view.disk_full
+    }
+
+    /// Nothing from `from` on may be dropped: a Kafka transaction holds it. `None` lifts it.
+    pub fn protect(&self, log: LogId, from: Option<u64>) {
+        self.shared.protected[log].store(from.unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    pub fn usage(&self) -> Usage {
+        locked(&self.shared.view).usage.clone()
+    }
+
+    pub fn counters(&self) -> BTreeMap<String, u64> {
+        locked(&self.shared.view).counters.clone()
+    }
+
+    /// Set once, when the disk failed: nothing is acknowledged any more.
+    pub fn failed(&self) -> watch::Receiver<Option<String>> {
+        self.shared.failed.subscribe()
+    }
+
+    /// Commits what waits and ends the thread.
+    pub async fn stop(self) {
+        let shared = Arc::clone(&self.shared);
+        let wait = move || {
+            let mut queue = locked(&shared.queue);
+            queue.stopping = true;
+            shared.bell.notify_all();
+            while !queue.stopped {
+                queue = shared.bell.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+        };
+        let _ = tokio::task::spawn_blocking(wait).await;
+    }
+
+    fn stopped(&self) -> StoreError {
+        StoreError::Stopped(self.shared.failed.borrow().clone().unwrap_or_else(|| "it was told to".to_owned()))
+    }
+}
+
+enum Work {
+    Maintenance(Commit, Answer),
+    Tick(Commit, Done),
+    Stop,
+}
+
+struct Thread {
+    store: Store,
+    shared: Arc<Shared>,
+    last_tick: Option<Instant>,
+}
+
+impl Thread {
+    fn run(mut self) {
+        loop {
+            let (commit, work) = match self.next() {
+                Work::Stop => return,
+                Work::Maintenance(commit, answer) => (commit, Ok(answer)),
+                Work::Tick(commit, done) => (commit, Err(done)),
+            };
+            match self.commit(&commit) {
+                Ok(committed) => match work {
+                    Ok(answer) => drop(answer.send(Ok(committed))),
+                    Err(done) => done(&committed),
+                },
+                Err(error) => {
+                    if error.is_corruption() {
+                        self.store.mark_damaged(&error);
+                    }
+                    self.shared.failed.send_replace(Some(error.to_string()));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn next(&mut self) -> Work {
+        let interval = self.store.settings().commit_interval;
+        let mut queue = locked(&self.shared.queue);
+        loop {
+            if let Some((commit, answer)) = queue.maintenance.pop_front() {
+                return Work::Maintenance(commit, answer);
+            }
+            let early = match (queue.tick.is_some(), self.last_tick) {
+                (true, Some(last)) if !queue.stopping => interval.saturating_sub(last.elapsed()),
+                _ => Duration::ZERO,
+            };
+            if early.is_zero() {
+                if let Some((commit, done)) = queue.tick.take() {
+                    self.shared.bell.notify_all();
+                    self.last_tick = Some(Instant::now());
+                    return Work::Tick(commit, done);
+                }
+                if queue.stopping {
+                    return Work::Stop;
+                }
+            }
+            let bell = &self.shared.bell;
+            queue = if early.is_zero() {
+                bell.wait(queue).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                bell.wait_timeout(queue, early).unwrap_or_else(PoisonError::into_inner).0
+            };
+        }
+    }
+
+    /// Commits, however long the disk stays full; meanwhile maintenance goes on, since it may free space.
+    fn commit(&mut self, commit: &Commit) -> Result<Committed, StoreError> {
+        loop {
+            let start = Instant::now();
+            match self.store.commit(commit) {
+                Ok(committed) => {
+                    if !commit.is_empty() {
+                        self.publish(&committed, start.elapsed());
+                    }
+                    return Ok(committed);
+                }
+                Err(error) if error.is_full() => self.wait_for_space()?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn wait_for_space(&mut self) -> Result<(), StoreError> {
+        let first = !std::mem::replace(&mut locked(&self.shared.view).disk_full, true);
+        if first {
+            log::error!("the disk is full: intake waits; free space, or let the sinks drain");
+        }
+        let queue = locked(&self.shared.queue);
+        if queue.stopping {
+            return Err(StoreError::Full);
+        }
+        let (mut queue, _) = self.shared.bell.wait_timeout(queue, FULL_RETRY).unwrap_or_else(PoisonError::into_inner);
+        let waiting: Vec<(Commit, Answer)> = queue.maintenance.drain(..).collect();
+        drop(queue);
+        for (commit, answer) in waiting {
+            match self.store.commit(&commit) {
+                Ok(committed) => drop(answer.send(Ok(committed))),
+                Err(error) if error.is_full() => drop(answer.send(Err(error.to_string()))),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, committed: &Committed, took: Duration) {
+        let mut view = locked(&self.shared.view);
+        let usage = self.store.usage();
+        let (commits, seconds) = (view.usage.commits + 1, view.usage.commit_seconds + took.as_secs_f64());
+        view.usage = Usage { commits, commit_seconds: seconds, commit_seconds_last: took.as_secs_f64(), ..usage };
+        view.counters.clone_from(self.store.counters());
+        view.full = self.store.full_logs();
+        if std::mem::replace(&mut view.disk_full, false) {
+            log::info!("the disk has space again");
+        }
+        drop(view);
+        for (sender, end) in self.shared.ends.iter().zip(&committed.log_ends) {
+            sender.send_if_modified(|now| std::mem::replace(now, *end) != *end);
+        }
+    }
+}
