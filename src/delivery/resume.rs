@@ -32,7 +32,8 @@ pub enum Resume {
 
 /// `cursor` is the local one, `log_end` the log's next offset.
 pub fn resume(cursor: u64, log_end: u64, committed: Option<Committed>) -> Resume {
-    let bounded = |offset: u64, end: u64| Resume::Exactly { at: cursor.max(offset.min(end)), lost: offset.saturating_sub(end) };
+    let bounded =
+        |offset: u64, end: u64| Resume::Exactly { at: cursor.max(offset.min(end)), lost: offset.saturating_sub(end) };
     match committed {
         Some(Committed { offset, writer: Writer::Running }) => bounded(offset, log_end),
         Some(Committed { offset, writer: Writer::Ended(end) }) => bounded(offset, end),
@@ -55,7 +56,11 @@ mod tests {
     fn the_rule() {
         assert_eq!(resume(5, 20, at(9, Writer::Running)), Resume::Exactly { at: 9, lost: 0 });
         assert_eq!(resume(5, 20, at(9, Writer::Ended(15))), Resume::Exactly { at: 9, lost: 0 });
-        assert_eq!(resume(12, 20, at(9, Writer::Ended(15))), Resume::Exactly { at: 12, lost: 0 }, "the cursor is ahead");
+        assert_eq!(
+            resume(12, 20, at(9, Writer::Ended(15))),
+            Resume::Exactly { at: 12, lost: 0 },
+            "the cursor is ahead"
+        );
         // A restored image: its log ended at 15, Kafka has seen 30 of the start that went on without it.
         assert_eq!(resume(5, 20, at(30, Writer::Ended(15))), Resume::Exactly { at: 15, lost: 15 });
         assert_eq!(resume(5, 20, at(9, Writer::Unknown)), Resume::MayRepeat { at: 5 });

@@ -5,11 +5,23 @@
 
 mod csv;
 mod json;
+mod json_out;
+mod moment;
 
 pub use csv::CsvReader;
-pub use json::{JsonDecoder, JsonEncoder, JsonField};
+pub use json::{JsonDecoder, JsonField};
+pub use json_out::{JsonEncoder, encode_value};
 
 /// Why bytes are no row; the text is bounded and names the field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DecodeError(String);
+
+/// What was found, short enough for a log line.
+fn shown(text: &str) -> String {
+    const SHOWN_CHARS_MAX: usize = 40;
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}

@@ -3,11 +3,14 @@
 //! Holds always: a [`Value`] carries no type of its own beyond its variant; its exact type (precision, scale, zone)
 //! stands in the [`DataType`] of its column. Knows nothing of SQL, MQTT, SQLite or Kafka.
 
-mod decimal;
+pub mod civil;
+pub mod decimal;
+pub mod double;
 mod schema;
 mod size;
 mod time;
 mod value;
+mod wide;
 
 pub use decimal::Decimal;
 pub use schema::{Column, DataType, Schema};

@@ -1,0 +1,214 @@
+//! Rows to JSON objects, one way to write each value: what `sql_cases` and Flink's consumers expect.
+
+use std::fmt::Write;
+
+use base64::Engine;
+
+use crate::model::{Column, DataType, Value, civil};
+
+/// Encodes rows of one schema.
+#[derive(Clone, Debug)]
+pub struct JsonEncoder {
+    /// `{"name":` or `,"name":` and the column's type.
+    columns: Vec<(String, DataType)>,
+}
+
+impl JsonEncoder {
+    pub fn new(columns: &[Column]) -> JsonEncoder {
+        let head = |(index, column): (usize, &Column)| {
+            let mut text = String::from(if index == 0 { "{" } else { "," });
+            write_text(&column.name, &mut text);
+            text.push(':');
+            (text, column.data_type)
+        };
+        JsonEncoder { columns: columns.iter().enumerate().map(head).collect() }
+    }
+
+    /// Appends one object, without a line end.
+    pub fn encode(&self, row: &[Value], out: &mut String) {
+        if self.columns.is_empty() {
+            out.push('{');
+        }
+        for ((head, data_type), value) in self.columns.iter().zip(row) {
+            out.push_str(head);
+            encode_value(value, *data_type, out);
+        }
+        out.push('}');
+    }
+}
+
+/// Appends one value.
+pub fn encode_value(value: &Value, data_type: DataType, out: &mut String) {
+    // Writing to a String cannot fail, so the results are dropped.
+    match (value, data_type) {
+        (Value::Null, _) => out.push_str("null"),
+        (Value::Boolean(value), _) => out.push_str(if *value { "true" } else { "false" }),
+        (Value::Int(number), _) => {
+            let _ = write!(out, "{number}");
+        }
+        (Value::Double(number), _) if number.is_nan() => out.push_str("\"NaN\""),
+        (Value::Double(number), _) if number.is_infinite() => {
+            out.push_str(if *number > 0.0 { "\"Infinity\"" } else { "\"-Infinity\"" });
+        }
+        (Value::Double(number), DataType::Float) => write_number(&(*number as f32).to_string(), out, number.abs()),
+        (Value::Double(number), _) => {
+            let magnitude = number.abs();
+            if magnitude != 0.0 && !(1e-7..1e17).contains(&magnitude) {
+                {
+                    let _ = write!(out, "{number:e}");
+                };
+            } else {
+                write_number(&number.to_string(), out, magnitude);
+            }
+        }
+        (Value::Decimal(number), DataType::Decimal { scale, .. }) => write_decimal(number.unscaled(), scale, out),
+        (Value::Decimal(number), _) => write_decimal(number.unscaled(), 0, out),
+        (Value::String(text), _) => write_text(text, out),
+        (Value::Bytes(bytes), _) => {
+            out.push('"');
+            base64::engine::general_purpose::STANDARD.encode_string(bytes, out);
+            out.push('"');
+        }
+        (Value::Date(days), _) => quoted(out, |out| civil::write_date(i64::from(*days), out)),
+        (Value::Time(millis), _) => {
+            let digits = if millis % 1_000 == 0 { 0 } else { 3 };
+            quoted(out, |out| civil::write_time(i64::from(*millis) * 1_000, digits, out));
+        }
+        (Value::Timestamp(micros), data_type) => {
+            let digits = if micros % 1_000 == 0 { 3 } else { 6 };
+            quoted(out, |out| {
+                civil::write_timestamp(*micros, 'T', digits, out)?;
+                if matches!(data_type, DataType::TimestampLtz(_)) { out.write_char('Z') } else { Ok(()) }
+            });
+        }
+    }
+}
+
+fn quoted(out: &mut String, write: impl FnOnce(&mut String) -> std::fmt::Result) {
+    out.push('"');
+    let _ = write(out);
+    out.push('"');
+}
+
+/// Whole doubles keep a point, so that they read as what they are.
+fn write_number(digits: &str, out: &mut String, magnitude: f64) {
+    out.push_str(digits);
+    if magnitude.fract() == 0.0 && !digits.contains(['.', 'e']) {
+        out.push_str(".0");
+    }
+}
+
+fn write_decimal(unscaled: i128, scale: u8, out: &mut String) {
+    let scale = usize::from(scale);
+    let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    if unscaled < 0 {
+        out.push('-');
+    }
+    out.push_str(whole);
+    if scale > 0 {
+        out.push('.');
+        out.push_str(fraction);
+    }
+}
+
+/// Escapes what JSON demands and nothing else.
+fn write_text(text: &str, out: &mut String) {
+    out.push('"');
+    let mut clean = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.push_str(&text[clean..at]);
+        clean = at + 1;
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            _ => {
+                let _ = write!(out, "\\u{byte:04x}");
+            }
+        }
+    }
+    out.push_str(&text[clean..]);
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::super::{JsonDecoder, JsonField};
+    use super::*;
+    use crate::model::{Decimal, Row};
+
+    fn one(value: Value, data_type: DataType) -> String {
+        let mut out = String::new();
+        encode_value(&value, data_type, &mut out);
+        out
+    }
+
+    #[test]
+    fn each_type_as_the_cases_have_it() {
+        let decimal = DataType::Decimal { precision: 10, scale: 3 };
+        for (value, data_type, expected) in [
+            (Value::Int(i64::MIN), DataType::BigInt, "-9223372036854775808"),
+            (Value::Double(3.5), DataType::Double, "3.5"),
+            (Value::Double(3.0), DataType::Double, "3.0"),
+            (Value::Double(1e300), DataType::Double, "1e300"),
+            (Value::Double(f64::NAN), DataType::Double, "\"NaN\""),
+            (Value::Double(f64::NEG_INFINITY), DataType::Double, "\"-Infinity\""),
+            (Value::Double(f64::from(0.1f32)), DataType::Float, "0.1"),
+            (Value::Decimal(Decimal::new(7_500)), decimal, "7.500"),
+            (Value::Decimal(Decimal::new(-5)), decimal, "-0.005"),
+            (Value::Timestamp(1_772_352_000_000_000), DataType::Timestamp(3), "\"2026-03-01T08:00:00.000\""),
+            (Value::Timestamp(1_772_352_000_000_001), DataType::TimestampLtz(6), "\"2026-03-01T08:00:00.000001Z\""),
+            (Value::Date(20_513), DataType::Date, "\"2026-03-01\""),
+            (Value::Time(29_730_000), DataType::Time, "\"08:15:30\""),
+            (Value::string("a\"\\\n\u{1}é"), DataType::String, "\"a\\\"\\\\\\n\\u0001é\""),
+            (Value::Null, DataType::Int, "null"),
+        ] {
+            assert_eq!(one(value, data_type), expected);
+        }
+    }
+
+    fn any_row() -> impl Strategy<Value = Row> {
+        let text = prop_oneof![Just(Value::Null), ".{0,20}".prop_map(|text| Value::string(&text))];
+        let double = prop_oneof![
+            Just(Value::Null),
+            any::<f64>().prop_filter("finite", |d| d.is_finite()).prop_map(Value::Double)
+        ];
+        let bytes = prop::collection::vec(any::<u8>(), 0..20).prop_map(|bytes| Value::Bytes(Arc::from(bytes)));
+        let micros = (-60_000_000_000_000_000i64..200_000_000_000_000_000)
+            .prop_map(|ms| Value::Timestamp(ms - ms.rem_euclid(1_000)));
+        (any::<i64>(), any::<bool>(), text, double, bytes, micros).prop_map(|(i, b, text, double, bytes, micros)| {
+            vec![Value::Int(i), Value::Boolean(b), text, double, bytes, micros]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(row in any_row()) {
+            let types = [DataType::BigInt, DataType::Boolean, DataType::String, DataType::Double, DataType::Bytes, DataType::TimestampLtz(3)];
+            let names = ["i", "b\"", "t", "d", "raw", "ts"];
+            let columns: Vec<Column> = names.iter().zip(types).map(|(name, data_type)| Column { name: Arc::from(*name), data_type }).collect();
+            let fields: Vec<JsonField> = names.iter().zip(types).map(|(name, data_type)| JsonField { path: vec![(*name).to_owned()], data_type }).collect();
+            let mut text = String::new();
+            JsonEncoder::new(&columns).encode(&row, &mut text);
+            let mut back = Row::new();
+            JsonDecoder::new(&fields).unwrap().decode(text.as_bytes(), &mut back).unwrap();
+            prop_assert_eq!(back, row);
+        }
+
+        #[test]
+        fn random_bytes_are_decoded_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let field = JsonField { path: vec!["a".to_owned()], data_type: DataType::Double };
+            let _ = JsonDecoder::new(&[field]).unwrap().decode(&bytes, &mut Row::new());
+        }
+    }
+}
