@@ -268,6 +268,13 @@ fn independent_errors_come_together() {
     assert_eq!(errors.expect_err("it is wrong").len(), 4);
 }
 
+/// A wide view, and many that read it.
+fn wide_views() -> String {
+    let columns: Vec<String> = (0..900).map(|i| format!("x + {i} AS c{i}")).collect();
+    let readers: String = (0..3_000).map(|i| format!("CREATE VIEW w{i} AS SELECT c1 AS x FROM wide;")).collect();
+    format!("CREATE VIEW wide AS SELECT {} FROM v0;{readers}", columns.join(","))
+}
+
 /// What tries to exhaust the stack, the memory or the patience.
 #[test]
 fn hostile_texts_end_quickly() {
@@ -291,12 +298,18 @@ fn hostile_texts_end_quickly() {
         "'".repeat(n + 1),
         "/*".repeat(n),
         format!("{table}{views} SELECT x FROM v199"),
+        format!("{table}{} SELECT x FROM w0", wide_views()),
     ];
     let sources = [readings()];
     for text in texts {
         let catalog = Catalog { sources: &sources, views: &[] };
         assert!(bind_query(&text, &catalog).is_err(), "{}", &text[..40]);
         assert!(bind_script(&text).is_err(), "{}", &text[..40]);
+    }
+    // Deep, but within the limits.
+    let deep = (0..30).fold("vib".to_owned(), |inner, _| format!("CASE WHEN ok THEN ({inner}) + 1 + 1 ELSE 0 END"));
+    for text in [format!("SELECT {deep} FROM readings"), format!("SELECT 1{} FROM readings", " + 1".repeat(240))] {
+        assert!(bind_query(&text, &Catalog { sources: &sources, views: &[] }).is_ok(), "{text}");
     }
     let long = format!("SELECT vib FROM readings WHERE ok{}", " AND ok".repeat(20_000));
     assert!(bind_query(&long, &Catalog { sources: &sources, views: &[] }).is_ok());

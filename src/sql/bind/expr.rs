@@ -4,7 +4,7 @@ use super::aggregate;
 use super::{literals, types};
 use crate::model::{Column, DataType, Value};
 use crate::plan::{self, Aggregate, ArithmeticOp, CompareOp, ExprKind, Function};
-use crate::sql::ast::{self, CastTarget, Ident, Interval, IsTest, TextLength, TrimSide};
+use crate::sql::ast::{self, CastTarget, Ident, Interval, TextLength, TrimSide};
 use crate::sql::span::{Problem, Span, nearest};
 
 /// Nodes that a query may gain because an operand is used twice, as that of BETWEEN is. Nested ones would double and
@@ -237,80 +237,6 @@ impl ExprBinder<'_> {
         Ok(plan::Expr::new(kind, data_type))
     }
 
-    /// Both sides with the types that a comparison needs. `op` is `None` for IS [NOT] DISTINCT FROM.
-    fn comparable_pair(
-        &mut self,
-        left: &ast::Expr,
-        right: &ast::Expr,
-        op: Option<CompareOp>,
-    ) -> Bound<(plan::Expr, plan::Expr)> {
-        let (l, r) = (self.bind(left), self.bind(right));
-        self.comparable(l?, r?, op, left.span.to(right.span))
-    }
-
-    pub fn comparable(
-        &mut self,
-        left: plan::Expr,
-        right: plan::Expr,
-        op: Option<CompareOp>,
-        span: Span,
-    ) -> Bound<(plan::Expr, plan::Expr)> {
-        let (lt, rt) = (left.data_type, right.data_type);
-        let ordering = op.is_some_and(|op| !matches!(op, CompareOp::Equal | CompareOp::NotEqual));
-        if ordering && (lt == DataType::Boolean || rt == DataType::Boolean) {
-            return self
-                .fail(Problem::new(span, "truth values have no order").help("they can be compared with = and <>"));
-        }
-        match types::comparable(lt, rt) {
-            Some((l, r)) => Ok((coerce(left, l), coerce(right, r))),
-            None => {
-                let problem = Problem::new(span, format!("cannot compare {lt} with {rt}"));
-                let help = match (lt, rt) {
-                    (DataType::Timestamp(_), DataType::TimestampLtz(p))
-                    | (DataType::TimestampLtz(p), DataType::Timestamp(_)) => {
-                        format!("convert one side: CAST(x AS TIMESTAMP_LTZ({p}))")
-                    }
-                    (DataType::String, other) | (other, DataType::String) => {
-                        format!("convert the text: CAST(text AS {other})")
-                    }
-                    (other, _) => format!("convert one side, for example to {other} with CAST"),
-                };
-                self.fail(problem.help(help))
-            }
-        }
-    }
-
-    pub fn boolean(&mut self, operand: &ast::Expr, what: &str) -> Bound {
-        let bound = self.bind(operand)?;
-        match bound.data_type {
-            DataType::Boolean | DataType::Null => Ok(coerce(bound, DataType::Boolean)),
-            other => {
-                let problem = Problem::new(operand.span, format!("{what} needs a condition, not {other}"));
-                self.fail(problem.help("a condition is a comparison, or a BOOLEAN column"))
-            }
-        }
-    }
-
-    fn booleans(&mut self, operands: &[ast::Expr], what: &str) -> Bound<Vec<plan::Expr>> {
-        let bound: Vec<Bound> = operands.iter().map(|operand| self.boolean(operand, what)).collect();
-        bound.into_iter().collect()
-    }
-
-    fn is(&mut self, operand: &ast::Expr, test: IsTest, negated: bool) -> Bound {
-        let bound = match test {
-            IsTest::Null => self.bind(operand)?,
-            IsTest::True => self.boolean(operand, "IS TRUE")?,
-            IsTest::False => self.boolean(operand, "IS FALSE")?,
-            IsTest::Unknown => self.boolean(operand, "IS UNKNOWN")?,
-        };
-        let operand = Box::new(bound);
-        Ok(boolean(match test {
-            IsTest::Null | IsTest::Unknown => ExprKind::IsNull { operand, negated },
-            IsTest::True => ExprKind::IsBoolean { operand, expected: true, negated },
-            IsTest::False => ExprKind::IsBoolean { operand, expected: false, negated },
-        }))
-    }
-
     /// The expression once more, against the limit on copies.
     pub fn copy(&mut self, expr: &plan::Expr, span: Span) -> Bound {
         *self.copied_nodes += size(expr);
@@ -319,70 +245,6 @@ impl ExprBinder<'_> {
             return self.fail(problem.help("compute a part of it in a subquery of its own"));
         }
         Ok(expr.clone())
-    }
-
-    fn between(
-        &mut self,
-        operand: &ast::Expr,
-        low: &ast::Expr,
-        high: &ast::Expr,
-        symmetric: bool,
-        negated: bool,
-    ) -> Bound {
-        let span = operand.span.to(high.span);
-        let (value, low, high) = (self.bind(operand), self.bind(low), self.bind(high));
-        let (value, low, high) = (value?, low?, high?);
-        let mut within = self.within(&value, &low, &high, span)?;
-        if symmetric {
-            let reversed = self.within(&value, &high, &low, span)?;
-            within = boolean(ExprKind::Or(vec![within, reversed]));
-        }
-        Ok(if negated { boolean(ExprKind::Not(Box::new(within))) } else { within })
-    }
-
-    fn within(&mut self, value: &plan::Expr, low: &plan::Expr, high: &plan::Expr, span: Span) -> Bound {
-        let (low, high) = (self.copy(low, span)?, self.copy(high, span)?);
-        let (first, second) = (self.copy(value, span)?, self.copy(value, span)?);
-        let (first, low) = self.comparable(first, low, Some(CompareOp::GreaterOrEqual), span)?;
-        let (second, high) = self.comparable(second, high, Some(CompareOp::LessOrEqual), span)?;
-        let operands =
-            vec![compare(CompareOp::GreaterOrEqual, first, low), compare(CompareOp::LessOrEqual, second, high)];
-        Ok(boolean(ExprKind::And(operands)))
-    }
-
-    fn in_list(&mut self, operand: &ast::Expr, list: &[ast::Expr], negated: bool) -> Bound {
-        let value = self.bind(operand);
-        let items: Vec<Bound> = list.iter().map(|item| self.bind(item)).collect();
-        let value = value?;
-        let items = items.into_iter().collect::<Bound<Vec<plan::Expr>>>()?;
-        let mut data_type = value.data_type;
-        for (item, written) in items.iter().zip(list) {
-            let pair = types::comparable(data_type, item.data_type);
-            let both = pair.and_then(|(l, r)| types::common(l, r));
-            match both {
-                Some(both) => data_type = both,
-                None => {
-                    let message = format!("cannot compare {data_type} with {}", item.data_type);
-                    return self.fail(Problem::new(written.span, message).help("all values of IN must be of one kind"));
-                }
-            }
-        }
-        let list = items.into_iter().map(|item| coerce(item, data_type)).collect();
-        Ok(boolean(ExprKind::In { operand: Box::new(coerce(value, data_type)), list, negated }))
-    }
-
-    fn like(&mut self, operand: &ast::Expr, pattern: &ast::Expr, escape: Option<&ast::Expr>, negated: bool) -> Bound {
-        let (value, pattern) = (self.text(operand, "LIKE"), self.text(pattern, "LIKE"));
-        let escape = match escape.map(|escape| (&escape.kind, escape.span)) {
-            None => None,
-            Some((ast::ExprKind::Text(text), _)) if text.chars().count() == 1 => text.chars().next(),
-            Some((_, span)) => {
-                return self
-                    .fail(Problem::new(span, "ESCAPE takes one character in quotes").help("for example ESCAPE '\\'"));
-            }
-        };
-        let (operand, pattern) = (Box::new(value?), Box::new(pattern?));
-        Ok(boolean(ExprKind::Like { operand, pattern, escape, negated }))
     }
 
     pub fn text(&mut self, operand: &ast::Expr, what: &str) -> Bound {
@@ -394,52 +256,6 @@ impl ExprBinder<'_> {
                 self.fail(problem.help("convert it: CAST(x AS STRING)"))
             }
         }
-    }
-
-    fn case(
-        &mut self,
-        operand: Option<&ast::Expr>,
-        branches: &[(ast::Expr, ast::Expr)],
-        otherwise: Option<&ast::Expr>,
-        span: Span,
-    ) -> Bound {
-        let operand = operand.map(|operand| self.bind(operand)).transpose();
-        let operand_known = operand.as_ref().ok().cloned().flatten();
-        let mut bound = Vec::new();
-        let mut failed = operand.is_err();
-        for (condition, result) in branches {
-            let condition = self.case_condition(operand_known.as_ref(), condition);
-            let value = self.bind(result);
-            match (condition, value) {
-                (Ok(condition), Ok(value)) => bound.push((condition, value, result.span)),
-                _ => failed = true,
-            }
-        }
-        let otherwise =
-            otherwise.map(|otherwise| self.bind(otherwise).map(|bound| (bound, otherwise.span))).transpose()?;
-        if failed {
-            return Err(Reported);
-        }
-        let results: Vec<(DataType, Span)> = bound
-            .iter()
-            .map(|(_, value, span)| (value.data_type, *span))
-            .chain(otherwise.iter().map(|(value, span)| (value.data_type, *span)))
-            .collect();
-        let data_type = self.common_type(&results, "the results of CASE")?;
-        if data_type == DataType::Null {
-            return self.fail(Problem::new(span, "at least one result of a CASE must be something other than NULL"));
-        }
-        let branches = bound.into_iter().map(|(condition, value, _)| (condition, coerce(value, data_type))).collect();
-        let otherwise = otherwise.map_or(null(data_type), |(value, _)| coerce(value, data_type));
-        Ok(plan::Expr::new(ExprKind::Case { branches, otherwise: Box::new(otherwise) }, data_type))
-    }
-
-    fn case_condition(&mut self, operand: Option<&plan::Expr>, condition: &ast::Expr) -> Bound {
-        let Some(operand) = operand else { return self.boolean(condition, "WHEN") };
-        let value = self.bind(condition)?;
-        let operand = self.copy(operand, condition.span)?;
-        let (operand, value) = self.comparable(operand, value, Some(CompareOp::Equal), condition.span)?;
-        Ok(compare(CompareOp::Equal, operand, value))
     }
 
     /// The one type that holds all of them.
@@ -636,6 +452,7 @@ fn symbol(op: ArithmeticOp) -> &'static str {
     }
 }
 
-fn size(expr: &plan::Expr) -> usize {
+/// Nodes of the tree.
+pub fn size(expr: &plan::Expr) -> usize {
     1 + expr.children().into_iter().map(size).sum::<usize>()
 }

@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod calls;
+mod conditions;
 mod expr;
 mod functions;
 mod literals;
@@ -24,6 +25,10 @@ use expr::{Bound, Reported};
 
 /// Operators above each other, views and subqueries inlined.
 const DEPTH_MAX: usize = 100;
+
+/// Parts of expressions that views and subqueries may bring into a query, each time they are read: views over views
+/// must not multiply without end.
+const INLINED_NODES_MAX: usize = 500_000;
 
 /// What a FROM item or a whole query gives.
 #[derive(Clone, Debug)]
@@ -48,6 +53,7 @@ struct Binder<'a> {
     names: Names<'a>,
     problems: Vec<Problem>,
     copied_nodes: usize,
+    inlined_nodes: usize,
 }
 
 impl Relation {
@@ -80,7 +86,7 @@ pub fn query(query: &ast::Query, sources: &[Source], views: &[View]) -> Result<N
 
 impl<'a> Binder<'a> {
     fn new(names: Names<'a>) -> Binder<'a> {
-        Binder { names, problems: Vec::new(), copied_nodes: 0 }
+        Binder { names, problems: Vec::new(), copied_nodes: 0, inlined_nodes: 0 }
     }
 
     fn fail<T>(&mut self, problem: Problem) -> Bound<T> {
@@ -129,6 +135,11 @@ impl<'a> Binder<'a> {
     fn named(&mut self, name: &ast::Ident) -> Bound<Relation> {
         let Names { sources, views } = &self.names;
         if let Some((_, relation)) = views.iter().rev().find(|(known, _)| *known == name.name) {
+            self.inlined_nodes += weight(&relation.node);
+            if self.inlined_nodes > INLINED_NODES_MAX {
+                let problem = Problem::new(name.span, "the views that are read here are too large together");
+                return self.fail(problem.help("read them fewer times, or select fewer columns"));
+            }
             let relation = relation.clone();
             return self.limit_depth(relation, name.span);
         }
@@ -156,6 +167,24 @@ impl<'a> Binder<'a> {
         }
         Ok(relation)
     }
+}
+
+/// Columns and parts of expressions in a plan: what copying it costs.
+fn weight(node: &Node) -> usize {
+    let mut weight = 0;
+    node.visit(&mut |node| {
+        weight += node.schema.columns.len();
+        weight += match &node.kind {
+            NodeKind::Scan { .. } | NodeKind::Window { .. } => 1,
+            NodeKind::Filter { predicate, .. } => expr::size(predicate),
+            NodeKind::Project { exprs, .. } => exprs.iter().map(expr::size).sum(),
+            NodeKind::WindowAggregate { keys, aggregates, .. } => {
+                let parts = aggregates.iter().flat_map(|aggregate| aggregate.argument.iter().chain(&aggregate.filter));
+                keys.iter().chain(parts).map(expr::size).sum()
+            }
+        };
+    });
+    weight
 }
 
 /// Whether a column of this type can be an event time.
