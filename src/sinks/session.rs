@@ -1,0 +1,250 @@
+//! A producer that has introduced itself to Kafka, and the one transaction it may have open.
+//!
+//! Holds always: a transaction whose end is not known for sure ends the session (the position in Kafka tells the next
+//! one); nothing waits longer than a stopping daemon can.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer as _};
+use tokio::sync::watch;
+
+use super::producer::{Failure, Producer, position_list};
+use super::trouble::{Kind, Names, Trouble, explain_error, kind};
+use crate::delivery::RecordRef;
+
+/// rust-rdkafka's own waiting polls in steps of 100 ms; this is what makes a transaction cheap.
+const POLL: Duration = Duration::from_millis(1);
+/// One call of librdkafka that can be called again; between the calls a stop is noticed.
+const CALL: Duration = Duration::from_secs(1);
+/// One call that cannot be resumed: long enough for a far link.
+const CALL_WHOLE: Duration = Duration::from_secs(30);
+/// How long a stopping sink goes on with the transaction it has open.
+const STOP_GRACE: Duration = Duration::from_millis(1_500);
+
+pub const HEADER_GATEWAY: &str = "tidegate-gateway";
+pub const HEADER_STORE: &str = "tidegate-store";
+pub const HEADER_SEQUENCE: &str = "tidegate-sequence";
+
+/// Knows whether the sink shall stop, and since when.
+pub struct Ending {
+    signal: watch::Receiver<bool>,
+    since: Cell<Option<Instant>>,
+}
+
+impl Ending {
+    pub fn new(signal: watch::Receiver<bool>) -> Ending {
+        Ending { signal, since: Cell::new(None) }
+    }
+
+    /// Begin nothing new.
+    pub fn is_stopping(&self) -> bool {
+        let stopping = *self.signal.borrow() || self.signal.has_changed().is_err();
+        if stopping && self.since.get().is_none() {
+            self.since.set(Some(Instant::now()));
+        }
+        stopping
+    }
+
+    /// Leave even what is open.
+    pub fn must_leave(&self) -> bool {
+        self.is_stopping() && self.since.get().is_some_and(|since| since.elapsed() > STOP_GRACE)
+    }
+
+    pub fn signal(&self) -> watch::Receiver<bool> {
+        self.signal.clone()
+    }
+}
+
+pub struct Session {
+    pub producer: Producer,
+    pub names: Names,
+    /// `None`: at least once, without transactions.
+    pub transactions: Option<Transactions>,
+    pub headers: OwnedHeaders,
+    pub time_limit: Duration,
+}
+
+/// What a position needs besides its number.
+pub struct Transactions {
+    pub group: ConsumerGroupMetadata,
+    /// `store_id/start_id`.
+    pub metadata: String,
+}
+
+/// What became of handing a record to librdkafka.
+#[derive(Debug)]
+pub enum Sent {
+    Queued,
+    /// It can never be sent.
+    Refused(String),
+    /// The transaction is lost; [`Session::settle`] tells why.
+    Failed(Trouble),
+}
+
+/// Why a transaction's records did not all arrive.
+#[derive(Debug)]
+pub enum Setback {
+    TimedOut,
+    Failed(Vec<Failure>),
+    Trouble(Trouble),
+}
+
+impl Session {
+    pub fn begin(&self) -> Result<(), Trouble> {
+        self.producer.context().take_failures();
+        if self.transactions.is_none() {
+            return Ok(());
+        }
+        self.producer.begin_transaction().map_err(|error| self.lost(&error))
+    }
+
+    /// `index` comes back in the [`Failure`], if it fails later.
+    pub fn send(&self, index: usize, offset: u64, record: &RecordRef<'_>, ending: &Ending) -> Sent {
+        let sequence = offset.to_string();
+        let headers = self.headers.clone().insert(Header { key: HEADER_SEQUENCE, value: Some(&sequence) });
+        // librdkafka takes 0 for "now"; Kafka refuses negative times other than -1.
+        let timestamp = record.timestamp.max(1);
+        let mut outgoing =
+            BaseRecord::<[u8], [u8], usize>::with_opaque_to(record.topic, index).headers(headers).timestamp(timestamp);
+        outgoing.key = record.key;
+        outgoing.payload = record.payload;
+        loop {
+            let (error, back) = match self.producer.send(outgoing) {
+                Ok(()) => return Sent::Queued,
+                Err(refused) => refused,
+            };
+            outgoing = back;
+            match error.rdkafka_error_code() {
+                Some(Code::QueueFull) if !ending.must_leave() => self.producer.poll(POLL),
+                Some(Code::QueueFull) => return Sent::Failed(Trouble::Stopping),
+                Some(code) if kind(code) == Kind::Refused => return Sent::Refused(error.to_string()),
+                None => return Sent::Refused(error.to_string()),
+                Some(code) if kind(code) == Kind::Fenced => return Sent::Failed(Trouble::Fenced(self.explain(&error))),
+                Some(Code::Fatal) => return Sent::Failed(self.fatal(&error)),
+                Some(_) => return Sent::Failed(Trouble::Again(self.explain(&error))),
+            }
+        }
+    }
+
+    /// Waits until every record has been acknowledged.
+    pub fn settle(&self, until: Instant, ending: &Ending) -> Result<(), Setback> {
+        while self.producer.in_flight_count() > 0 && self.producer.context().failed() == 0 {
+            self.producer.poll(POLL);
+            if ending.must_leave() {
+                return Err(Setback::Trouble(Trouble::Stopping));
+            }
+            if Instant::now() >= until {
+                return Err(Setback::TimedOut);
+            }
+        }
+        if self.producer.context().failed() == 0 {
+            return Ok(());
+        }
+        if let Some((code, text)) = self.producer.client().fatal_error() {
+            let trouble = if kind(code) == Kind::Fenced { Trouble::Fenced } else { Trouble::NewProducer };
+            return Err(Setback::Trouble(trouble(text)));
+        }
+        Err(Setback::Failed(self.producer.context().take_failures()))
+    }
+
+    /// Puts the position into the transaction and commits it. When it returns an error other than `Again`, the
+    /// transaction may have been committed.
+    pub fn commit(&self, next: u64, ending: &Ending) -> Result<(), Trouble> {
+        let Some(transactions) = &self.transactions else {
+            return Ok(());
+        };
+        let list = position_list(&self.names.offsets_topic, next, &transactions.metadata).map_err(|e| self.lost(&e))?;
+        let until = Instant::now() + self.time_limit;
+        let whole = CALL_WHOLE.min(self.time_limit);
+        self.repeat(until, ending, || self.producer.send_offsets_to_transaction(&list, &transactions.group, whole))?;
+        // A commit that was once asked for goes on in the background: asking again is asking for its outcome.
+        self.repeat(until + self.time_limit, ending, || self.producer.commit_transaction(CALL))
+    }
+
+    /// Gives up what is open. On success the producer is ready for the next transaction.
+    pub fn abort(&self, ending: &Ending) -> Result<(), Trouble> {
+        if self.transactions.is_none() {
+            return Err(Trouble::NewProducer("records were not acknowledged".to_owned()));
+        }
+        let until = Instant::now() + self.time_limit;
+        let outcome = self.repeat(until, ending, || {
+            // The call waits for the reports of purged records, which only a poll takes out of the queue.
+            self.producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+            let drained = Instant::now() + CALL;
+            while self.producer.in_flight_count() > 0 && Instant::now() < drained {
+                self.producer.poll(POLL);
+            }
+            self.producer.abort_transaction(CALL)
+        });
+        self.producer.context().take_failures();
+        match outcome {
+            Err(Trouble::Again(text)) => Err(Trouble::NewProducer(text)),
+            other => other,
+        }
+    }
+
+    /// Takes librdkafka's log lines and errors out of its queue; an idle producer needs it now and then.
+    pub fn tend(&self) {
+        self.producer.poll(Duration::ZERO);
+    }
+
+    pub fn explain(&self, error: &KafkaError) -> String {
+        explain_error(error, &self.names)
+    }
+
+    fn repeat(
+        &self,
+        until: Instant,
+        ending: &Ending,
+        call: impl Fn() -> Result<(), KafkaError>,
+    ) -> Result<(), Trouble> {
+        loop {
+            let error = match call() {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let retriable = match &error {
+                KafkaError::Transaction(reason) => reason.is_retriable(),
+                KafkaError::Flush(code) => kind(*code) == Kind::TimedOut,
+                _ => false,
+            };
+            if !retriable {
+                return Err(self.lost(&error));
+            }
+            if ending.must_leave() {
+                return Err(Trouble::Stopping);
+            }
+            if Instant::now() >= until {
+                return Err(Trouble::NewProducer(self.explain(&error)));
+            }
+            self.producer.poll(POLL);
+        }
+    }
+
+    fn lost(&self, error: &KafkaError) -> Trouble {
+        lost(error, &self.names)
+    }
+
+    fn fatal(&self, error: &KafkaError) -> Trouble {
+        match self.producer.client().fatal_error() {
+            Some((code, text)) if kind(code) == Kind::Fenced => Trouble::Fenced(text),
+            Some((_, text)) => Trouble::NewProducer(text),
+            None => Trouble::NewProducer(self.explain(error)),
+        }
+    }
+}
+
+/// What an error of a transactional call means.
+pub fn lost(error: &KafkaError, names: &Names) -> Trouble {
+    let text = explain_error(error, names);
+    let fenced = error.rdkafka_error_code().is_some_and(|code| kind(code) == Kind::Fenced);
+    match error {
+        _ if fenced => Trouble::Fenced(text),
+        KafkaError::Transaction(reason) if reason.txn_requires_abort() => Trouble::Again(text),
+        _ => Trouble::NewProducer(text),
+    }
+}

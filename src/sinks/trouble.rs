@@ -1,0 +1,112 @@
+//! What went wrong between a sink and Kafka, sorted by what to do about it, and said so that a reader can act.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The transaction was ended cleanly; begin again on the same producer after a pause.
+    Again(String),
+    /// The same, but a topic is missing, and records from a column are waiting for it.
+    Wait(String),
+    /// Another gateway uses this one's id; said already.
+    Foreign,
+    /// The producer is of no use, or it is not known what became of its transaction: a new one finds out.
+    NewProducer(String),
+    /// Like `NewProducer`, and Kafka says that somebody else uses this transactional id (or that the transaction took
+    /// longer than its time-out: Kafka tells both in the same way).
+    Fenced(String),
+    /// The sink shall stop.
+    Stopping,
+    /// The store failed or is gone; the daemon ends over it.
+    Store(String),
+}
+
+/// What one failed record, or a whole transaction, failed of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Kafka will never take this record, or this batch of records.
+    Refused,
+    /// The topic is not there, or not for us.
+    Topic,
+    /// It took too long.
+    TimedOut,
+    /// Another producer has our id, or our transaction timed out at the broker.
+    Fenced,
+    /// A failed record whose reason stands elsewhere.
+    Consequence,
+    Other,
+}
+
+pub fn kind(code: Code) -> Kind {
+    match code {
+        Code::MessageSizeTooLarge
+        | Code::MessageBatchTooLarge
+        | Code::InvalidMessageSize
+        | Code::InvalidMessage
+        | Code::InvalidRecord
+        | Code::InvalidTimestamp
+        | Code::UnsupportedForMessageFormat
+        | Code::PolicyViolation => Kind::Refused,
+        Code::UnknownTopic
+        | Code::UnknownTopicOrPartition
+        | Code::UnknownPartition
+        | Code::InvalidTopic
+        | Code::TopicAuthorizationFailed => Kind::Topic,
+        Code::MessageTimedOut | Code::RequestTimedOut | Code::OperationTimedOut | Code::TimedOutQueue => Kind::TimedOut,
+        Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => Kind::Fenced,
+        Code::PurgeQueue | Code::PurgeInflight => Kind::Consequence,
+        _ => Kind::Other,
+    }
+}
+
+/// The names that a message about access rights needs.
+#[derive(Clone, Debug)]
+pub struct Names {
+    pub transactional_id: String,
+    pub offsets_topic: String,
+}
+
+/// The error and, where there is something to do, what.
+pub fn explain(code: Option<Code>, text: &str, names: &Names) -> String {
+    let advice = match code {
+        Some(Code::TopicAuthorizationFailed) => {
+            "give this gateway's Kafka user the rights to write, read and describe the topics it writes to".to_owned()
+        }
+        Some(Code::GroupAuthorizationFailed) => {
+            format!("give this gateway's Kafka user the right to read the group \"{}\"", names.transactional_id)
+        }
+        Some(Code::TransactionalIdAuthorizationFailed) => format!(
+            "give this gateway's Kafka user the rights to write and describe the transactional id \"{}\"",
+            names.transactional_id
+        ),
+        Some(Code::ClusterAuthorizationFailed) => {
+            "give this gateway's Kafka user the right IdempotentWrite on the cluster".to_owned()
+        }
+        Some(Code::Authentication | Code::SaslAuthenticationFailed) => {
+            "check sasl.mechanism, sasl.username and sasl.password in the sink's options".to_owned()
+        }
+        Some(Code::SSL) => "check security.protocol and the ssl.* settings in the sink's options".to_owned(),
+        Some(Code::Resolve) => "check the host names in the sink's `kafka`, and this machine's DNS".to_owned(),
+        Some(Code::UnknownTopic | Code::UnknownTopicOrPartition) => {
+            format!("create the topic, or check its name (positions are kept with \"{}\")", names.offsets_topic)
+        }
+        Some(Code::InvalidTransactionTimeout) => {
+            "lower transaction.timeout.ms in the sink's options, or raise transaction.max.timeout.ms of the brokers"
+                .to_owned()
+        }
+        Some(Code::AllBrokersDown | Code::BrokerTransportFailure) => {
+            "check that Kafka runs and can be reached from here".to_owned()
+        }
+        _ => return text.to_owned(),
+    };
+    format!("{text}: {advice}")
+}
+
+pub fn explain_error(error: &KafkaError, names: &Names) -> String {
+    match error {
+        // The value may be a password.
+        KafkaError::ClientConfig(_, _, key, _) => format!("librdkafka does not take the value of the option \"{key}\""),
+        other => explain(other.rdkafka_error_code(), &other.to_string(), names),
+    }
+}
