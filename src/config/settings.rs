@@ -22,6 +22,8 @@ pub struct Settings {
     /// In order of name.
     pub sinks: Vec<Sink>,
     pub topology: Topology,
+    /// What is allowed but probably not meant.
+    pub warnings: Vec<super::Problem>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,6 +51,11 @@ pub struct Store {
     pub keep_raw: Duration,
     /// Least time between two commits; zero commits as fast as fsync allows.
     pub commit_interval: Duration,
+    /// The ingest journal's share of `size_max_bytes`: what the sinks leave of it.
+    pub journal_share_max_bytes: u64,
+    /// Share of the dead letters, and share of the invalid payloads.
+    pub dead_share_max_bytes: u64,
+    pub invalid_share_max_bytes: u64,
 }
 
 #[derive(Clone, Debug)]

@@ -1,0 +1,133 @@
+//! Raw → settings: what the values mean, alone and for each other. Every problem is reported; a value that is wrong is
+//! replaced by its default, so that the check goes on, and no settings come of it in the end.
+
+mod broker;
+mod gateway;
+mod modbus;
+mod query;
+mod sink;
+mod source;
+mod topic;
+
+use super::names::{nearest, suggestion};
+use super::problem::{Problems, Span};
+use super::raw;
+use super::read::{At, Field, Named};
+use super::settings::Settings;
+use super::text::Text;
+use crate::plan::Topology;
+use crate::sql::SqlError;
+
+/// `None` if problems were found.
+pub(super) fn check(raw: &raw::Config, problems: &mut Problems) -> Option<Settings> {
+    refuse_later_tables("table", &raw.table, "lookup tables", problems);
+    refuse_later_tables("view", &raw.view, "views", problems);
+    let gateway = gateway::check_gateway(&raw.gateway, problems);
+    let admin = broker::check_admin(&raw.admin, problems);
+    let broker = broker::check_broker(&raw.broker, admin.listen, problems);
+    let checked_sources = source::check_sources(&raw.source, problems);
+    let sinks = sink::Declared::new(&raw.sink, problems);
+    let checked_queries = query::check_queries(
+        &raw.query,
+        &query::Surroundings { gateway: &gateway, sources: &checked_sources, sinks: &sinks },
+        problems,
+    );
+    let (sinks, store) = sink::check_sinks(&sinks, &raw.store, &checked_queries, problems);
+    warn_of_unused(&checked_sources, &checked_queries, problems);
+    if problems.found_errors() {
+        return None;
+    }
+
+    let (sources, source_plans) = checked_sources.into_iter().filter_map(|source| source.checked).unzip();
+    let (queries, query_plans): (Vec<_>, Vec<_>) =
+        checked_queries.into_iter().filter_map(|query| query.checked).unzip();
+    let log_level = gateway::check_log_level(&raw.gateway, problems);
+    let topology = Topology { sources: source_plans, queries: query_plans };
+    Some(Settings { gateway, store, admin, log_level, broker, sources, queries, sinks, topology, warnings: Vec::new() })
+}
+
+fn refuse_later_tables<T>(kind: &str, tables: &Field<Named<T>>, what: &str, problems: &mut Problems) {
+    for entry in tables.given().into_iter().flat_map(|at| &at.value) {
+        let help = "leave it out until a later version";
+        problems.error(entry.key, format!("[{kind}.{}]: {what} are not supported yet", entry.name), help);
+    }
+}
+
+fn warn_of_unused(sources: &[source::Checked], queries: &[query::Checked], problems: &mut Problems) {
+    // A query that did not bind may have meant any of them.
+    let Some(read): Option<Vec<Vec<usize>>> =
+        queries.iter().map(|query| query.checked.as_ref().map(|(_, plan)| plan.sources())).collect()
+    else {
+        return;
+    };
+    let indices = sources.iter().filter(|source| source.checked.is_some()).enumerate();
+    for (index, source) in indices {
+        if !read.iter().flatten().any(|read| *read == index) {
+            let message = format!("no query reads source {:?}", source.name);
+            problems.warning(source.key, message, "its messages are acknowledged and kept for keep_raw, nothing more");
+        }
+    }
+}
+
+/// One of a few words; `later` are those that a later version will know.
+fn choose<T: Copy>(
+    field: &Field<Text>,
+    key: &str,
+    default: T,
+    choices: &[(&str, T)],
+    later: &[(&str, &str)],
+    problems: &mut Problems,
+) -> T {
+    let Some(given) = field.given() else { return default };
+    let text = given.value.value.as_str();
+    if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == text) {
+        return *choice;
+    }
+    if let Some((_, instead)) = later.iter().find(|(name, _)| *name == text) {
+        problems.error(given.span, format!("{key} = {text:?} is not supported yet"), *instead);
+        return default;
+    }
+    let names = choices.iter().map(|(name, _)| *name);
+    let help = match nearest(text, names.clone()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("{key} can be {}", names.map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")),
+    };
+    problems.error(given.span, format!("{key} cannot be {:?}", given.value.written), help);
+    default
+}
+
+/// A whole number within a range.
+fn number<T>(field: &Field<i64>, key: &str, default: T, min: i64, max: i64, problems: &mut Problems) -> T
+where
+    T: TryFrom<i64>,
+{
+    let Some(given) = field.given() else { return default };
+    match T::try_from(given.value) {
+        Ok(number) if (min..=max).contains(&given.value) => number,
+        _ => {
+            problems.error(given.span, format!("{key} cannot be {}", given.value), format!("{min} to {max}"));
+            default
+        }
+    }
+}
+
+/// Errors of an SQL text, at their places in the file.
+fn report_sql(text: &At<Text>, errors: &[SqlError], problems: &mut Problems) {
+    for error in errors {
+        let at = text.value.place(error.line, error.column, error.length);
+        problems.error(at, error.message.clone(), error.help.clone().unwrap_or_default());
+    }
+}
+
+fn missing(key: &str, owner: &str, at: Span, help: &str, problems: &mut Problems) {
+    problems.error(at, format!("{owner} has no {key}"), help);
+}
+
+fn unknown_column<'c>(
+    name: &str,
+    columns: impl IntoIterator<Item = &'c str> + Clone,
+    at: Span,
+    problems: &mut Problems,
+) {
+    problems.error(at, format!("there is no column {name:?}"), suggestion(name, "columns", columns));
+}

@@ -1,0 +1,118 @@
+//! The configuration exactly as written: every table with the keys it may have, each value with its place.
+//!
+//! Reading never stops at the first problem: what has the wrong type or an unknown name is reported, and the rest is
+//! read. Nothing here knows what the values mean for each other; that is `check`'s.
+
+use std::time::Duration;
+
+use super::read::{
+    Any, At, Field, Named, Number, OneOrMany, Options, OrOff, Read, ReadError, Reader, Share, raw_table,
+};
+use super::text::Text;
+use crate::model::ByteSize;
+
+raw_table! {
+    /// The whole file.
+    Config {
+        gateway: Gateway,
+        store: Store,
+        admin: Admin,
+        broker: Broker,
+        source: Named<Source>,
+        table: Named<Any>,
+        view: Named<Any>,
+        query: Named<Query>,
+        sink: Named<Sink>,
+    }
+}
+
+raw_table! { Gateway { id: Text, region: Text, data_dir: Text, clock: Text, log: Text } }
+
+raw_table! { Store { max_size: ByteSize, keep_raw: Duration, commit_interval: Duration } }
+
+raw_table! { Admin { listen: Text } }
+
+raw_table! {
+    Broker {
+        listener: Vec<At<Listener>>,
+        connections_max: i64,
+        connections_per_second_max: i64,
+        connect_timeout: Duration,
+        write_timeout: Duration,
+        packet_bytes_max: ByteSize,
+        inflight_max: i64,
+        inflight_bytes_max: ByteSize,
+        subscriptions_per_client_max: i64,
+        topic_levels_max: i64,
+        properties_bytes_max: ByteSize,
+        queue_messages_max: i64,
+        queue_bytes_max: ByteSize,
+        sessions_max: i64,
+        session_expiry_max: Duration,
+        keep_alive_max: Duration,
+    }
+}
+
+raw_table! { Listener { bind: Text, protocol: Text, allow_anonymous: bool } }
+
+raw_table! {
+    /// Both kinds of source; which keys go with which is checked later.
+    Source {
+        mqtt: Text,
+        format: Text,
+        schema: Text,
+        fields: Named<OneOrMany<Text>>,
+        event_time: Text,
+        modbus: Text,
+        unit: i64,
+        interval: Duration,
+        timeout: Duration,
+        registers: Vec<At<Register>>,
+        device: Text,
+        watermark: Text,
+        late_after: Duration,
+        idle_after: Duration,
+        lag_max: Duration,
+        max_skew: OrOff<Duration>,
+        close_after: OrOff<Duration>,
+    }
+}
+
+raw_table! { Register { name: Text, table: Text, address: i64, r#type: Text, order: Text, scale: Number } }
+
+raw_table! { Query { sql: Text, into: OneOrMany<Route> } }
+
+raw_table! { Route { sink: Text, topic: Text, key: Text, format: Text } }
+
+raw_table! {
+    Sink {
+        kafka: Text,
+        delivery: Text,
+        overflow: Text,
+        share: Share,
+        max_age: OrOff<Duration>,
+        drain_rate: i64,
+        offsets_topic: Text,
+        accept_duplicates: bool,
+        options: Options,
+        mqtt: Any,
+        file: Any,
+    }
+}
+
+/// Every table of the file with its keys, by its path; `*` stands for a name.
+#[cfg(test)]
+pub(super) fn all_keys() -> Vec<(&'static str, Vec<&'static str>)> {
+    vec![
+        ("gateway", Gateway::keys()),
+        ("store", Store::keys()),
+        ("admin", Admin::keys()),
+        ("broker", Broker::keys()),
+        ("broker.listener", Listener::keys()),
+        ("source.*", Source::keys()),
+        ("source.*.registers", Register::keys()),
+        ("query.*", Query::keys()),
+        ("query.*.into", Route::keys()),
+        ("sink.*", Sink::keys()),
+    ]
+}
