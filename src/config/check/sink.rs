@@ -83,8 +83,14 @@ fn check_size_max(raw: &raw::Store, problems: &mut Problems) -> u64 {
     size.0.max(SIZE_MAX_MIN.0)
 }
 
-/// An eighth of the store is kept for the WAL, the reserve, dead letters, invalid payloads and snapshots, the journal
-/// has at least another eighth: sinks may take three quarters. Those that do not say share a half, or what is left.
+/// What logs may fill together: without the WAL and the reserve (about 40 MiB, less in a small store) and without an
+/// eighth for dead letters, invalid payloads, snapshots and the database's own pages.
+fn usable(size_max: u64) -> u64 {
+    size_max - (40 << 20).min(size_max / 8 * 3) - size_max / 8
+}
+
+/// Sinks may take four fifths of what is usable, the journal has the rest. Those that do not say share three fifths,
+/// or what is left.
 fn check_shares(declared: &Declared, size_max: u64, problems: &mut Problems) -> Vec<u64> {
     let raw_share = |entry: &Entry<raw::Sink>| entry.value.as_ref().and_then(|at| at.value.share.given().cloned());
     let given: Vec<Option<At<Share>>> = declared.entries.iter().map(|entry| raw_share(entry)).collect();
@@ -94,12 +100,12 @@ fn check_shares(declared: &Declared, size_max: u64, problems: &mut Problems) -> 
         Share::Percent(percent) => size_max / 100 * percent,
     };
     let said = given.iter().flatten().fold(0u64, |sum, at| sum.saturating_add(bytes(at.value)));
-    let sinks_max = size_max / 4 * 3;
+    let sinks_max = usable(size_max) / 5 * 4;
     let silent = given.iter().filter(|share| share.is_none()).count() as u64;
-    let rest = (size_max / 2).min(sinks_max.saturating_sub(said)) / silent.max(1);
+    let rest = (usable(size_max) / 5 * 3).min(sinks_max.saturating_sub(said)) / silent.max(1);
     let too_little = silent > 0 && rest < SHARE_MIN;
     if said > sinks_max || too_little {
-        let message = format!("the sinks' shares take {} of max_size = {}", ByteSize(said), ByteSize(size_max));
+        let message = format!("the sinks' shares take {} of max_size = {}", in_mib(said), ByteSize(size_max));
         let help = format!(
             "together at most {}: a quarter is for the journal and the database itself, and each sink without a share needs {}",
             ByteSize(sinks_max),
@@ -119,8 +125,12 @@ fn check_shares(declared: &Declared, size_max: u64, problems: &mut Problems) -> 
     given.iter().map(|share| share.as_ref().map_or(rest, |at| bytes(at.value))).collect()
 }
 
+fn in_mib(bytes: u64) -> ByteSize {
+    ByteSize(bytes >> 20 << 20)
+}
+
 fn journal_share(size_max: u64, shares: &[u64]) -> u64 {
-    (size_max / 8 * 7).saturating_sub(shares.iter().fold(0, |sum: u64, share| sum.saturating_add(*share)))
+    usable(size_max).saturating_sub(shares.iter().fold(0, |sum: u64, share| sum.saturating_add(*share)))
 }
 
 fn check_sink(

@@ -10,7 +10,6 @@ use super::super::read::{At, Entry, Field, Named, OneOrMany, OrOff};
 use super::super::settings::{Format, Input, Level, Source};
 use super::super::text::Text;
 use super::{choose, missing, modbus, report_sql, topic, unknown_column};
-use crate::formats::{JsonDecoder, JsonField};
 use crate::model::{Column, DataType, Millis, Schema};
 use crate::plan::{self, DeviceWatermark, Watermark};
 use crate::sql;
@@ -181,12 +180,7 @@ fn check_json_format(
     }
     let first = columns.len() - paths.len();
     check_fields(&raw.fields, &columns[first..], &mut paths, problems);
-    let fields = paths.iter().zip(&columns[first..]);
-    let fields: Vec<JsonField> =
-        fields.map(|(path, column)| JsonField { path: path.clone(), data_type: column.data_type }).collect();
-    if let Err(error) = JsonDecoder::new(&fields) {
-        problems.error(raw.fields.given().map_or(schema.span, |fields| fields.span), error.to_string(), "");
-    }
+    check_paths_apart(&paths, raw.fields.given().map_or(schema.span, |fields| fields.span), problems);
     Some(Format::Json { paths })
 }
 
@@ -214,6 +208,24 @@ fn check_fields(
             problems.error(value.span, format!("the path of {:?} has an empty key", entry.name), help);
         } else {
             paths[index] = path;
+        }
+    }
+}
+
+/// No path may be another one or lead through it: a field is either a value or an object.
+fn check_paths_apart(paths: &[Vec<String>], at: Span, problems: &mut Problems) {
+    let mut sorted: Vec<&Vec<String>> = paths.iter().collect();
+    sorted.sort();
+    for pair in sorted.windows(2) {
+        if let [one, other] = pair {
+            if other.starts_with(one) {
+                let (one, other) = (one.join("."), other.join("."));
+                let message = match one == other {
+                    true => format!("two columns read the JSON field {one:?}"),
+                    false => format!("the JSON field {one:?} is read as a value, and as an object by {other:?}"),
+                };
+                problems.error(at, message, "each column needs a field of its own");
+            }
         }
     }
 }
