@@ -55,13 +55,16 @@ fn read_credential(directory: Option<&Path>, name: &str) -> Result<String, Strin
     if name.is_empty() || name.starts_with('.') || !name.chars().all(right) {
         return Err("a credential's name has letters, digits, \".\", \"_\" and \"-\"".to_owned());
     }
-    let directory = directory.ok_or("there are no credentials: $CREDENTIALS_DIRECTORY is not set (systemd's LoadCredential= sets it)")?;
+    let directory = directory
+        .ok_or("there are no credentials: $CREDENTIALS_DIRECTORY is not set (systemd's LoadCredential= sets it)")?;
     let path = directory.join(name);
-    let size = std::fs::metadata(&path).map_err(|error| format!("the credential {name} cannot be read: {error}"))?.len();
+    let size =
+        std::fs::metadata(&path).map_err(|error| format!("the credential {name} cannot be read: {error}"))?.len();
     if size > CREDENTIAL_BYTES_MAX {
         return Err(format!("the credential {name} is larger than {}", ByteSize(CREDENTIAL_BYTES_MAX)));
     }
-    let text = std::fs::read_to_string(&path).map_err(|error| format!("the credential {name} cannot be read: {error}"))?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| format!("the credential {name} cannot be read: {error}"))?;
     Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
 }
 
@@ -83,7 +86,10 @@ fn summary(settings: &Settings) -> String {
         ("sources", names(settings.sources.iter().map(|source| source.name.as_str()).collect())),
         ("queries", names(settings.queries.iter().map(|query| query.name.as_str()).collect())),
         ("sinks", names(settings.sinks.iter().map(|sink| sink.name.as_str()).collect())),
-        ("store", format!("{}, at most {}", settings.gateway.data_dir.display(), ByteSize(settings.store.size_max_bytes))),
+        (
+            "store",
+            format!("{}, at most {}", settings.gateway.data_dir.display(), ByteSize(settings.store.size_max_bytes)),
+        ),
     ];
     let mut text = String::from("the configuration is right");
     for (what, value) in lines {
