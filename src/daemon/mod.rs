@@ -1,3 +1,22 @@
-//! (being built)
+//! The shell around everything: command line, start and stop, the pipeline, recovery, metrics.
+//!
+//! Holds always: clocks are read here and in the other outer modules only; what the core computes is a function of what
+//! it is given. Knows how the modules fit together, and nothing of how each does its work.
 
+#![allow(clippy::disallowed_methods)] // The shell reads clocks.
+
+mod admin;
 pub mod check;
+mod cli;
+mod clock;
+mod core;
+mod exposition;
+mod journal;
+mod logging;
+mod names;
+mod pipeline;
+pub mod query_file;
+mod recovery;
+mod run;
+
+pub use cli::main;

@@ -1,0 +1,64 @@
+//! The command line. Exit codes: 0, 1 (failed), 2 (bad usage or configuration).
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use super::{check, query_file, run};
+
+/// An edge gateway: MQTT and Modbus in, streaming SQL in the middle, Kafka out exactly once.
+#[derive(Parser)]
+#[command(version, after_help = "Example:\n  tidegate check --config /etc/tidegate/tidegate.toml\n  tidegate run --config /etc/tidegate/tidegate.toml")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the gateway until SIGTERM or SIGINT
+    #[command(after_help = "Example:\n  tidegate run --config /etc/tidegate/tidegate.toml")]
+    Run {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Checks a configuration and shows every problem with its place; changes nothing
+    #[command(after_help = "Example:\n  tidegate check --config tidegate.toml\n\nExit code 0: right, 2: wrong.")]
+    Check {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Runs a Flink SQL script over files to their end and prints the rows as JSON
+    #[command(
+        after_help = "Example:\n  tidegate query -f hot.sql\n\nThe script holds CREATE TABLE statements with the 'filesystem' connector and one SELECT; the same script runs on Apache Flink."
+    )]
+    Query {
+        /// The script; paths in it are relative to its folder
+        #[arg(short, long, value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Makes a sink deliver again that was fenced by another gateway with the same id
+    #[command(
+        after_help = "Example:\n  tidegate takeover cloud --config /etc/tidegate/tidegate.toml\n\nStop the other gateway first, and this one: the command works on the store while the gateway is down."
+    )]
+    Takeover {
+        /// The sink's name
+        sink: String,
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Run { config } => run::command(&config),
+        Command::Check { config } => ExitCode::from(check::check(&config)),
+        Command::Query { file } => query_file::command(&file),
+        Command::Takeover { sink, config } => run::takeover(&sink, &config),
+    }
+}

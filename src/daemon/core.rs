@@ -1,0 +1,278 @@
+//! One tick, computed: decode, step, encode. What the live pipeline and recovery have in common.
+//!
+//! Holds always: the result depends on the messages, on `now` and on the state alone, so that a replay of the journal
+//! gives what the live run gave. Knows nothing of SQLite, sockets or threads.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::journal::{self, Digest, Header};
+use super::names::Names;
+use crate::config::{OutputFormat, Route, Settings, TopicPart};
+use crate::delivery::Record;
+use crate::engine::{Engine, Failure, Input, InputRow, Limits, QueryCounts, Step};
+use crate::formats::{JsonEncoder, encode_value};
+use crate::model::{Millis, Now, Row, Schema, Value};
+use crate::sources::decode::Decoder;
+use crate::store::Records;
+
+/// A tick stops putting out rows at this many bytes; the rest comes with the next ticks at the same `now`.
+const OUTPUT_BYTES_MAX: usize = 4 << 20;
+
+/// A payload that could not be decoded is kept up to this length.
+const INVALID_BYTES_MAX: usize = 4 << 10;
+
+/// A message on its way to a source's decoder.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub arrival: Millis,
+    pub captures: Arc<[Arc<str>]>,
+    pub payload: Bytes,
+}
+
+/// What one tick gives to its transaction.
+#[derive(Debug, Default)]
+pub struct Tick {
+    /// Header and messages; empty where nothing has to be replayed.
+    pub journal: Records,
+    /// One for each sink.
+    pub sinks: Vec<Records>,
+    pub invalid: Records,
+    pub dead: Records,
+    pub counters: BTreeMap<String, u64>,
+    pub digests: Vec<Digest>,
+    /// Timers are still due at the same `now`.
+    pub more: bool,
+}
+
+/// Engine, decoders and encoders for one configuration.
+pub struct Core {
+    settings: Arc<Settings>,
+    pub engine: Engine,
+    names: Names,
+    decoders: Vec<Decoder>,
+    encoders: Vec<JsonEncoder>,
+    /// Sources whose messages go into the journal.
+    journaled: Vec<bool>,
+    stateful: Vec<bool>,
+    /// What the last logged tick said of the clock.
+    trusted: Option<bool>,
+    /// The row being put out as JSON, and the message being journaled: no allocation for each.
+    json: String,
+    scratch: Vec<u8>,
+}
+
+impl Core {
+    pub fn new(settings: Arc<Settings>) -> Core {
+        let topology = Arc::new(settings.topology.clone());
+        let stateful: Vec<bool> = topology.queries.iter().map(|query| query.is_stateful()).collect();
+        let keep_raw = !settings.store.keep_raw.is_zero();
+        let replayed = |source| topology.queries.iter().any(|q| q.is_stateful() && q.sources().contains(&source));
+        Core {
+            names: Names::new(&settings),
+            decoders: settings.sources.iter().map(Decoder::new).collect(),
+            encoders: topology.queries.iter().map(|query| JsonEncoder::new(&query.root.schema.columns)).collect(),
+            journaled: (0..settings.sources.len()).map(|source| keep_raw || replayed(source)).collect(),
+            engine: Engine::new(topology, Limits { output_bytes_max: OUTPUT_BYTES_MAX }),
+            stateful,
+            trusted: None,
+            json: String::new(),
+            scratch: Vec::new(),
+            settings,
+        }
+    }
+
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Computes one tick. `messages` holds, for each source in order of name, what arrived for it.
+    pub fn tick(&mut self, now: Now, messages: &[Vec<Message>]) -> Tick {
+        let mut tick = Tick { sinks: vec![Records::default(); self.settings.sinks.len()], ..Tick::default() };
+        let inputs = self.decode(messages, &mut tick);
+        let step = self.engine.step(now, inputs);
+        self.put_out(now, &step, &mut tick);
+        self.count(&step.counts, &mut tick);
+        for failure in &step.failures {
+            self.dead_letter(now, failure, &mut tick);
+        }
+        tick.more = step.more;
+        self.write_journal(now, messages, &mut tick);
+        tick
+    }
+
+    fn decode(&mut self, messages: &[Vec<Message>], tick: &mut Tick) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        for (source, messages) in messages.iter().enumerate().filter(|(_, messages)| !messages.is_empty()) {
+            let mut rows = Vec::with_capacity(messages.len());
+            for message in messages {
+                match self.decoders[source].decode(&message.captures, &message.payload, message.arrival) {
+                    Ok(values) => rows.push(InputRow { arrival: message.arrival, values }),
+                    Err(reason) => tick.invalid.push(&self.invalid_record(source, message, &reason)),
+                }
+            }
+            let names = &self.names.sources[source];
+            let invalid = messages.len() - rows.len();
+            raise(&mut tick.counters, &names.received, messages.len() as u64);
+            raise(&mut tick.counters, &names.decoded, rows.len() as u64);
+            raise(&mut tick.counters, &names.invalid, invalid as u64);
+            if !rows.is_empty() {
+                inputs.push(Input { source, rows });
+            }
+        }
+        inputs
+    }
+
+    /// Encodes the rows that came out, once each, and hands them to every sink they are routed to.
+    fn put_out(&mut self, now: Now, step: &Step, tick: &mut Tick) {
+        let mut digests: BTreeMap<usize, (u64, crc32fast::Hasher)> = BTreeMap::new();
+        let mut record = Vec::new();
+        for output in &step.outputs {
+            self.json.clear();
+            self.encoders[output.query].encode(&output.row, &mut self.json);
+            if self.stateful[output.query] {
+                let (rows, hasher) = digests.entry(output.query).or_default();
+                *rows += 1;
+                hasher.update(self.json.as_bytes());
+            }
+            let schema = &self.settings.topology.queries[output.query].root.schema;
+            for (route, counter) in self.settings.queries[output.query].into.iter().zip(&self.names.queries[output.query].out) {
+                record.clear();
+                sink_record(route, schema, &output.row, &self.json, now.millis).encode(&mut record);
+                tick.sinks[route.sink].push(&record);
+                raise(&mut tick.counters, counter, 1);
+            }
+        }
+        for (sink, records) in tick.sinks.iter().enumerate() {
+            raise(&mut tick.counters, &self.names.sinks[sink].committed, u64::from(records.count));
+        }
+        tick.digests = digests
+            .into_iter()
+            .map(|(query, (rows, hasher))| Digest {
+                query: self.settings.queries[query].name.clone(),
+                rows,
+                crc: hasher.finalize(),
+            })
+            .collect();
+    }
+
+    fn count(&self, counts: &[QueryCounts], tick: &mut Tick) {
+        for (counts, names) in counts.iter().zip(&self.names.queries) {
+            raise(&mut tick.counters, &names.used, counts.used);
+            raise(&mut tick.counters, &names.filtered, counts.filtered);
+            raise(&mut tick.counters, &names.late, counts.late);
+            raise(&mut tick.counters, &names.failed, counts.failed);
+        }
+    }
+
+    fn dead_letter(&self, now: Now, failure: &Failure, tick: &mut Tick) {
+        if !failure.is_input {
+            raise(&mut tick.counters, &self.names.queries[failure.query].failed_outputs, 1);
+        }
+        let letter = serde_json::json!({
+            "query": self.settings.queries[failure.query].name,
+            "at": now.millis,
+            "reason": failure.reason,
+            "row": failure.row.iter().map(|value| format!("{value:?}")).collect::<Vec<_>>(),
+        });
+        tick.dead.push(letter.to_string().as_bytes());
+    }
+
+    fn invalid_record(&self, source: usize, message: &Message, reason: &str) -> Vec<u8> {
+        let shown = &message.payload[..message.payload.len().min(INVALID_BYTES_MAX)];
+        let letter = serde_json::json!({
+            "source": self.settings.sources[source].name,
+            "at": message.arrival,
+            "captures": message.captures.iter().map(|capture| &**capture).collect::<Vec<_>>(),
+            "reason": reason,
+            "bytes": message.payload.len(),
+            "payload": String::from_utf8_lossy(shown),
+        });
+        letter.to_string().into_bytes()
+    }
+
+    /// A tick is logged if it took in something that has to be replayed, put out something a replay must suppress, or
+    /// saw the clock change.
+    fn write_journal(&mut self, now: Now, messages: &[Vec<Message>], tick: &mut Tick) {
+        let logged = |source: &usize| self.journaled[*source] && !messages[*source].is_empty();
+        let sources: Vec<usize> = (0..messages.len()).filter(logged).collect();
+        let clock_changed = now.stepped || self.trusted != Some(now.trusted);
+        if sources.is_empty() && tick.digests.is_empty() && !clock_changed {
+            return;
+        }
+        self.trusted = Some(now.trusted);
+        let names = sources.iter().map(|source| self.settings.sources[*source].name.clone()).collect();
+        tick.journal.push(&Header { now, sources: names, digests: tick.digests.clone() }.encode());
+        for (index, source) in sources.iter().enumerate() {
+            for message in &messages[*source] {
+                let Message { arrival, captures, payload } = message;
+                journal::push_message(&mut tick.journal, &mut self.scratch, now, index, *arrival, captures, payload);
+            }
+        }
+    }
+}
+
+fn raise(counters: &mut BTreeMap<String, u64>, key: &str, by: u64) {
+    if by == 0 {
+        return;
+    }
+    match counters.get_mut(key) {
+        Some(count) => *count += by,
+        None => {
+            counters.insert(key.to_owned(), by);
+        }
+    }
+}
+
+/// The record of one row for one route; `json` is the row as a JSON object.
+fn sink_record(route: &Route, schema: &Schema, row: &Row, json: &str, now: Millis) -> Record {
+    let payload = match route.format {
+        OutputFormat::Json => Some(json.as_bytes().to_vec()),
+        OutputFormat::Raw(column) => match &row[column] {
+            Value::Bytes(bytes) => Some(bytes.to_vec()),
+            Value::String(text) => Some(text.as_bytes().to_vec()),
+            _ => None,
+        },
+    };
+    let event_time = schema.event_time.and_then(|column| match row[column] {
+        Value::Timestamp(micros) => Some(micros.div_euclid(1_000)),
+        _ => None,
+    });
+    Record {
+        topic: topic(&route.topic.parts, row),
+        key: route.key.and_then(|column| key_bytes(&row[column], schema, column)),
+        payload,
+        timestamp: event_time.unwrap_or(now),
+    }
+}
+
+/// Empty where a column of the template is NULL: no topic has that name, so the sink makes it a dead letter.
+fn topic(parts: &[TopicPart], row: &Row) -> String {
+    let mut topic = String::new();
+    for part in parts {
+        match part {
+            TopicPart::Literal(text) => topic.push_str(text),
+            TopicPart::Column(column) => match &row[*column] {
+                Value::String(text) => topic.push_str(text),
+                _ => return String::new(),
+            },
+        }
+    }
+    topic
+}
+
+/// Text as it stands, anything else as in JSON; NULL is no key.
+fn key_bytes(value: &Value, schema: &Schema, column: usize) -> Option<Vec<u8>> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.as_bytes().to_vec()),
+        Value::Bytes(bytes) => Some(bytes.to_vec()),
+        other => {
+            let mut text = String::new();
+            encode_value(other, schema.columns[column].data_type, &mut text);
+            Some(text.into_bytes())
+        }
+    }
+}

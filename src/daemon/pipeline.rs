@@ -1,0 +1,421 @@
+//! The live pipeline: what has arrived becomes a tick, a tick becomes one transaction, and only then is it acknowledged.
+//!
+//! Two stages, no more: this thread computes tick N + 1 while the writer's thread commits tick N. Under load ticks grow,
+//! so that one fsync serves thousands of messages; a lone message is committed at once.
+//!
+//! Holds always: items of one connection are acknowledged in the order they came; a source that feeds a full `block` sink
+//! is not taken in, and neither is anything behind it on the same connection.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::clock::Clock;
+use super::core::{Core, Message, Tick};
+use super::recovery;
+use crate::broker::{Acks, Broker, Inbound, Item, Publish};
+use crate::config::{self, Overflow, Settings, Source};
+use crate::model::{Millis, Now};
+use crate::sources::decode::encode_polled;
+use crate::sources::modbus::Polled;
+use crate::sources::mqtt::TopicMap;
+use crate::store::{Append, Commit, CursorMove, LogId, SessionChange, StoreError, Writer};
+
+/// A tick takes at most this many messages and bytes, so that its transaction and its replay stay bounded.
+const TICK_ITEMS_MAX: usize = 16_384;
+const TICK_BYTES_MAX: usize = 4 << 20;
+
+/// Topics whose sources and captures are remembered.
+const TOPICS_MAX: usize = 16_384;
+
+/// How often a parked connection's sink is looked at again, and the least the loop wakes for the watchdog.
+const PARKED_RETRY: Duration = Duration::from_millis(50);
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// A snapshot is due once the journal has grown by this many times its size, and by at least this much.
+const SNAPSHOT_RATIO: u64 = 4;
+const SNAPSHOT_BYTES_MIN: u64 = 4 << 20;
+
+/// The reader of the journal whose cursor says from where a restart replays.
+pub const REPLAY: &str = "replay";
+
+/// The logs of the store, by what they hold.
+#[derive(Clone, Debug)]
+pub struct Logs {
+    pub journal: LogId,
+    pub invalid: LogId,
+    pub dead: LogId,
+    pub sinks: Vec<LogId>,
+}
+
+/// What the pipeline is fed with.
+pub struct Intake {
+    pub mqtt: mpsc::Receiver<Inbound>,
+    pub polled: mpsc::Receiver<Polled>,
+    /// Ends the loop once all that has arrived is committed; a snapshot follows if there is time.
+    pub stop: oneshot::Receiver<()>,
+}
+
+/// What others may see of a running pipeline.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Raised each time the loop turns: the watchdog's food.
+    pub turns: AtomicU64,
+    pub ticks: AtomicU64,
+    pub parked: AtomicU64,
+}
+
+pub struct Pipeline {
+    settings: Arc<Settings>,
+    core: Core,
+    clock: Clock,
+    writer: Writer,
+    broker: Arc<Broker>,
+    logs: Logs,
+    topics: Topics,
+    progress: Arc<Progress>,
+    /// For each source, the `block` sinks' logs that its queries feed.
+    blocking: Vec<Vec<LogId>>,
+    parked: VecDeque<Inbound>,
+    last_now: Millis,
+    more: bool,
+    /// Next offset of the journal, and its bytes since the last snapshot.
+    journal_end: u64,
+    journal_bytes: u64,
+    snapshot_bytes: u64,
+}
+
+/// What [`Pipeline::new`] takes over from start and recovery.
+pub struct Start {
+    pub core: Core,
+    pub clock: Clock,
+    pub recovered: recovery::Recovered,
+    pub journal_end: u64,
+}
+
+impl Pipeline {
+    pub fn new(
+        settings: Arc<Settings>,
+        start: Start,
+        writer: Writer,
+        broker: Arc<Broker>,
+        logs: Logs,
+        progress: Arc<Progress>,
+    ) -> Pipeline {
+        let blocking = (0..settings.sources.len()).map(|source| blocking_logs(&settings, &logs, source)).collect();
+        Pipeline {
+            topics: Topics::new(&settings),
+            blocking,
+            core: start.core,
+            clock: start.clock,
+            writer,
+            broker,
+            logs,
+            progress,
+            parked: VecDeque::new(),
+            last_now: start.recovered.last_now.unwrap_or(0),
+            more: start.recovered.more,
+            journal_end: start.journal_end,
+            journal_bytes: 0,
+            snapshot_bytes: 0,
+            settings,
+        }
+    }
+
+    /// Runs until told to stop. An error is fatal: nothing more may be acknowledged.
+    pub async fn run(mut self, mut intake: Intake, snapshot_due: bool) -> Result<(), StoreError> {
+        if snapshot_due {
+            self.take_snapshot()?;
+        }
+        let (mut inbound, mut polled) = (Vec::new(), Vec::new());
+        let mut stopping = false;
+        while !stopping {
+            self.progress.turns.fetch_add(1, Ordering::Relaxed);
+            stopping = self.wait(&mut intake, &mut inbound, &mut polled).await;
+            self.turn(&mut inbound, &mut polled)?;
+        }
+        intake.mqtt.close();
+        while let Ok(last) = intake.mqtt.try_recv() {
+            inbound.push(last);
+            self.turn(&mut inbound, &mut polled)?;
+        }
+        while self.more {
+            self.turn(&mut inbound, &mut polled)?;
+        }
+        self.take_snapshot()
+    }
+
+    /// Waits for anything to do and takes what has gathered; true when told to stop.
+    async fn wait(&mut self, intake: &mut Intake, inbound: &mut Vec<Inbound>, polled: &mut Vec<Polled>) -> bool {
+        let patience = self.patience();
+        tokio::select! {
+            biased;
+            _ = &mut intake.stop => return true,
+            count = intake.mqtt.recv_many(inbound, TICK_ITEMS_MAX) => if count == 0 { return true },
+            count = intake.polled.recv_many(polled, TICK_ITEMS_MAX) => if count == 0 { tokio::time::sleep(patience).await },
+            () = tokio::time::sleep(patience) => {}
+        }
+        while let Ok(row) = intake.polled.try_recv() {
+            polled.push(row);
+        }
+        false
+    }
+
+    /// How long it may sleep when nothing arrives.
+    fn patience(&mut self) -> Duration {
+        if self.more {
+            return Duration::ZERO;
+        }
+        let most = if self.parked.is_empty() { HEARTBEAT } else { PARKED_RETRY };
+        match self.core.engine.next_deadline() {
+            Some(deadline) => {
+                let left = deadline.saturating_sub(self.clock.now().millis).max(1);
+                most.min(Duration::from_millis(left as u64))
+            }
+            None => most,
+        }
+    }
+
+    /// Computes and hands over as many ticks as what has gathered needs.
+    fn turn(&mut self, inbound: &mut Vec<Inbound>, polled: &mut Vec<Polled>) -> Result<(), StoreError> {
+        self.unpark(inbound);
+        let mut waiting: VecDeque<Inbound> = std::mem::take(inbound).into();
+        loop {
+            if self.more {
+                // What was left due fires at the same instant, before any row.
+                let now = recovery::same_instant(self.last_now, true);
+                let messages = vec![Vec::new(); self.settings.sources.len()];
+                let tick = self.core.tick(now, &messages);
+                self.hand_over(now, tick, Gathered::default())?;
+                continue;
+            }
+            let now = self.clock.now();
+            let mut gathered = Gathered::new(self.settings.sources.len());
+            self.gather_polled(now, polled, &mut gathered);
+            while gathered.items < TICK_ITEMS_MAX && gathered.bytes < TICK_BYTES_MAX {
+                let Some(next) = waiting.pop_front() else { break };
+                self.gather(now, next, &mut gathered);
+            }
+            if now.stepped {
+                log::warn!("the clock made a step: it is now {} ms since 1970", now.millis);
+            }
+            let tick = self.core.tick(now, &gathered.messages);
+            self.hand_over(now, tick, gathered)?;
+            if waiting.is_empty() && !self.more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Puts parked connections back in front once their sinks take records again.
+    fn unpark(&mut self, inbound: &mut Vec<Inbound>) {
+        if self.parked.is_empty() {
+            return;
+        }
+        let mut front: Vec<Inbound> = std::mem::take(&mut self.parked).into();
+        front.append(inbound);
+        *inbound = front;
+    }
+
+    fn gather_polled(&mut self, now: Now, polled: &mut Vec<Polled>, gathered: &mut Gathered) {
+        for row in polled.drain(..) {
+            if self.blocked(row.source) {
+                let source = &self.settings.sources[row.source].name;
+                gathered.dropped.push((format!("tidegate_in_total{{source=\"{source}\"}}"), 1));
+                gathered.dropped.push((
+                    format!("tidegate_source_dropped_total{{source=\"{source}\",reason=\"sink_full\"}}"),
+                    1,
+                ));
+                continue;
+            }
+            let payload = Bytes::from(encode_polled(&row.values));
+            let captures = Arc::clone(&self.topics.devices[row.source]);
+            gathered.take(row.source, Message { arrival: now.millis, captures, payload });
+        }
+    }
+
+    /// Sorts one read of a socket into the sources it matches, or parks it whole.
+    fn gather(&mut self, now: Now, inbound: Inbound, gathered: &mut Gathered) {
+        let connection = Arc::as_ptr(&inbound.connection) as usize;
+        if gathered.parked.contains(&connection) || self.must_park(&inbound) {
+            gathered.parked.insert(connection);
+            self.parked.push_back(inbound);
+            return;
+        }
+        let live = self.broker.has_subscribers();
+        let count = inbound.items.len();
+        for item in inbound.items {
+            gathered.items += 1;
+            match item {
+                Item::Session(change) => gathered.sessions.push(change),
+                Item::Publish(mut publish) => {
+                    gathered.sessions.extend(publish.received.take());
+                    for (source, captures) in self.topics.find(&publish.topic).iter() {
+                        let (captures, payload) = (Arc::clone(captures), publish.payload.clone());
+                        gathered.take(*source, Message { arrival: now.millis, captures, payload });
+                    }
+                    if live {
+                        gathered.live.push(publish);
+                    }
+                }
+            }
+        }
+        gathered.acks.push((inbound.connection, count));
+    }
+
+    fn must_park(&mut self, inbound: &Inbound) -> bool {
+        if self.blocking.iter().all(Vec::is_empty) {
+            return false;
+        }
+        inbound.items.iter().any(|item| match item {
+            Item::Publish(publish) => {
+                let sources = self.topics.find(&publish.topic);
+                sources.iter().any(|(source, _)| self.blocked(*source))
+            }
+            Item::Session(_) => false,
+        })
+    }
+
+    fn blocked(&self, source: usize) -> bool {
+        self.blocking[source].iter().any(|log| self.writer.would_block(*log))
+    }
+
+    /// Gives one tick to the writer; waits while the one before is still waiting.
+    fn hand_over(&mut self, now: Now, tick: Tick, gathered: Gathered) -> Result<(), StoreError> {
+        self.last_now = now.millis;
+        self.more = tick.more;
+        self.progress.ticks.fetch_add(1, Ordering::Relaxed);
+        self.progress.parked.store(self.parked.len() as u64, Ordering::Relaxed);
+        self.journal_end += u64::from(tick.journal.count);
+        self.journal_bytes += tick.journal.bytes.len() as u64;
+        let commit = self.commit(now, tick, &gathered);
+        let Gathered { acks, live, .. } = gathered;
+        let broker = Arc::clone(&self.broker);
+        self.writer.tick(
+            commit,
+            Box::new(move |_| {
+                for publish in &live {
+                    broker.deliver(publish);
+                }
+                for (connection, count) in acks {
+                    connection.committed(count);
+                }
+            }),
+        )?;
+        if !self.more && self.journal_bytes >= SNAPSHOT_BYTES_MIN.max(SNAPSHOT_RATIO * self.snapshot_bytes) {
+            self.take_snapshot()?;
+        }
+        Ok(())
+    }
+
+    fn commit(&self, now: Now, tick: Tick, gathered: &Gathered) -> Commit {
+        let mut commit = Commit { counters: tick.counters, sessions: gathered.sessions.clone(), ..Commit::default() };
+        for (counter, count) in &gathered.dropped {
+            *commit.counters.entry(counter.clone()).or_default() += count;
+        }
+        let names = self.core.names();
+        let sinks = tick.sinks.into_iter().enumerate();
+        let logs = [
+            (self.logs.journal, tick.journal, String::new()),
+            (self.logs.invalid, tick.invalid, String::new()),
+            (self.logs.dead, tick.dead, String::new()),
+        ]
+        .into_iter()
+        .chain(sinks.map(|(sink, records)| (self.logs.sinks[sink], records, names.sinks[sink].refused.clone())));
+        commit.appends = logs
+            .filter(|(_, records, _)| records.count > 0)
+            .map(|(log, records, refused_counter)| Append { log, tick: now.millis, records, refused_counter })
+            .collect();
+        commit
+    }
+
+    fn take_snapshot(&mut self) -> Result<(), StoreError> {
+        let snapshot = recovery::snapshot(&self.core, &self.settings, self.journal_end, self.last_now);
+        self.snapshot_bytes = snapshot.sections.iter().map(|section| section.state.len() as u64).sum();
+        self.journal_bytes = 0;
+        let cursor =
+            CursorMove { log: self.logs.journal, reader: REPLAY.into(), offset: self.journal_end, rewind: false };
+        let commit = Commit { snapshot: Some(snapshot), cursors: vec![cursor], ..Commit::default() };
+        self.writer.tick(commit, Box::new(|_| {}))
+    }
+}
+
+/// The logs of `block` sinks that a source's rows end in.
+fn blocking_logs(settings: &Settings, logs: &Logs, source: usize) -> Vec<LogId> {
+    let reads = |query: &usize| settings.topology.queries[*query].sources().contains(&source);
+    let mut sinks: Vec<usize> =
+        (0..settings.queries.len()).filter(reads).flat_map(|q| settings.queries[q].into.iter().map(|r| r.sink)).collect();
+    sinks.sort_unstable();
+    sinks.dedup();
+    sinks.into_iter().filter(|sink| settings.sinks[*sink].overflow == Overflow::Block).map(|sink| logs.sinks[sink]).collect()
+}
+
+/// What one tick takes in.
+#[derive(Default)]
+struct Gathered {
+    messages: Vec<Vec<Message>>,
+    sessions: Vec<SessionChange>,
+    live: Vec<Publish>,
+    acks: Vec<(Arc<Acks>, usize)>,
+    dropped: Vec<(String, u64)>,
+    parked: HashSet<usize>,
+    items: usize,
+    bytes: usize,
+}
+
+impl Gathered {
+    fn new(sources: usize) -> Gathered {
+        Gathered { messages: vec![Vec::new(); sources], ..Gathered::default() }
+    }
+
+    fn take(&mut self, source: usize, message: Message) {
+        self.bytes += message.payload.len();
+        self.messages[source].push(message);
+    }
+}
+
+/// The sources that take a topic, each with the topic's captured levels.
+type Targets = Arc<[(usize, Arc<[Arc<str>]>)]>;
+
+/// [`TopicMap`] with a memory: devices publish to the same few topics again and again.
+struct Topics {
+    map: TopicMap,
+    found: HashMap<Bytes, Targets>,
+    /// For each source, the captures of a Modbus row.
+    devices: Vec<Arc<[Arc<str>]>>,
+}
+
+impl Topics {
+    fn new(settings: &Settings) -> Topics {
+        let device = |source: &Source| -> Arc<[Arc<str>]> {
+            match &source.input {
+                config::Input::Modbus(modbus) => [Arc::from(modbus.device.as_str())].into(),
+                config::Input::Mqtt { .. } => [].into(),
+            }
+        };
+        Topics {
+            map: TopicMap::new(&settings.sources),
+            found: HashMap::new(),
+            devices: settings.sources.iter().map(device).collect(),
+        }
+    }
+
+    fn find(&mut self, topic: &Bytes) -> Targets {
+        if let Some(targets) = self.found.get(topic) {
+            return Arc::clone(targets);
+        }
+        // The broker lets nothing but UTF-8 through; anything else matches no source.
+        let text = std::str::from_utf8(topic).unwrap_or_default();
+        let targets: Targets =
+            self.map.matches(text).into_iter().map(|(source, captures)| (source, captures.into())).collect();
+        if self.found.len() >= TOPICS_MAX {
+            self.found.clear();
+        }
+        self.found.insert(Bytes::copy_from_slice(topic), Arc::clone(&targets));
+        targets
+    }
+}

@@ -1,0 +1,327 @@
+//! Start and stop, on one page.
+//!
+//! Start: open the store, recover the engine, then the sinks, the broker, the pollers, the pipeline, the admin page; only
+//! then is systemd told that we are ready. Stop, within five seconds: no new input, commit what has arrived, snapshot,
+//! let the sinks finish their transaction or leave it to the next start, close the store.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::admin::{self, View};
+use super::clock::Clock;
+use super::core::Core;
+use super::pipeline::{Intake, Logs, Pipeline, Progress, REPLAY, Start};
+use super::{check, logging, recovery};
+use crate::broker::{self, Broker};
+use crate::config::{Input, Settings};
+use crate::sinks::{self, SinkStatus, StartRecord};
+use crate::sources::modbus::{self, ModbusStatus};
+use crate::store::{self, Commit, Opened, Reader, Store, StoreError, Writer};
+
+/// Reads of sockets that may wait for the pipeline; each holds at most one connection's share of the in-flight bytes.
+const INBOUND_QUEUE: usize = 1_024;
+
+/// What is left of the five seconds that systemd and the promise give us, after the pipeline has stopped.
+const SINKS_STOP_MAX: Duration = Duration::from_secs(2);
+
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("the store: {0}")]
+    Store(#[from] StoreError),
+    #[error("the broker: {0}")]
+    Broker(#[from] broker::StartError),
+    #[error("the admin page cannot listen on {0}: {1}")]
+    Admin(std::net::SocketAddr, std::io::Error),
+    #[error("the runtime: {0}")]
+    Runtime(#[from] std::io::Error),
+    #[error("{0}: nothing more is acknowledged; what was acknowledged is safe, and a restart recovers")]
+    Fatal(String),
+    #[error("there is no sink {0} in this configuration")]
+    NoSink(String),
+}
+
+/// `tidegate run`.
+pub fn command(config: &Path) -> ExitCode {
+    let settings = match check::load_file(config) {
+        Ok(settings) => Arc::new(settings),
+        Err(error) => return wrong_configuration(&error),
+    };
+    logging::start(settings.log_level);
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(RunError::from)
+        .and_then(|runtime| runtime.block_on(run(settings)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn wrong_configuration(error: &check::LoadError) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::from(2)
+}
+
+async fn run(settings: Arc<Settings>) -> Result<(), RunError> {
+    let (store, opened) = Store::open(store_settings(&settings))?;
+    for finding in &opened.findings {
+        log::warn!("{finding}");
+    }
+    let logs = logs(&settings);
+    let mut core = Core::new(Arc::clone(&settings));
+    let recovered = recovery::recover(&mut core, &settings, &opened, logs.journal, &mut store.reader()?)?;
+    for finding in &recovered.findings {
+        log::warn!("{finding}");
+    }
+    if recovered.ticks > 0 {
+        log::info!("recovered: {} ticks replayed from the journal", recovered.ticks);
+    }
+
+    let (stop, stopped) = watch::channel(false);
+    let readers = (0..settings.sinks.len()).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
+    let writer = Writer::spawn(store);
+    let statuses: Vec<Arc<SinkStatus>> = settings.sinks.iter().map(|_| Arc::default()).collect();
+    let sinks = start_sinks(&settings, &opened, &logs, &writer, readers, &statuses, &stopped).await?;
+
+    let (to_pipeline, mqtt) = mpsc::channel(INBOUND_QUEUE);
+    let sessions = opened.sessions.clone();
+    let broker = Arc::new(Broker::start(&settings.broker, sessions, to_pipeline, stopped.clone()).await?);
+    let (rows, polled) = mpsc::channel(INBOUND_QUEUE);
+    let pollers = start_pollers(&settings, &rows, &stopped);
+    let (stop_pipeline, pipeline_stopped) = oneshot::channel();
+    let progress = Arc::new(Progress::default());
+    let intake = Intake { mqtt, polled, stop: pipeline_stopped };
+    let clock = Clock::new(settings.gateway.clock, recovered.last_now);
+    let snapshot_due = recovered.snapshot_due;
+    let start = Start { core, clock, recovered, journal_end: opened.log_ends[logs.journal] };
+    let pipeline = Pipeline::new(
+        Arc::clone(&settings),
+        start,
+        writer.clone(),
+        Arc::clone(&broker),
+        logs.clone(),
+        Arc::clone(&progress),
+    );
+    let mut pipeline = spawn_pipeline(pipeline, intake, snapshot_due);
+
+    let view = View {
+        settings: Arc::clone(&settings),
+        writer: writer.clone(),
+        broker: Arc::clone(&broker),
+        logs,
+        progress: Arc::clone(&progress),
+        sinks: statuses,
+        pollers,
+    };
+    let admin = admin::start(Arc::new(view), settings.admin.listen).await?;
+    log::info!("ready: {}", summary(&settings, &broker));
+    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
+
+    let failure = wait_for_the_end(&writer, &progress, &mut pipeline).await;
+    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
+    log::info!("stopping");
+    // Senders that fail have nobody left to tell, which is fine here.
+    let _ = stop.send(true);
+    broker.stop().await;
+    let _ = stop_pipeline.send(());
+    let finished = match failure {
+        Some(failure) => Err(RunError::Fatal(failure)),
+        None => pipeline.await.unwrap_or_else(|_| Err("the pipeline's thread ended".to_owned())).map_err(RunError::Fatal),
+    };
+    for sink in sinks {
+        if tokio::time::timeout(SINKS_STOP_MAX, sink).await.is_err() {
+            log::info!("a sink's transaction is left to the next start");
+        }
+    }
+    drop((rows, admin));
+    writer.stop().await;
+    finished
+}
+
+/// The logs of the store: the journal, invalid payloads, dead letters, then one a sink.
+fn store_settings(settings: &Settings) -> store::Settings {
+    let log = |name: &str, share_max_bytes, overflow, readers: Vec<String>, retain| store::LogSettings {
+        name: name.to_owned(),
+        share_max_bytes,
+        overflow,
+        dropped_counter: dropped_counter(name),
+        readers,
+        retain,
+    };
+    let size = settings.store.size_max_bytes;
+    let mut logs = vec![
+        log("journal", size / 4, store::Overflow::DropOldest, vec![REPLAY.to_owned()], settings.store.keep_raw),
+        log("invalid", size / 64, store::Overflow::DropOldest, Vec::new(), Duration::from_secs(7 * 86_400)),
+        log("dead", size / 64, store::Overflow::DropOldest, Vec::new(), Duration::from_secs(30 * 86_400)),
+    ];
+    logs.extend(settings.sinks.iter().map(|sink| {
+        let overflow = match sink.overflow {
+            crate::config::Overflow::DropOldest => store::Overflow::DropOldest,
+            crate::config::Overflow::DropNewest => store::Overflow::DropNewest,
+            crate::config::Overflow::Block => store::Overflow::Block,
+        };
+        let name = format!("sink/{}", sink.name);
+        log(&name, sink.share_max_bytes, overflow, vec![sinks::READER.to_owned()], Duration::ZERO)
+    }));
+    store::Settings {
+        data_dir: settings.gateway.data_dir.clone(),
+        size_max_bytes: size,
+        commit_interval: settings.store.commit_interval,
+        logs,
+        faults: store::Faults::default(),
+    }
+}
+
+/// The counter of records that a full log dropped before they were read.
+fn dropped_counter(log: &str) -> String {
+    match log.strip_prefix("sink/") {
+        Some(sink) => format!("tidegate_dropped_total{{sink=\"{sink}\",reason=\"drop_oldest\"}}"),
+        None => format!("tidegate_log_dropped_total{{log=\"{log}\"}}"),
+    }
+}
+
+fn logs(settings: &Settings) -> Logs {
+    Logs { journal: 0, invalid: 1, dead: 2, sinks: (3..3 + settings.sinks.len()).collect() }
+}
+
+/// Records this start, durably before the first transaction, and starts a task for each sink.
+async fn start_sinks(
+    settings: &Arc<Settings>,
+    opened: &Opened,
+    logs: &Logs,
+    writer: &Writer,
+    readers: Vec<Reader>,
+    statuses: &[Arc<SinkStatus>],
+    stopped: &watch::Receiver<bool>,
+) -> Result<Vec<JoinHandle<()>>, RunError> {
+    let names = settings.sinks.iter().map(|sink| sink.name.as_str()).zip(logs.sinks.iter().copied());
+    let start = StartRecord::new(uuid::Uuid::new_v4(), names, opened);
+    writer.maintain(Commit { meta: start.meta.clone(), ..Commit::default() }).await?;
+    let task = |(index, reader): (usize, Reader)| {
+        let setup = sinks::Setup::new(settings, index, logs.sinks[index], logs.dead, opened, &start);
+        tokio::spawn(sinks::run(setup, writer.clone(), reader, Arc::clone(&statuses[index]), stopped.clone()))
+    };
+    Ok(readers.into_iter().enumerate().map(task).collect())
+}
+
+/// A task for each Modbus source; gives their names and states.
+fn start_pollers(
+    settings: &Settings,
+    rows: &mpsc::Sender<modbus::Polled>,
+    stopped: &watch::Receiver<bool>,
+) -> Vec<(String, Arc<ModbusStatus>)> {
+    let mut pollers = Vec::new();
+    for (index, source) in settings.sources.iter().enumerate() {
+        if let Input::Modbus(modbus) = &source.input {
+            let status = Arc::new(ModbusStatus::default());
+            let poll = modbus::poll(index, modbus.clone(), rows.clone(), Arc::clone(&status), stopped.clone());
+            tokio::spawn(poll);
+            pollers.push((source.name.clone(), status));
+        }
+    }
+    pollers
+}
+
+fn summary(settings: &Settings, broker: &Broker) -> String {
+    let listeners: Vec<String> = broker.addresses().iter().map(ToString::to_string).collect();
+    format!(
+        "MQTT on {}; {} sources, {} queries, {} sinks; admin on {}",
+        listeners.join(", "),
+        settings.sources.len(),
+        settings.queries.len(),
+        settings.sinks.len(),
+        settings.admin.listen.map_or_else(|| "nothing".to_owned(), |address| address.to_string()),
+    )
+}
+
+/// `tidegate takeover`: forgets that another gateway fenced the sink.
+pub fn takeover(sink: &str, config: &Path) -> ExitCode {
+    let settings = match check::load_file(config) {
+        Ok(settings) => settings,
+        Err(error) => return wrong_configuration(&error),
+    };
+    match take_over(sink, &settings) {
+        Ok(()) => {
+            println!("sink {sink} delivers again at the next start");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn take_over(sink: &str, settings: &Settings) -> Result<(), RunError> {
+    if !settings.sinks.iter().any(|known| known.name == sink) {
+        return Err(RunError::NoSink(sink.to_owned()));
+    }
+    let (mut store, _) = Store::open(store_settings(settings))?;
+    store.commit(&Commit { meta: vec![(sinks::fenced_key(sink), None)], ..Commit::default() })?;
+    Ok(())
+}
+
+/// Runs the pipeline on a thread of its own; the receiver gets its end.
+fn spawn_pipeline(pipeline: Pipeline, intake: Intake, snapshot_due: bool) -> oneshot::Receiver<Result<(), String>> {
+    let (done, ended) = oneshot::channel();
+    let body = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let outcome = match runtime {
+            Ok(runtime) => runtime.block_on(pipeline.run(intake, snapshot_due)).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let _ = done.send(outcome);
+    };
+    // If the thread cannot be made, or panics, `done` is dropped, which `wait_for_the_end` takes for a failure.
+    if let Err(error) = std::thread::Builder::new().name("engine".into()).spawn(body) {
+        log::error!("no thread for the pipeline: {error}");
+    }
+    ended
+}
+
+/// Feeds the watchdog while the pipeline turns. Ends with a signal (`None`) or with what went wrong.
+async fn wait_for_the_end(
+    writer: &Writer,
+    progress: &Progress,
+    pipeline: &mut oneshot::Receiver<Result<(), String>>,
+) -> Option<String> {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return Some("signals cannot be received".to_owned());
+    };
+    let mut failed = writer.failed();
+    let mut watchdog = tokio::time::interval(Duration::from_secs(1));
+    let mut turns = 0;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return None,
+            _ = interrupt.recv() => return None,
+            ended = &mut *pipeline => {
+                let why = ended.map_or_else(|_| Some("the pipeline's thread ended".to_owned()), Result::err);
+                return Some(why.unwrap_or_else(|| "the pipeline ended by itself".to_owned()));
+            }
+            Ok(()) = failed.changed() => {
+                if let Some(why) = failed.borrow().clone() {
+                    return Some(why);
+                }
+            }
+            _ = watchdog.tick() => {
+                let now = progress.turns.load(Ordering::Relaxed);
+                if now != turns {
+                    turns = now;
+                    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]);
+                }
+            }
+        }
+    }
+}

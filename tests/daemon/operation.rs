@@ -1,0 +1,160 @@
+//! What a person at a plant does to a gateway: start, stop, change a query, point it at nothing, fill its disk.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::alone;
+use crate::device::{Ack, Device};
+use crate::gateway::{Gateway, PATIENCE, metric};
+use crate::kafka;
+
+const SOURCE: &str = r#"
+[source.telemetry]
+mqtt = "dev/{device}/telemetry"
+format = "json"
+schema = "n BIGINT, ts TIMESTAMP_LTZ(3)"
+event_time = "ts"
+"#;
+
+const BASE_MS: i64 = 1_772_352_000_000;
+
+fn window_query(name: &str, condition: &str, topic: &str) -> String {
+    format!(
+        "\n[query.{name}]\nsql = \"SELECT device, window_start, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE telemetry, DESCRIPTOR(ts), \
+         INTERVAL '10' SECOND)) WHERE {condition} GROUP BY device, window_start, window_end\"\n\
+         into = {{ sink = \"cloud\", topic = \"{topic}\", key = \"device\" }}\n"
+    )
+}
+
+fn sink() -> String {
+    format!("\n[sink.cloud]\nkafka = \"{}\"\n", kafka::shared().bootstrap())
+}
+
+fn gateway(directory: &tempfile::TempDir, configuration: &str) -> Gateway {
+    Gateway::new(env!("CARGO_BIN_EXE_tidegate"), directory.path(), configuration)
+}
+
+/// Publishes `{n, ts}` of one device at QoS 1 and waits for each acknowledgement.
+fn publish(gateway: &Gateway, device: &str, rows: &[(i64, i64)]) {
+    let mut client = Device::connect(gateway.mqtt, device, true).expect("the broker takes us");
+    for (index, (n, offset_ms)) in rows.iter().enumerate() {
+        let payload = format!("{{\"n\":{n},\"ts\":{}}}", BASE_MS + offset_ms);
+        let id = index as u16 + 1;
+        client.publish(&format!("dev/{device}/telemetry"), payload.as_bytes(), 1, id, false);
+        client.flush().expect("sent");
+        assert_eq!(client.ack().expect("acknowledged"), Ack::PubAck(id));
+    }
+}
+
+#[test]
+fn sigterm_ends_within_five_seconds_and_open_windows_live_on() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().expect("a directory");
+    kafka::shared().create_topic("sigterm", 1, &[]);
+    let mut gateway = gateway(&directory, &(SOURCE.to_owned() + &window_query("w", "n >= 0", "sigterm") + &sink()));
+    gateway.start();
+    publish(&gateway, "a", &[(1, 0), (2, 1_000)]);
+    let (status, took) = gateway.terminate();
+    assert!(status.success(), "{status}\n{}", gateway.log());
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    gateway.start();
+    publish(&gateway, "a", &[(3, 2_000), (4, 60_000)]);
+    let rows = kafka::shared().read_until("sigterm", PATIENCE, |rows| !rows.is_empty());
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].text(), r#"{"device":"a","window_start":"2026-03-01T08:00:00.000","c":3}"#);
+}
+
+#[test]
+fn a_changed_query_starts_afresh_and_says_so_while_the_others_keep_their_state() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().expect("a directory");
+    kafka::shared().create_topic("kept", 1, &[]);
+    kafka::shared().create_topic("changed", 1, &[]);
+    let before = SOURCE.to_owned() + &window_query("kept", "n >= 0", "kept") + &window_query("changed", "n >= 0", "changed") + &sink();
+    let mut first = gateway(&directory, &before);
+    first.start();
+    publish(&first, "a", &[(1, 0), (2, 1_000)]);
+    first.kill();
+    let after = before.replace("[query.changed]\nsql = \"SELECT device, window_start, COUNT(*)", "[query.changed]\nsql = \"SELECT device, window_start, COUNT(n)");
+    assert_ne!(before, after);
+    let mut second = gateway(&directory, &after);
+    second.start();
+    assert!(second.log().contains("query changed starts afresh"), "{}", second.log());
+    assert!(!second.log().contains("query kept starts afresh"), "{}", second.log());
+    // A kill right after must not forget that the changed query had begun again.
+    publish(&second, "a", &[(3, 2_000)]);
+    second.kill();
+    second.start();
+    publish(&second, "a", &[(4, 3_000), (5, 60_000)]);
+    let count = |topic: &str| {
+        let rows = kafka::shared().read_until(topic, PATIENCE, |rows| !rows.is_empty());
+        assert_eq!(rows.len(), 1, "{topic}");
+        crate::number_field(rows[0].text(), "c")
+    };
+    assert_eq!(count("kept"), 4);
+    assert_eq!(count("changed"), 2);
+}
+
+#[test]
+fn bad_payloads_and_failing_rows_are_counted_and_cost_nobody_else_anything() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().expect("a directory");
+    kafka::shared().create_topic("divided", 1, &[]);
+    let query = "\n[query.divide]\nsql = \"SELECT device, 100 / n AS q FROM telemetry WHERE n < 50\"\n\
+                 into = { sink = \"cloud\", topic = \"divided\", key = \"device\" }\n";
+    let mut gateway = gateway(&directory, &(SOURCE.to_owned() + query + &sink()));
+    gateway.start();
+    let mut client = Device::connect(gateway.mqtt, "a", true).expect("the broker takes us");
+    let payloads: [&[u8]; 7] = [
+        b"{\"n\":4,\"ts\":1772352000000}",
+        b"not json",
+        b"{\"n\":0,\"ts\":1772352000001}",
+        b"{\"n\":\"seven\",\"ts\":1772352000002}",
+        b"{\"n\":99,\"ts\":1772352000003}",
+        b"\xff\xfe{}",
+        b"{\"n\":5,\"ts\":1772352000004,\"unknown\":[1,{\"a\":2}]}",
+    ];
+    for (index, payload) in payloads.iter().enumerate() {
+        client.publish("dev/a/telemetry", payload, 1, index as u16 + 1, false);
+    }
+    client.flush().expect("sent");
+    for index in 0..payloads.len() {
+        assert_eq!(client.ack().expect("the client stays connected"), Ack::PubAck(index as u16 + 1));
+    }
+    let rows = kafka::shared().read_until("divided", PATIENCE, |rows| rows.len() >= 2);
+    let texts: Vec<&str> = rows.iter().map(|row| row.text()).collect();
+    assert_eq!(texts, [r#"{"device":"a","q":25}"#, r#"{"device":"a","q":20}"#]);
+    let metrics = gateway.metrics();
+    let source = |what: &str| metric(&metrics, &format!("tidegate_{what}_total{{source=\"telemetry\"}}"));
+    assert_eq!((source("in"), source("decoded"), source("invalid")), (7.0, 4.0, 3.0));
+    let query = |what: &str| metric(&metrics, &format!("tidegate_{what}_total{{query=\"divide\"}}"));
+    assert_eq!((query("used"), query("filtered"), query("late"), query("failed")), (2.0, 1.0, 0.0, 1.0));
+}
+
+#[test]
+fn mosquittos_own_clients_publish_and_subscribe() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut gateway = gateway(&directory, SOURCE);
+    gateway.start();
+    let port = gateway.mqtt.port().to_string();
+    for version in ["mqttv311", "mqttv5"] {
+        let subscriber = Command::new("mosquitto_sub")
+            .args(["-h", "127.0.0.1", "-p", &port, "-V", version, "-t", "dev/+/telemetry", "-q", "1", "-C", "3", "-W", "60", "-v"])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("mosquitto_sub runs");
+        gateway.wait_for("the subscription", |metrics| metric(metrics, "tidegate_broker_subscriptions") >= 1.0);
+        for qos in ["0", "1", "2"] {
+            let arguments = ["-h", "127.0.0.1", "-p", &port, "-V", version, "-q", qos, "-t", "dev/a/telemetry", "-m"];
+            let published = Command::new("mosquitto_pub").args(arguments).arg(format!("{{\"n\":{qos}}}")).status();
+            assert!(published.expect("mosquitto_pub runs").success());
+        }
+        let output = subscriber.wait_with_output().expect("mosquitto_sub ends");
+        let text = String::from_utf8(output.stdout).expect("text");
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, [0, 1, 2].map(|n| format!("dev/a/telemetry {{\"n\":{n}}}")), "{version}");
+        gateway.wait_for("the subscription's end", |metrics| metric(metrics, "tidegate_broker_subscriptions") == 0.0);
+    }
+}
