@@ -69,5 +69,5 @@ impl Broker {
     }
 
     /// Ends all connections (v5: with "server shutting down") and returns when they are gone.
-    pub async fn stop(self) {}
+    pub async fn stop(&self) {}
 }

@@ -49,7 +49,10 @@ pub struct View {
 }
 
 /// Serves the page until the handle is dropped or aborted; `None` listens nowhere.
-pub async fn start(view: Arc<View>, listen: Option<SocketAddr>) -> Result<Option<tokio::task::JoinHandle<()>>, RunError> {
+pub async fn start(
+    view: Arc<View>,
+    listen: Option<SocketAddr>,
+) -> Result<Option<tokio::task::JoinHandle<()>>, RunError> {
     let Some(address) = listen else { return Ok(None) };
     let listener = tokio::net::TcpListener::bind(address).await.map_err(|error| RunError::Admin(address, error))?;
     let router = Router::new().route("/metrics", get(metrics)).route("/healthz", get(healthz)).with_state(view);
@@ -83,7 +86,12 @@ async fn healthz(State(view): State<Arc<View>>) -> impl IntoResponse {
 
 fn page(view: &View) -> String {
     let mut page = Exposition::default();
-    page.gauge("tidegate_build_info", "Always 1; the version is the label.", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    page.gauge(
+        "tidegate_build_info",
+        "Always 1; the version is the label.",
+        &[("version", env!("CARGO_PKG_VERSION"))],
+        1.0,
+    );
     durable_counters(view, &mut page);
     sinks(view, &mut page);
     store(view, &mut page);
@@ -143,11 +151,21 @@ fn store(view: &View, page: &mut Exposition) {
     let none: [(&str, &str); 0] = [];
     page.gauge("tidegate_store_bytes", "Bytes under data_dir.", &none, usage.disk_bytes as f64);
     page.gauge("tidegate_store_wal_bytes", "Bytes of SQLite's write-ahead log.", &none, usage.wal_bytes as f64);
-    page.gauge("tidegate_store_size_max_bytes", "The configured cap.", &none, view.settings.store.size_max_bytes as f64);
+    page.gauge(
+        "tidegate_store_size_max_bytes",
+        "The configured cap.",
+        &none,
+        view.settings.store.size_max_bytes as f64,
+    );
     page.counter("tidegate_commits_total", "Transactions since the start.", &none, usage.commits as f64);
     page.counter("tidegate_commit_seconds_total", "Time in transactions, fsync included.", &none, usage.commit_seconds);
     if let Some(written) = disk_written_bytes() {
-        page.counter("tidegate_disk_written_bytes_total", "Written by this process, from /proc/self/io.", &none, written);
+        page.counter(
+            "tidegate_disk_written_bytes_total",
+            "Written by this process, from /proc/self/io.",
+            &none,
+            written,
+        );
     }
     if let Some(resident) = resident_bytes() {
         page.gauge("tidegate_resident_bytes", "Resident memory.", &none, resident);
@@ -177,6 +195,7 @@ fn disk_written_bytes() -> Option<f64> {
 
 fn resident_bytes() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let kib: f64 = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())?;
+    let kib: f64 =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())?;
     Some(kib * 1024.0)
 }

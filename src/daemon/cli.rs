@@ -5,11 +5,14 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{check, query_file, run};
+use super::{check, run};
 
 /// An edge gateway: MQTT and Modbus in, streaming SQL in the middle, Kafka out exactly once.
 #[derive(Parser)]
-#[command(version, after_help = "Example:\n  tidegate check --config /etc/tidegate/tidegate.toml\n  tidegate run --config /etc/tidegate/tidegate.toml")]
+#[command(
+    version,
+    after_help = "Example:\n  tidegate check --config /etc/tidegate/tidegate.toml\n  tidegate run --config /etc/tidegate/tidegate.toml"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -31,15 +34,6 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Runs a Flink SQL script over files to their end and prints the rows as JSON
-    #[command(
-        after_help = "Example:\n  tidegate query -f hot.sql\n\nThe script holds CREATE TABLE statements with the 'filesystem' connector and one SELECT; the same script runs on Apache Flink."
-    )]
-    Query {
-        /// The script; paths in it are relative to its folder
-        #[arg(short, long, value_name = "FILE")]
-        file: PathBuf,
-    },
     /// Makes a sink deliver again that was fenced by another gateway with the same id
     #[command(
         after_help = "Example:\n  tidegate takeover cloud --config /etc/tidegate/tidegate.toml\n\nStop the other gateway first, and this one: the command works on the store while the gateway is down."
@@ -58,7 +52,6 @@ pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run { config } => run::command(&config),
         Command::Check { config } => ExitCode::from(check::check(&config)),
-        Command::Query { file } => query_file::command(&file),
         Command::Takeover { sink, config } => run::takeover(&sink, &config),
     }
 }

@@ -125,8 +125,14 @@ mod tests {
     #[test]
     fn after_a_start_only_a_clock_behind_the_last_tick_is_a_step() {
         let fresh = |last_now| Steering { last_now, last_monotonic: None };
-        assert_eq!(fresh(1_000_000).advance(0, 9_000_000, false), Now { millis: 9_000_000, trusted: false, stepped: false });
-        assert_eq!(fresh(1_000_000).advance(0, 999_500, false), Now { millis: 1_000_000, trusted: false, stepped: false });
+        assert_eq!(
+            fresh(1_000_000).advance(0, 9_000_000, false),
+            Now { millis: 9_000_000, trusted: false, stepped: false }
+        );
+        assert_eq!(
+            fresh(1_000_000).advance(0, 999_500, false),
+            Now { millis: 1_000_000, trusted: false, stepped: false }
+        );
         assert_eq!(fresh(1_000_000).advance(0, 0, false), Now { millis: 0, trusted: false, stepped: true });
     }
 }

@@ -138,7 +138,9 @@ impl Core {
                 hasher.update(self.json.as_bytes());
             }
             let schema = &self.settings.topology.queries[output.query].root.schema;
-            for (route, counter) in self.settings.queries[output.query].into.iter().zip(&self.names.queries[output.query].out) {
+            for (route, counter) in
+                self.settings.queries[output.query].into.iter().zip(&self.names.queries[output.query].out)
+            {
                 record.clear();
                 sink_record(route, schema, &output.row, &self.json, now.millis).encode(&mut record);
                 tick.sinks[route.sink].push(&record);

@@ -83,7 +83,9 @@ impl Header {
         let millis = i64::from_le_bytes(input.array()?);
         let sources = (0..input.count()?).map(|_| input.text()).collect::<Result<_, _>>()?;
         let digests = (0..input.count()?)
-            .map(|_| Ok(Digest { query: input.text()?, rows: input.varint()?, crc: u32::from_le_bytes(input.array()?) }))
+            .map(|_| {
+                Ok(Digest { query: input.text()?, rows: input.varint()?, crc: u32::from_le_bytes(input.array()?) })
+            })
             .collect::<Result<_, _>>()?;
         let now = Now { millis, trusted: flags & TRUSTED != 0, stepped: flags & STEPPED != 0 };
         Ok(Header { now, sources, digests })
@@ -184,7 +186,11 @@ mod tests {
     use super::*;
 
     fn now() -> impl Strategy<Value = Now> {
-        (any::<i64>(), any::<bool>(), any::<bool>()).prop_map(|(millis, trusted, stepped)| Now { millis, trusted, stepped })
+        (any::<i64>(), any::<bool>(), any::<bool>()).prop_map(|(millis, trusted, stepped)| Now {
+            millis,
+            trusted,
+            stepped,
+        })
     }
 
     proptest! {

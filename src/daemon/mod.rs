@@ -15,7 +15,6 @@ mod journal;
 mod logging;
 mod names;
 mod pipeline;
-pub mod query_file;
 mod recovery;
 mod run;
 

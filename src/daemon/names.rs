@@ -58,7 +58,10 @@ impl Names {
                 .into
                 .iter()
                 .map(|route| {
-                    format!("tidegate_out_total{{query=\"{}\",sink=\"{}\"}}", query.name, settings.sinks[route.sink].name)
+                    format!(
+                        "tidegate_out_total{{query=\"{}\",sink=\"{}\"}}",
+                        query.name, settings.sinks[route.sink].name
+                    )
                 })
                 .collect(),
         });
@@ -72,7 +75,8 @@ impl Names {
     /// Every key that a start makes known with a zero, so that a dashboard sees it before the first event.
     pub fn all(&self) -> impl Iterator<Item = &String> {
         let sources = self.sources.iter().flat_map(|s| [&s.received, &s.decoded, &s.invalid]);
-        let queries = self.queries.iter().flat_map(|q| [&q.used, &q.filtered, &q.late, &q.failed].into_iter().chain(&q.out));
+        let queries =
+            self.queries.iter().flat_map(|q| [&q.used, &q.filtered, &q.late, &q.failed].into_iter().chain(&q.out));
         sources.chain(queries).chain(self.sinks.iter().map(|s| &s.committed))
     }
 }

@@ -226,10 +226,9 @@ impl Pipeline {
             if self.blocked(row.source) {
                 let source = &self.settings.sources[row.source].name;
                 gathered.dropped.push((format!("tidegate_in_total{{source=\"{source}\"}}"), 1));
-                gathered.dropped.push((
-                    format!("tidegate_source_dropped_total{{source=\"{source}\",reason=\"sink_full\"}}"),
-                    1,
-                ));
+                gathered
+                    .dropped
+                    .push((format!("tidegate_source_dropped_total{{source=\"{source}\",reason=\"sink_full\"}}"), 1));
                 continue;
             }
             let payload = Bytes::from(encode_polled(&row.values));
@@ -347,11 +346,17 @@ impl Pipeline {
 /// The logs of `block` sinks that a source's rows end in.
 fn blocking_logs(settings: &Settings, logs: &Logs, source: usize) -> Vec<LogId> {
     let reads = |query: &usize| settings.topology.queries[*query].sources().contains(&source);
-    let mut sinks: Vec<usize> =
-        (0..settings.queries.len()).filter(reads).flat_map(|q| settings.queries[q].into.iter().map(|r| r.sink)).collect();
+    let mut sinks: Vec<usize> = (0..settings.queries.len())
+        .filter(reads)
+        .flat_map(|q| settings.queries[q].into.iter().map(|r| r.sink))
+        .collect();
     sinks.sort_unstable();
     sinks.dedup();
-    sinks.into_iter().filter(|sink| settings.sinks[*sink].overflow == Overflow::Block).map(|sink| logs.sinks[sink]).collect()
+    sinks
+        .into_iter()
+        .filter(|sink| settings.sinks[*sink].overflow == Overflow::Block)
+        .map(|sink| logs.sinks[sink])
+        .collect()
 }
 
 /// What one tick takes in.

@@ -75,7 +75,8 @@ pub fn snapshot(core: &Core, settings: &Settings, journal_offset: u64, last_now:
     let clock = Section { name: "clock".into(), fingerprint: Vec::new(), state: last_now.to_le_bytes().to_vec() };
     let sources =
         (0..settings.sources.len()).map(|i| section(source_section(settings, i), core.engine.snapshot_source(i)));
-    let queries = (0..settings.queries.len()).map(|i| section(query_section(settings, i), core.engine.snapshot_query(i)));
+    let queries =
+        (0..settings.queries.len()).map(|i| section(query_section(settings, i), core.engine.snapshot_query(i)));
     Snapshot { journal_offset, sections: std::iter::once(clock).chain(sources).chain(queries).collect() }
 }
 
@@ -146,7 +147,10 @@ impl<'a> Replay<'a> {
             let same = fingerprints.get(&name) == Some(&section.fingerprint);
             if !same || self.core.engine.restore_source(source, &section.state).is_err() {
                 self.recovered.snapshot_due = true;
-                self.find(format!("source {}: its definition changed, so its event time starts anew", self.settings.sources[source].name));
+                self.find(format!(
+                    "source {}: its definition changed, so its event time starts anew",
+                    self.settings.sources[source].name
+                ));
             }
         }
         for query in 0..self.settings.queries.len() {
@@ -220,12 +224,16 @@ impl<'a> Replay<'a> {
     }
 
     fn compare(&mut self, header: &Header, digests: &[journal::Digest]) {
-        let of = |digests: &[journal::Digest], name: &str| digests.iter().find(|d| d.query == name).map(|d| (d.rows, d.crc));
+        let of =
+            |digests: &[journal::Digest], name: &str| digests.iter().find(|d| d.query == name).map(|d| (d.rows, d.crc));
         for query in self.restored.clone() {
             let name = &self.settings.queries[query].name;
             if of(&header.digests, name) != of(digests, name) {
                 self.restored.remove(&query);
-                self.start_afresh(query, &format!("its replay at {} differs from what it put out then", header.now.millis));
+                self.start_afresh(
+                    query,
+                    &format!("its replay at {} differs from what it put out then", header.now.millis),
+                );
             }
         }
     }

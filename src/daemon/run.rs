@@ -137,7 +137,9 @@ async fn run(settings: Arc<Settings>) -> Result<(), RunError> {
     let _ = stop_pipeline.send(());
     let finished = match failure {
         Some(failure) => Err(RunError::Fatal(failure)),
-        None => pipeline.await.unwrap_or_else(|_| Err("the pipeline's thread ended".to_owned())).map_err(RunError::Fatal),
+        None => {
+            pipeline.await.unwrap_or_else(|_| Err("the pipeline's thread ended".to_owned())).map_err(RunError::Fatal)
+        }
     };
     for sink in sinks {
         if tokio::time::timeout(SINKS_STOP_MAX, sink).await.is_err() {
@@ -296,7 +298,8 @@ async fn wait_for_the_end(
     progress: &Progress,
     pipeline: &mut oneshot::Receiver<Result<(), String>>,
 ) -> Option<String> {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         return Some("signals cannot be received".to_owned());
     };
     let mut failed = writer.failed();

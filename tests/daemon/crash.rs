@@ -86,7 +86,8 @@ fn crash(after: After) {
     kafka.create_topic("windows", 3, &[]);
     let directory = tempfile::tempdir().expect("a directory");
     let sink = format!("\n[sink.cloud]\nkafka = \"{}\"\n", kafka.bootstrap());
-    let mut gateway = Gateway::new(env!("CARGO_BIN_EXE_tidegate"), directory.path(), &(CONFIGURATION.to_owned() + &sink));
+    let mut gateway =
+        Gateway::new(env!("CARGO_BIN_EXE_tidegate"), directory.path(), &(CONFIGURATION.to_owned() + &sink));
     gateway.start();
 
     let stop = Arc::new(AtomicBool::new(false));
@@ -179,7 +180,8 @@ impl Publisher {
 
     /// One connection, until it breaks or `stop` is set and all is acknowledged.
     fn session(&mut self, stop: &AtomicBool) -> io::Result<()> {
-        let mut device = Device::connect(self.address, &self.name, false).inspect_err(|_| thread::sleep(Duration::from_millis(20)))?;
+        let mut device = Device::connect(self.address, &self.name, false)
+            .inspect_err(|_| thread::sleep(Duration::from_millis(20)))?;
         for packet_id in self.unreleased.clone() {
             device.release(packet_id);
         }
@@ -218,17 +220,16 @@ impl Publisher {
 
     fn take(&mut self, device: &mut Device) -> io::Result<()> {
         match device.ack()? {
-            Ack::PubAck(id) => self.acknowledge(id),
-            Ack::PubRec(id) => {
+            Ack::Acknowledged(id) => self.acknowledge(id),
+            Ack::Received(id) => {
                 self.acknowledge(id);
                 self.unreleased.insert(id);
                 device.release(id);
                 device.flush()?;
             }
-            Ack::PubComp(id) => {
+            Ack::Completed(id) => {
                 self.unreleased.remove(&id);
             }
-            Ack::PingResp => {}
         }
         Ok(())
     }
@@ -285,7 +286,8 @@ fn check_rows(raw: &[Seen], sent: &[Sent], after: After) -> BTreeMap<String, Vec
         let missing: Vec<_> = sent.acknowledged.iter().filter(|n| !times.contains_key(n)).collect();
         assert!(missing.is_empty(), "d{index}: acknowledged and missing: {missing:?}");
         let qos = 1 + index % 2;
-        let may_repeat = |n: &i64| after == After::Resend && qos == 1 && sent.resent.contains(n) || *n == LAST && qos == 1;
+        let may_repeat =
+            |n: &i64| after == After::Resend && qos == 1 && sent.resent.contains(n) || *n == LAST && qos == 1;
         let twice: Vec<_> = times.iter().filter(|(n, times)| **times > 1 && !may_repeat(n)).collect();
         assert!(twice.is_empty(), "d{index} (QoS {qos}): more than once: {twice:?}");
         assert!(first_seen.is_sorted(), "d{index}: out of order");

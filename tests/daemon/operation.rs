@@ -42,7 +42,7 @@ fn publish(gateway: &Gateway, device: &str, rows: &[(i64, i64)]) {
         let id = index as u16 + 1;
         client.publish(&format!("dev/{device}/telemetry"), payload.as_bytes(), 1, id, false);
         client.flush().expect("sent");
-        assert_eq!(client.ack().expect("acknowledged"), Ack::PubAck(id));
+        assert_eq!(client.ack().expect("acknowledged"), Ack::Acknowledged(id));
     }
 }
 
@@ -70,12 +70,18 @@ fn a_changed_query_starts_afresh_and_says_so_while_the_others_keep_their_state()
     let directory = tempfile::tempdir().expect("a directory");
     kafka::shared().create_topic("kept", 1, &[]);
     kafka::shared().create_topic("changed", 1, &[]);
-    let before = SOURCE.to_owned() + &window_query("kept", "n >= 0", "kept") + &window_query("changed", "n >= 0", "changed") + &sink();
+    let before = SOURCE.to_owned()
+        + &window_query("kept", "n >= 0", "kept")
+        + &window_query("changed", "n >= 0", "changed")
+        + &sink();
     let mut first = gateway(&directory, &before);
     first.start();
     publish(&first, "a", &[(1, 0), (2, 1_000)]);
     first.kill();
-    let after = before.replace("[query.changed]\nsql = \"SELECT device, window_start, COUNT(*)", "[query.changed]\nsql = \"SELECT device, window_start, COUNT(n)");
+    let after = before.replace(
+        "[query.changed]\nsql = \"SELECT device, window_start, COUNT(*)",
+        "[query.changed]\nsql = \"SELECT device, window_start, COUNT(n)",
+    );
     assert_ne!(before, after);
     let mut second = gateway(&directory, &after);
     second.start();
@@ -119,7 +125,7 @@ fn bad_payloads_and_failing_rows_are_counted_and_cost_nobody_else_anything() {
     }
     client.flush().expect("sent");
     for index in 0..payloads.len() {
-        assert_eq!(client.ack().expect("the client stays connected"), Ack::PubAck(index as u16 + 1));
+        assert_eq!(client.ack().expect("the client stays connected"), Ack::Acknowledged(index as u16 + 1));
     }
     let rows = kafka::shared().read_until("divided", PATIENCE, |rows| rows.len() >= 2);
     let texts: Vec<&str> = rows.iter().map(|row| row.text()).collect();
@@ -140,7 +146,23 @@ fn mosquittos_own_clients_publish_and_subscribe() {
     let port = gateway.mqtt.port().to_string();
     for version in ["mqttv311", "mqttv5"] {
         let subscriber = Command::new("mosquitto_sub")
-            .args(["-h", "127.0.0.1", "-p", &port, "-V", version, "-t", "dev/+/telemetry", "-q", "1", "-C", "3", "-W", "60", "-v"])
+            .args([
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &port,
+                "-V",
+                version,
+                "-t",
+                "dev/+/telemetry",
+                "-q",
+                "1",
+                "-C",
+                "3",
+                "-W",
+                "60",
+                "-v",
+            ])
             .stdout(std::process::Stdio::piped())
             .spawn()
             .expect("mosquitto_sub runs");

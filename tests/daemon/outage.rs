@@ -49,7 +49,8 @@ fn an_outage_at_boot_is_buffered_in_flat_memory_and_drained_in_order() {
     kafka.kill();
     let directory = tempfile::tempdir().expect("a directory");
     let sink = format!("\n[sink.cloud]\nkafka = \"{}\"\n", kafka.bootstrap());
-    let mut gateway = Gateway::new(env!("CARGO_BIN_EXE_tidegate"), directory.path(), &(CONFIGURATION.to_owned() + &sink));
+    let mut gateway =
+        Gateway::new(env!("CARGO_BIN_EXE_tidegate"), directory.path(), &(CONFIGURATION.to_owned() + &sink));
     gateway.start();
 
     send(gateway.mqtt, 0, each);
@@ -59,7 +60,9 @@ fn an_outage_at_boot_is_buffered_in_flat_memory_and_drained_in_order() {
     assert!(pending >= (each * DEVICES) as f64, "all of it waits: {pending}");
     kafka.restart();
     send(gateway.mqtt, each, each + each / 10);
-    gateway.wait_for("the buffer to drain", |metrics| metric(metrics, "tidegate_sink_pending_records{sink=\"cloud\"}") == 0.0);
+    gateway.wait_for("the buffer to drain", |metrics| {
+        metric(metrics, "tidegate_sink_pending_records{sink=\"cloud\"}") == 0.0
+    });
     let drained = rss_kib(gateway.pid());
     println!("drained at {drained} KiB RSS");
 
@@ -78,7 +81,8 @@ fn an_outage_at_boot_is_buffered_in_flat_memory_and_drained_in_order() {
 
 /// Each device publishes the numbers from `from` to `to` at QoS 1, as fast as they are acknowledged.
 fn send(address: SocketAddr, from: u64, to: u64) {
-    let senders: Vec<_> = (0..DEVICES).map(|device| thread::spawn(move || send_one(address, device, from, to))).collect();
+    let senders: Vec<_> =
+        (0..DEVICES).map(|device| thread::spawn(move || send_one(address, device, from, to))).collect();
     for sender in senders {
         sender.join().expect("a sender ends").expect("every message is acknowledged");
     }
@@ -91,7 +95,8 @@ fn send_one(address: SocketAddr, device: u64, from: u64, to: u64) -> io::Result<
     while acknowledged < to {
         while next < to && next - acknowledged < WINDOW {
             let ts = 1_772_352_000_000 + next * 200;
-            let payload = format!("{{\"n\":{next},\"ts\":{ts},\"temp\":{}.5,\"zone\":\"hall-{}\"}}", 20 + next % 60, next % 7);
+            let payload =
+                format!("{{\"n\":{next},\"ts\":{ts},\"temp\":{}.5,\"zone\":\"hall-{}\"}}", 20 + next % 60, next % 7);
             client.publish(&topic, payload.as_bytes(), 1, (next % 60_000) as u16 + 1, false);
             next += 1;
         }

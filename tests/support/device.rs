@@ -6,13 +6,12 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// What the gateway said.
+/// What the gateway said: PUBACK, PUBREC, PUBCOMP, each with its packet id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ack {
-    PubAck(u16),
-    PubRec(u16),
-    PubComp(u16),
-    PingResp,
+    Acknowledged(u16),
+    Received(u16),
+    Completed(u16),
 }
 
 pub struct Device {
@@ -56,10 +55,6 @@ impl Device {
         self.frame(0x62, &packet_id.to_be_bytes());
     }
 
-    pub fn ping(&mut self) {
-        self.frame(0xC0, &[]);
-    }
-
     pub fn flush(&mut self) -> io::Result<()> {
         let out = std::mem::take(&mut self.out);
         self.socket.write_all(&out)
@@ -70,10 +65,9 @@ impl Device {
         let (first, body) = self.packet()?;
         let id = || body.get(..2).map(|id| u16::from_be_bytes([id[0], id[1]]));
         let ack = match (first, id()) {
-            (0x40, Some(id)) => Ack::PubAck(id),
-            (0x50, Some(id)) => Ack::PubRec(id),
-            (0x70, Some(id)) => Ack::PubComp(id),
-            (0xD0, None) => Ack::PingResp,
+            (0x40, Some(id)) => Ack::Acknowledged(id),
+            (0x50, Some(id)) => Ack::Received(id),
+            (0x70, Some(id)) => Ack::Completed(id),
             _ => return Err(io::Error::new(io::ErrorKind::InvalidData, format!("unexpected {first:#x} {body:?}"))),
         };
         Ok(ack)

@@ -87,11 +87,6 @@ impl Gateway {
         self.try_get("/metrics").expect("the admin address answers")
     }
 
-    /// The value of one metric line, such as `tidegate_in_total{source="telemetry"}`.
-    pub fn metric(&self, name: &str) -> f64 {
-        metric(&self.metrics(), name)
-    }
-
     /// Waits until `condition` holds for the metrics.
     pub fn wait_for(&self, what: &str, condition: impl Fn(&str) -> bool) {
         let deadline = Instant::now() + PATIENCE;

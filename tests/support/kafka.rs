@@ -74,8 +74,11 @@ impl Kafka {
         let dir = tempfile::tempdir().expect("temporary directory");
         let [port, behind_link, controller] = free_ports();
         let link = Arc::new(Link::listen(behind_link));
-        fs::write(dir.path().join("server.properties"), properties(dir.path(), port, behind_link, link.port(), controller))
-            .expect("server.properties");
+        fs::write(
+            dir.path().join("server.properties"),
+            properties(dir.path(), port, behind_link, link.port(), controller),
+        )
+        .expect("server.properties");
         let kafka = Kafka { dir, port, link, process: Mutex::new(None) };
         kafka.format();
         kafka.restart();

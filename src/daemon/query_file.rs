@@ -1,2 +1,0 @@
-//! stub
-pub fn command(_: &std::path::Path) -> std::process::ExitCode { std::process::ExitCode::FAILURE }
