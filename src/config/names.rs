@@ -20,7 +20,7 @@ pub(super) fn suggestion<'c>(name: &str, kind: &str, candidates: impl IntoIterat
         return format!("did you mean {near:?}?");
     }
     let all: Vec<&str> = candidates.into_iter().collect();
-    if all.is_empty() { format!("there is no {kind} at all") } else { format!("{kind}: {}", all.join(", ")) }
+    if all.is_empty() { format!("there are no {kind}") } else { format!("{kind}: {}", all.join(", ")) }
 }
 
 /// Names of sources, queries and sinks: letters, digits, `_` and `-`.

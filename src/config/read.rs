@@ -150,7 +150,7 @@ macro_rules! raw_table {
                         $(name if name == stringify!($field).trim_start_matches("r#") => {
                             raw.$field = reader.at(name, key.span().into(), value).map_or(Field::Wrong, Field::Given);
                         })*
-                        _ => reader.unknown_key(key, &$name::keys()),
+                        _ => reader.unknown_key(key, value, &$name::keys()),
                     }
                 }
                 Ok(raw)
@@ -178,13 +178,14 @@ impl Reader<'_, '_> {
         None
     }
 
-    pub fn unknown_key(&mut self, key: &Spanned<DeString>, known: &[&str]) {
+    pub fn unknown_key(&mut self, key: &Spanned<DeString>, value: &Spanned<DeValue>, known: &[&str]) {
         let name = key.get_ref().as_ref();
+        let what = if value.get_ref().is_table() { "table" } else { "key" };
         let help = match nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean {near:?}?"),
-            None => format!("keys that can stand here: {}", known.join(", ")),
+            None => format!("what can stand here: {}", known.join(", ")),
         };
-        self.problems.error(key.span().into(), format!("unknown key {name:?}"), help);
+        self.problems.error(key.span().into(), format!("unknown {what} {name:?}"), help);
     }
 
     fn text(&mut self, value: &Spanned<DeValue>, secrets: Secrets) -> Result<Text, ReadError> {

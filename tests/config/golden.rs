@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::load_text;
 
-const CASES_MIN: usize = 0;
+const CASES_MIN: usize = 40;
 
 #[test]
 fn wrong_configurations_say_what_is_wrong() {

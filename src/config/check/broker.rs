@@ -99,7 +99,7 @@ fn check_limits(raw: &raw::Broker, problems: &mut Problems) -> BrokerLimits {
     let mut bytes = |field: &Field<ByteSize>, key: &str, default: usize, min: u64, max: u64| {
         let Some(given) = field.given() else { return default };
         if !(min..=max).contains(&given.value.0) {
-            let range = format!("{} to {}", ByteSize(min), ByteSize(max));
+            let range = format!("valid: {} to {}", ByteSize(min), ByteSize(max));
             problems.error(given.span, format!("{key} cannot be {}", given.value), range);
         }
         given.value.0 as usize

@@ -105,7 +105,7 @@ where
     match T::try_from(given.value) {
         Ok(number) if (min..=max).contains(&given.value) => number,
         _ => {
-            problems.error(given.span, format!("{key} cannot be {}", given.value), format!("{min} to {max}"));
+            problems.error(given.span, format!("{key} cannot be {}", given.value), format!("valid: {min} to {max}"));
             default
         }
     }
@@ -124,10 +124,11 @@ fn missing(key: &str, owner: &str, at: Span, help: &str, problems: &mut Problems
 }
 
 fn unknown_column<'c>(
+    key: &str,
     name: &str,
     columns: impl IntoIterator<Item = &'c str> + Clone,
     at: Span,
     problems: &mut Problems,
 ) {
-    problems.error(at, format!("there is no column {name:?}"), suggestion(name, "columns", columns));
+    problems.error(at, format!("{key}: there is no column {name:?}"), suggestion(name, "columns", columns));
 }

@@ -156,7 +156,7 @@ fn check_key(raw: &Field<Text>, columns: &[Column], devices: &[String], problems
         return None;
     }
     let Some(index) = columns.iter().position(|column| &*column.name == name) else {
-        unknown_column(name, columns.iter().map(|column| &*column.name), given.span, problems);
+        unknown_column("key", name, columns.iter().map(|column| &*column.name), given.span, problems);
         return None;
     };
     let data_type = columns[index].data_type;

@@ -107,8 +107,8 @@ fn check_shares(declared: &Declared, size_max: u64, problems: &mut Problems) -> 
     if said > sinks_max || too_little {
         let message = format!("the sinks' shares take {} of max_size = {}", in_mib(said), ByteSize(size_max));
         let help = format!(
-            "together at most {}: a quarter is for the journal and the database itself, and each sink without a share needs {}",
-            ByteSize(sinks_max),
+            "together at most {}: the rest is for the journal and the database itself; a sink without a share needs {}",
+            in_mib(sinks_max),
             ByteSize(SHARE_MIN)
         );
         let places: Vec<Span> = given.iter().flatten().map(|at| at.span).collect();

@@ -112,10 +112,10 @@ fn check_mqtt(
         true => check_raw_format(raw, &mut columns, mqtt, problems),
         false => check_json_format(entry, raw, &mut columns, problems)?,
     };
-    let event_time = check_event_time(raw, &columns, captures, problems);
-    let arrived_at = raw.event_time.is_missing();
+    let event_time = if is_raw { None } else { check_event_time(raw, &columns, captures, problems) };
+    let arrived_at = raw.event_time.is_missing() || is_raw;
     if arrived_at {
-        let at = raw.schema.given().map_or(mqtt.span, |schema| schema.span);
+        let at = place_of_word(raw.schema.given().unwrap_or(mqtt), ARRIVED_AT);
         add_arrived_at(&mut columns, at, problems);
     }
     let event_time = event_time.or(arrived_at.then(|| columns.len() - 1));
@@ -170,7 +170,7 @@ fn check_json_format(
         if columns.iter().any(|other| other.name == column.name) {
             let message = format!("column {:?} is captured from the topic and declared in schema", &*column.name);
             problems.error(
-                schema.span,
+                place_of_word(schema, &column.name),
                 message,
                 "rename the one or the other; fields = { other_name = \"name\" } takes a JSON field under another name",
             );
@@ -252,6 +252,16 @@ fn check_event_time(raw: &raw::Source, columns: &[Column], captures: usize, prob
     }
 }
 
+/// Where a name stands in a text; the whole text if it does not.
+fn place_of_word(text: &At<Text>, word: &str) -> Span {
+    let value = text.value.value.as_str();
+    let inside = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+    let mut found = value.match_indices(word).map(|(start, _)| (start, start + word.len()));
+    let whole = found
+        .find(|(start, end)| !inside(value[..*start].chars().next_back()) && !inside(value[*end..].chars().next()));
+    whole.map_or(text.span, |(start, end)| text.value.between(start, end))
+}
+
 fn add_arrived_at(columns: &mut Vec<Column>, at: Span, problems: &mut Problems) {
     if columns.iter().any(|column| &*column.name == ARRIVED_AT) {
         let message = format!("{ARRIVED_AT:?} is the time of arrival, which is added to a source without event_time");
@@ -278,7 +288,7 @@ fn check_device(raw: &raw::Source, columns: &[Column], captures: usize, problems
             let help = "the column that names the device is a STRING: a captured level or a declared column";
             problems.error(given.span, format!("device must be a column of type STRING, {name:?} is {other}"), help);
         }
-        None => unknown_column(name, columns.iter().map(|column| &*column.name), given.span, problems),
+        None => unknown_column("device", name, columns.iter().map(|column| &*column.name), given.span, problems),
     }
     None
 }
