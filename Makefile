@@ -15,7 +15,7 @@ help: ## This list
 .PHONY: packages
 packages: ## Installs what building and testing needs, from Debian's packages (needs root)
 	@missing=""; \
-	for pair in gcc:gcc g++:g++ make:make perl:perl cmake:cmake mosquitto:mosquitto mosquitto_pub:mosquitto-clients java:default-jre-headless mvn:maven; do \
+	for pair in gcc:gcc g++:g++ make:make perl:perl cmake:cmake mosquitto:mosquitto mosquitto_pub:mosquitto-clients java:default-jre-headless mvn:maven systemd-analyze:systemd; do \
 	  command -v $${pair%%:*} >/dev/null || PATH=$$PATH:/usr/sbin command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; \
 	done; \
 	if [ -n "$$missing" ]; then echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
@@ -32,8 +32,14 @@ $(KAFKA_LIB)/.complete: tests/support/kafka/pom.xml | packages
 check: packages ## Format, lints, and the tests that need nothing but this repository
 	$(CARGO) fmt --check
 	$(CARGO) clippy --release --all-targets -- -D warnings
+	systemd-analyze security --offline=true --threshold=20 --no-pager systemd/tidegate.service | tail -n 1
 
 .PHONY: test
 test: packages kafka ## Everything in its short form: format, lints, tests with a real Kafka and mosquitto's clients
 	$(MAKE) check
-	$(CARGO) test --release
+	$(CARGO) test --release --no-fail-fast
+
+TARGET ?= x86_64-unknown-linux-gnu
+.PHONY: dist
+dist: packages ## The release tarball: make dist TARGET=aarch64-unknown-linux-gnu (or armv7-unknown-linux-gnueabihf, x86_64-unknown-linux-gnu)
+	cross/dist.sh $(TARGET)

@@ -90,6 +90,7 @@ impl Store {
         let mut found = meta::all(&tx)?;
         let created = !found.contains_key(STORE_ID);
         if created {
+            #[allow(clippy::disallowed_methods)] // Here an identity is made.
             let id = Uuid::new_v4();
             meta::put(&tx, STORE_ID, Some(id.as_bytes()))?;
             found.insert(STORE_ID.to_owned(), id.as_bytes().to_vec());

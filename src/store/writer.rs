@@ -1,6 +1,8 @@
 //! The thread that commits. Maintenance (cursor moves, dead letters) goes before ticks, so that a full sink that blocks
 //! intake can still drain; at most one tick waits while another is being committed.
 
+#![allow(clippy::disallowed_methods)] // Commits are spaced and timed by the clock.
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
