@@ -1,10 +1,38 @@
 //! Runs the plan: `step(now, batch)` is a pure function of the input log. No clock, no I/O, no randomness, no async.
+//!
+//! **How `now` and rows interleave.** A step first moves time from the `now` of the last step to its own: each deadline
+//! in between (a device that falls idle, a window that waits for the clock) is dealt with at its own moment, in order,
+//! and what it fires is stamped with that moment (it is what CURRENT_TIMESTAMP says there). Then come the rows, all at
+//! `now`, sources in order of index, each source's rows in order of arrival. A row is judged by the watermarks before
+//! it; then it moves them; then everything that became due fires, before the next row. So `step(t1, none)` followed by
+//! `step(t2, rows)` has the outputs and the state of `step(t2, rows)`. A step of the clock restarts what was derived
+//! from `now` alone; windows over the time of arrival close on the old time line.
+//!
+//! **Bounded output.** Work that is due waits in a queue. When a step has put out enough it stops there and says `more`;
+//! the next step goes on where it stopped, before anything new. So the sequence of outputs is that of an engine without
+//! a bound. While `more` is set there is no snapshot to take: the queue is not part of one.
+//!
+//! Nothing reaches an output in the order of a hash map. A row that makes an expression fail is a [`Failure`] of that
+//! query alone. New kinds of SQL are new operators in `query.rs`.
 
+mod aggregate;
+mod codec;
 pub mod eval;
+mod key_index;
+mod operand;
+mod query;
+#[cfg(test)]
+mod tests;
+mod watermark;
+mod windowing;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::model::{Millis, Now, Row};
+use self::query::{Arrival, Event, Query};
+use self::watermark::{Move, Rule, TimeMoves};
+use self::windowing::event_time;
+use crate::model::{Millis, Now, Row, Value};
 use crate::plan::Topology;
 
 /// Raised with each change of results: state of an older number is not restored.
@@ -70,54 +98,357 @@ pub struct QueryCounts {
 #[error("the saved state cannot be read: {0}")]
 pub struct RestoreError(pub String);
 
+/// Why a row is a failure.
+#[derive(Debug, thiserror::Error)]
+enum RowError {
+    #[error(transparent)]
+    Eval(#[from] eval::EvalError),
+    #[error("the event time is NULL")]
+    NoEventTime,
+}
+
+/// Work that waits until what came before it has fired.
+enum Work {
+    /// A query's time moves: stages from this one on fire what is due.
+    Advance { query: usize, stage: usize, event: Event, now_ms: Millis },
+    /// The windows of a silent device have fired up to now: when does the next one end?
+    Watch { source: usize, device: Value },
+}
+
+/// A step that is not done.
+struct Tick {
+    now: Now,
+    phase: Phase,
+    inputs: VecDeque<(usize, std::vec::IntoIter<InputRow>)>,
+}
+
+enum Phase {
+    Begin,
+    Time,
+    Rows,
+}
+
+struct Source {
+    rule: Rule,
+    /// Columns of its rows.
+    event_time: Option<usize>,
+    device: Option<usize>,
+    /// The event time is when a row arrived, so it follows the clock.
+    by_arrival: bool,
+    /// The queries that read it, in order.
+    readers: Vec<usize>,
+}
+
 pub struct Engine {
-    _topology: Arc<Topology>,
+    topology: Arc<Topology>,
+    limits: Limits,
+    sources: Vec<Source>,
+    queries: Vec<Query>,
+    queue: VecDeque<Work>,
+    ticks: VecDeque<Tick>,
+    /// Bytes put out by this step.
+    bytes: usize,
+    last: Option<Now>,
 }
 
 impl Engine {
-    pub fn new(topology: Arc<Topology>, _limits: Limits) -> Engine {
-        Engine { _topology: topology }
+    pub fn new(topology: Arc<Topology>, limits: Limits) -> Engine {
+        let queries: Vec<Query> = topology
+            .queries
+            .iter()
+            .enumerate()
+            .map(|(index, query)| Query::new(index, &query.root, &topology.sources))
+            .collect();
+        let source = |(index, source): (usize, &crate::plan::Source)| Source {
+            rule: Rule::new(&source.watermark),
+            event_time: source.schema.event_time.filter(|_| source.watermark != crate::plan::Watermark::None),
+            device: source.schema.device,
+            by_arrival: source.is_by_arrival(),
+            readers: (0..queries.len()).filter(|query| queries[*query].reads(index)).collect(),
+        };
+        let sources = topology.sources.iter().enumerate().map(source).collect();
+        Engine {
+            topology,
+            limits,
+            sources,
+            queries,
+            queue: VecDeque::new(),
+            ticks: VecDeque::new(),
+            bytes: 0,
+            last: None,
+        }
     }
 
     /// Advances time to `now`, firing timers at their own deadlines, then takes the rows.
-    pub fn step(&mut self, _now: Now, _inputs: Vec<Input>) -> Step {
-        unimplemented!()
+    pub fn step(&mut self, now: Now, inputs: Vec<Input>) -> Step {
+        let inputs = inputs.into_iter().map(|input| (input.source, input.rows.into_iter())).collect();
+        self.ticks.push_back(Tick { now, phase: Phase::Begin, inputs });
+        self.run()
     }
 
     /// The end of all input (`query -f`): every watermark becomes plus infinity and everything closes.
-    /// Called again while `more` is set.
+    /// Called again while `more` is set; after that the engine takes no more rows.
     pub fn finish(&mut self) -> Step {
-        unimplemented!()
+        if self.queue.is_empty() && self.ticks.is_empty() {
+            let now_ms = self.last.map_or(0, |now| now.millis);
+            for query in (0..self.queries.len()).filter(|query| self.queries[*query].is_stateful()) {
+                self.queue.push_back(Work::Advance { query, stage: 0, event: Event::End(Millis::MAX), now_ms });
+            }
+        }
+        self.run()
+    }
+
+    fn run(&mut self) -> Step {
+        let mut step = Step { counts: vec![QueryCounts::default(); self.queries.len()], ..Step::default() };
+        self.bytes = 0;
+        loop {
+            if !self.work_off(&mut step) {
+                step.more = true;
+                return step;
+            }
+            let Some(mut tick) = self.ticks.pop_front() else { return step };
+            let done = match tick.phase {
+                Phase::Begin => {
+                    self.begin(tick.now);
+                    tick.phase = Phase::Time;
+                    false
+                }
+                Phase::Time => {
+                    if !self.advance_time(tick.now) {
+                        tick.phase = Phase::Rows;
+                    }
+                    false
+                }
+                Phase::Rows => self.take_rows(&mut tick, &mut step),
+            };
+            if !done {
+                self.ticks.push_front(tick);
+            }
+        }
+    }
+
+    /// Does what waits in the queue. `false`: the step has put out enough.
+    fn work_off(&mut self, step: &mut Step) -> bool {
+        while let Some(work) = self.queue.front_mut() {
+            match work {
+                Work::Watch { source, device } => {
+                    let readers = &self.sources[*source].readers;
+                    let end = readers.iter().filter_map(|query| self.queries[*query].next_end_of(device)).min();
+                    if let (Rule::Device(rule), Some(end)) = (&mut self.sources[*source].rule, end) {
+                        rule.watch(device, end);
+                    }
+                }
+                Work::Advance { query, stage, event, now_ms } => {
+                    let query = &mut self.queries[*query];
+                    while let Some(due) = query.next_due(event, *stage) {
+                        *stage = due;
+                        loop {
+                            if self.bytes > 0 && self.bytes >= self.limits.output_bytes_max {
+                                return false;
+                            }
+                            if !query.fire(due, event, *now_ms, step, &mut self.bytes) {
+                                break;
+                            }
+                        }
+                        *stage = due + 1;
+                    }
+                }
+            }
+            self.queue.pop_front();
+        }
+        true
+    }
+
+    fn begin(&mut self, now: Now) {
+        if now.stepped {
+            for source in 0..self.sources.len() {
+                let Source { rule, by_arrival, .. } = &mut self.sources[source];
+                if *by_arrival {
+                    *rule = Rule::new(&self.topology.sources[source].watermark);
+                    self.queue_for_readers(source, &Event::End(0), now.millis);
+                }
+                if let Rule::Device(rule) = &mut self.sources[source].rule {
+                    rule.step_clock(now.millis);
+                }
+            }
+        }
+        self.last = Some(now);
+    }
+
+    fn queue_for_readers(&mut self, source: usize, event: &Event, now_ms: Millis) {
+        for query in self.sources[source].readers.iter().copied().filter(|query| self.queries[*query].is_stateful()) {
+            self.queue.push_back(Work::Advance { query, stage: 0, event: event.clone(), now_ms });
+        }
+    }
+
+    /// The earliest end of a window that waits for the source's shared watermark.
+    fn next_end(&self, source: usize) -> Option<Millis> {
+        self.sources[source].readers.iter().filter_map(|query| self.queries[*query].next_end()).min()
+    }
+
+    fn deadline(&self, source: usize, trusted: bool) -> Option<Millis> {
+        match &self.sources[source].rule {
+            Rule::Device(rule) => rule.next_deadline(trusted, self.next_end(source)),
+            Rule::None | Rule::Source { .. } => None,
+        }
+    }
+
+    /// Moves time to the next deadline up to `now`; `false`: there is none, time stands at `now`.
+    fn advance_time(&mut self, now: Now) -> bool {
+        let deadlines: Vec<Option<Millis>> = (0..self.sources.len())
+            .map(|source| self.deadline(source, now.trusted).filter(|due| *due <= now.millis))
+            .collect();
+        let earliest = deadlines.iter().flatten().min().copied();
+        let to = earliest.unwrap_or(now.millis);
+        for (source, deadline) in deadlines.into_iter().enumerate() {
+            if deadline != earliest {
+                continue;
+            }
+            let Rule::Device(rule) = &mut self.sources[source].rule else { continue };
+            let TimeMoves { devices, shared } = rule.advance(to, now.trusted);
+            for (device, moved) in devices {
+                self.queue_for_readers(source, &Event::Device(device.clone(), moved), to);
+                self.queue.push_back(Work::Watch { source, device });
+            }
+            if let Some(shared) = shared {
+                self.queue_for_readers(source, &Event::Shared(shared), to);
+            }
+        }
+        earliest.is_some()
+    }
+
+    /// Takes rows until something is due (`false`) or none is left (`true`).
+    fn take_rows(&mut self, tick: &mut Tick, step: &mut Step) -> bool {
+        while let Some((source, rows)) = tick.inputs.front_mut() {
+            for row in rows {
+                self.take_row(*source, row.values, tick.now, step);
+                if !self.queue.is_empty() {
+                    return false;
+                }
+            }
+            tick.inputs.pop_front();
+        }
+        true
+    }
+
+    fn take_row(&mut self, index: usize, mut row: Row, now: Now, step: &mut Step) {
+        let Some(source) = self.sources.get_mut(index) else { return };
+        let mut device = Value::Null;
+        let moves = match source.event_time {
+            None => source.rule.row(&device, 0),
+            Some(column) => {
+                let Some(time) = event_time(&row, column) else {
+                    for query in &source.readers {
+                        self.queries[*query].fail(row.clone(), RowError::NoEventTime.to_string(), step);
+                    }
+                    return;
+                };
+                let counted = source.rule.clamp(time, now);
+                if counted != time {
+                    row[column] = Value::Timestamp(counted.saturating_mul(1_000));
+                }
+                if let (Rule::Device(_), Some(column)) = (&source.rule, source.device) {
+                    device = row.get(column).cloned().unwrap_or(Value::Null);
+                }
+                source.rule.row(&device, counted)
+            }
+        };
+        let arrival = Arrival { now_ms: now.millis, watermark: moves.device.from, device_watermark: moves.device.from };
+        let has_device = matches!(source.rule, Rule::Device(_));
+        let readers = source.readers.len();
+        if let Some(forgotten) = moves.forgotten {
+            self.queue_for_readers(index, &Event::Device(forgotten, Move { from: 0, to: Millis::MAX }), now.millis);
+        }
+        for at in 0..readers {
+            let query_index = self.sources[index].readers[at];
+            let query = &mut self.queries[query_index];
+            query.take(index, &mut row, at + 1 == readers, arrival, step, &mut self.bytes);
+            if !query.is_stateful() {
+                continue;
+            }
+            let mut advance = |stage: usize, event: Event| {
+                self.queue.push_back(Work::Advance { query: query_index, stage, event, now_ms: now.millis });
+            };
+            if has_device && query.is_due(&device, moves.device) {
+                advance(0, Event::Device(device.clone(), moves.device));
+                advance(0, Event::Shared(moves.shared));
+            } else if !moves.shared.is_none() {
+                let event = Event::Shared(moves.shared);
+                if let Some(stage) = query.next_due(&event, 0) {
+                    advance(stage, event);
+                }
+            }
+        }
     }
 
     /// The earliest `now` at which `step` without rows could put out something; `None`: only rows can.
     pub fn next_deadline(&self) -> Option<Millis> {
-        unimplemented!()
+        let last = self.last?;
+        if !self.queue.is_empty() || !self.ticks.is_empty() {
+            return Some(last.millis);
+        }
+        let waits = |source: &usize| self.next_end(*source).is_some() || self.closes_after(*source);
+        (0..self.sources.len()).filter(waits).filter_map(|source| self.deadline(source, last.trusted)).min()
     }
 
-    pub fn snapshot_source(&self, _source: usize) -> Vec<u8> {
-        unimplemented!()
+    fn closes_after(&self, source: usize) -> bool {
+        matches!(&self.topology.sources[source].watermark, crate::plan::Watermark::Device(rule) if rule.close_after_ms.is_some())
     }
 
-    pub fn restore_source(&mut self, _source: usize, _state: &[u8]) -> Result<(), RestoreError> {
-        unimplemented!()
+    /// The state of the source's watermarks. Not while `more` is set.
+    pub fn snapshot_source(&self, source: usize) -> Vec<u8> {
+        debug_assert!(self.queue.is_empty() && self.ticks.is_empty(), "a snapshot in the middle of a step");
+        self.sources[source].rule.snapshot()
     }
 
-    pub fn snapshot_query(&self, _query: usize) -> Vec<u8> {
-        unimplemented!()
+    pub fn restore_source(&mut self, source: usize, state: &[u8]) -> Result<(), RestoreError> {
+        self.sources[source].rule.restore(state)?;
+        for at in 0..self.sources[source].readers.len() {
+            self.align(self.sources[source].readers[at]);
+        }
+        Ok(())
     }
 
-    pub fn restore_query(&mut self, _query: usize, _state: &[u8]) -> Result<(), RestoreError> {
-        unimplemented!()
+    /// The state of the query's operators. Not while `more` is set.
+    pub fn snapshot_query(&self, query: usize) -> Vec<u8> {
+        debug_assert!(self.queue.is_empty() && self.ticks.is_empty(), "a snapshot in the middle of a step");
+        self.queries[query].snapshot()
+    }
+
+    /// After an error the query's state is as it was.
+    pub fn restore_query(&mut self, query: usize, state: &[u8]) -> Result<(), RestoreError> {
+        let mut restored = self.new_query(query);
+        restored.restore(state)?;
+        self.queries[query] = restored;
+        self.align(query);
+        Ok(())
     }
 
     /// Forgets the query's state, as if it had just been added.
-    pub fn reset_query(&mut self, _query: usize) {
-        unimplemented!()
+    pub fn reset_query(&mut self, query: usize) {
+        self.queries[query] = self.new_query(query);
+        self.align(query);
+    }
+
+    fn new_query(&self, query: usize) -> Query {
+        Query::new(query, &self.topology.queries[query].root, &self.topology.sources)
+    }
+
+    /// A query's operators stand where its sources do.
+    fn align(&mut self, query: usize) {
+        let sources = self.sources.iter().filter(|source| source.readers.contains(&query));
+        if let Some(watermark) = sources.map(|source| source.rule.shared()).min() {
+            self.queries[query].set_watermark(watermark);
+        }
     }
 
     /// Bytes held for the query, for metrics and for deciding when a snapshot pays.
-    pub fn state_bytes(&self, _query: usize) -> usize {
-        unimplemented!()
+    pub fn state_bytes(&self, query: usize) -> usize {
+        self.queries[query].state_bytes()
+    }
+
+    /// Bytes held for the source's watermarks.
+    pub fn source_state_bytes(&self, source: usize) -> usize {
+        self.sources[source].rule.state_bytes()
     }
 }

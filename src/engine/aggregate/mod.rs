@@ -1,0 +1,376 @@
+//! The window aggregate: GROUP BY window_start, window_end and keys, over TUMBLE and HOP.
+//!
+//! A row is added to one pane of its group (a pane is one slide), so its cost does not grow with the size of a window;
+//! a window that fires merges its panes, oldest first. Which windows a late row counts in: those that the watermark has
+//! not reached, and no window fires twice.
+//!
+//! Windows fire by end, then by the group's order of first arrival. With the device rule, groups whose key holds the
+//! device stand on that device's own time line; all others, and everything with the source rule, on the shared one.
+
+mod accumulator;
+mod groups;
+mod lines;
+
+use std::collections::BTreeMap;
+
+use accumulator::{Layout, Objects};
+use groups::{Groups, NEVER, NIL};
+use lines::Lines;
+
+use super::codec::{Reader, Writer};
+use super::eval::Context;
+use super::operand::Operand;
+use super::windowing::{Panes, event_time};
+use super::{RestoreError, RowError};
+use crate::model::{Millis, Row, Value};
+use crate::plan::{Aggregate, Expr, Windowing};
+
+/// Which watermark closes a group's windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClosedBy {
+    Shared,
+    /// The device's, which is this column of the key.
+    Device(usize),
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    Kept,
+    Late,
+}
+
+/// Up to where windows are to fire.
+#[derive(Clone, Copy, Debug)]
+pub enum Due<'a> {
+    Shared(Millis),
+    Device(&'a Value, Millis),
+    /// All of them.
+    End,
+}
+
+pub struct WindowAggregate {
+    time: usize,
+    panes: Panes,
+    keys: Vec<Operand>,
+    aggregates: Vec<Input>,
+    layout: Layout,
+    closed_by: ClosedBy,
+    /// The shared watermark, as far as this operator has seen it.
+    watermark: Millis,
+    groups: Groups,
+    objects: Objects,
+    /// Groups by the last pane of the window they fire next, on the shared time line. An entry whose group is
+    /// scheduled elsewhere by now is void.
+    timeline: BTreeMap<i64, Vec<u32>>,
+    lines: Lines,
+    /// Everything fires: devices' time lines are merged into the shared one.
+    ending: bool,
+    /// What fires now, the next one last, all with the same last pane.
+    firing: Vec<u32>,
+    firing_pane: i64,
+    merged: Vec<u64>,
+}
+
+/// What an aggregate reads.
+struct Input {
+    /// `None`: every row, COUNT(*).
+    argument: Option<Operand>,
+    filter: Option<Operand>,
+}
+
+const NO_VALUE: Value = Value::Null;
+const ANY_VALUE: Value = Value::Boolean(true);
+
+impl WindowAggregate {
+    pub fn new(
+        time: usize,
+        windowing: Windowing,
+        keys: &[Expr],
+        aggregates: &[Aggregate],
+        closed_by: ClosedBy,
+    ) -> WindowAggregate {
+        let layout = Layout::new(aggregates);
+        let input = |aggregate: &Aggregate| Input {
+            argument: aggregate.argument.as_ref().map(Operand::new),
+            filter: aggregate.filter.as_ref().map(Operand::new),
+        };
+        WindowAggregate {
+            time,
+            panes: Panes::new(windowing),
+            keys: keys.iter().map(Operand::new).collect(),
+            aggregates: aggregates.iter().map(input).collect(),
+            closed_by,
+            watermark: 0,
+            groups: Groups::new(keys.len(), layout.words),
+            merged: vec![0; layout.words],
+            layout,
+            objects: Objects::default(),
+            timeline: BTreeMap::new(),
+            lines: Lines::default(),
+            ending: false,
+            firing: Vec::new(),
+            firing_pane: 0,
+        }
+    }
+
+    /// `device_watermark`: that of the row's device before the row. After an error nothing has changed.
+    pub fn take(&mut self, row: &[Value], context: &Context, device_watermark: Millis) -> Result<Taken, RowError> {
+        for operand in &mut self.keys {
+            operand.prepare(row, context)?;
+        }
+        for Input { argument, filter } in &mut self.aggregates {
+            for operand in [argument, filter].into_iter().flatten() {
+                operand.prepare(row, context)?;
+            }
+        }
+        let Some(time) = event_time(row, self.time) else {
+            return Err(RowError::NoEventTime);
+        };
+        let watermark = match self.closed_by {
+            ClosedBy::Shared => self.watermark,
+            ClosedBy::Device(_) => device_watermark,
+        };
+        let pane = self.panes.pane(time);
+        let window = if self.panes.end(pane) - 1 > watermark { pane } else { self.panes.first_open(watermark) };
+        if window >= pane + self.panes.count {
+            return Ok(Taken::Late);
+        }
+        let keys = &self.keys;
+        let (group, is_new) = self.groups.find_or_add(|column| keys[column].value(row));
+        if let (true, ClosedBy::Device(column)) = (is_new, self.closed_by) {
+            self.lines.enter(&mut self.groups, group, column);
+        }
+        let slot = self.groups.pane(group, pane);
+        let words = self.groups.accumulator_mut(slot);
+        for (index, Input { argument, filter }) in self.aggregates.iter().enumerate() {
+            if filter.as_ref().is_some_and(|filter| *filter.value(row) != Value::Boolean(true)) {
+                continue;
+            }
+            let value = argument.as_ref().map_or(&ANY_VALUE, |argument| argument.value(row));
+            if *value != NO_VALUE {
+                self.layout.add(index, words, value, &mut self.objects);
+            }
+        }
+        if window < self.groups.get(group).scheduled {
+            self.schedule(group, window);
+        }
+        Ok(Taken::Kept)
+    }
+
+    fn schedule(&mut self, group: u32, window: i64) {
+        self.groups.get_mut(group).scheduled = window;
+        match self.closed_by {
+            ClosedBy::Device(_) if !self.ending => self.lines.schedule(&self.groups, group),
+            ClosedBy::Device(_) | ClosedBy::Shared => self.timeline.entry(window).or_default().push(group),
+        }
+    }
+
+    pub fn closed_by(&self) -> ClosedBy {
+        self.closed_by
+    }
+
+    /// The shared watermark moved, or stands there after a start.
+    pub fn set_watermark(&mut self, watermark: Millis) {
+        self.watermark = watermark;
+    }
+
+    /// When the earliest window on the shared time line ends.
+    pub fn next_end(&self) -> Option<Millis> {
+        self.timeline.first_key_value().map(|(pane, _)| self.panes.end(*pane))
+    }
+
+    /// When the earliest window of this device ends, where devices have their own time lines.
+    pub fn next_end_of(&mut self, device: &Value) -> Option<Millis> {
+        let ClosedBy::Device(column) = self.closed_by else { return None };
+        let line = self.lines.find(&self.groups, device, column)?;
+        Some(self.panes.end(self.lines.next(line)))
+    }
+
+    /// Whether something may fire; `false` is certain.
+    pub fn may_be_due(&mut self, due: Due<'_>) -> bool {
+        let reached = |end: Option<Millis>, watermark: Millis| end.is_some_and(|end| end - 1 <= watermark);
+        match due {
+            _ if !self.firing.is_empty() => true,
+            Due::Shared(watermark) => reached(self.next_end(), watermark),
+            Due::Device(device, watermark) => reached(self.next_end_of(device), watermark),
+            Due::End => self.groups.len() > 0,
+        }
+    }
+
+    /// Fires one group into `row`: keys, aggregates, window_start, window_end, window_time. `false` when none is due.
+    pub fn fire(&mut self, due: Due<'_>, row: &mut Row) -> bool {
+        while self.firing.is_empty() {
+            let found = match (due, self.closed_by) {
+                (Due::End, _) => self.gather_all(),
+                (Due::Shared(watermark), _) => self.gather(watermark),
+                (Due::Device(device, watermark), ClosedBy::Device(column)) => {
+                    self.gather_line(device, column, watermark)
+                }
+                (Due::Device(..), ClosedBy::Shared) => false,
+            };
+            if !found {
+                return false;
+            }
+        }
+        let Some(group) = self.firing.pop() else { return false };
+        self.emit(group, row);
+        self.move_on(group);
+        true
+    }
+
+    /// Gathers what fires next up to the watermark; what it finds may be void.
+    fn gather(&mut self, watermark: Millis) -> bool {
+        let Some(entry) = self.timeline.first_entry() else { return false };
+        let pane = *entry.key();
+        if self.panes.end(pane) - 1 > watermark {
+            return false;
+        }
+        let mut groups = entry.remove();
+        groups.retain(|group| self.groups.is_live(*group) && self.groups.get(*group).scheduled == pane);
+        groups.sort_by_key(|group| std::cmp::Reverse(self.groups.get(*group).sequence));
+        groups.dedup();
+        (self.firing, self.firing_pane) = (groups, pane);
+        true
+    }
+
+    fn gather_line(&mut self, device: &Value, column: usize, watermark: Millis) -> bool {
+        let Some(line) = self.lines.find(&self.groups, device, column) else { return false };
+        let pane = self.lines.settle(&self.groups, line);
+        if self.panes.end(pane) - 1 > watermark {
+            return false;
+        }
+        self.firing_pane = pane;
+        self.lines.groups_at(&self.groups, line, pane, &mut self.firing);
+        self.firing.reverse();
+        !self.firing.is_empty()
+    }
+
+    fn gather_all(&mut self) -> bool {
+        if let (ClosedBy::Device(_), false) = (self.closed_by, self.ending) {
+            for group in self.groups.in_order() {
+                self.timeline.entry(self.groups.get(group).scheduled).or_default().push(group);
+            }
+        }
+        let found = self.gather(Millis::MAX);
+        self.ending = found;
+        found
+    }
+
+    fn emit(&mut self, group: u32, row: &mut Row) {
+        row.clear();
+        row.extend_from_slice(self.groups.key(group));
+        let oldest = self.groups.get(group).oldest;
+        let next = self.groups.next_pane(oldest);
+        let is_alone = next == NIL || self.groups.pane_index(next) > self.firing_pane;
+        if is_alone {
+            let words = self.groups.accumulator(oldest);
+            row.extend((0..self.aggregates.len()).map(|index| self.layout.value(index, words, &self.objects)));
+        } else {
+            self.merged.fill(0);
+            let mut pane = oldest;
+            while pane != NIL && self.groups.pane_index(pane) <= self.firing_pane {
+                self.layout.merge(&mut self.merged, self.groups.accumulator(pane), &mut self.objects);
+                pane = self.groups.next_pane(pane);
+            }
+            row.extend((0..self.aggregates.len()).map(|index| self.layout.value(index, &self.merged, &self.objects)));
+            self.layout.release(&self.merged, &mut self.objects);
+        }
+        row.extend(self.panes.columns(self.firing_pane));
+    }
+
+    /// Drops the panes that no later window holds, and schedules the group's next window.
+    fn move_on(&mut self, group: u32) {
+        let first_kept = self.firing_pane + 2 - self.panes.count;
+        loop {
+            let oldest = self.groups.get(group).oldest;
+            if oldest == NIL {
+                if let ClosedBy::Device(_) = self.closed_by {
+                    self.lines.leave(&mut self.groups, group);
+                }
+                self.groups.remove(group);
+                return;
+            }
+            let index = self.groups.pane_index(oldest);
+            if index >= first_kept {
+                self.schedule(group, index.max(self.firing_pane + 1));
+                return;
+            }
+            self.layout.release(self.groups.accumulator(oldest), &mut self.objects);
+            self.groups.remove_oldest_pane(group);
+        }
+    }
+
+    pub fn state_bytes(&self) -> usize {
+        let timeline: usize = self.timeline.values().map(|groups| 40 + groups.capacity() * 4).sum();
+        self.groups.bytes() + self.objects.bytes() + self.lines.bytes() + timeline
+    }
+
+    /// Groups in order of first arrival, each with its key, its next window and its panes.
+    pub fn write(&self, writer: &mut Writer) {
+        debug_assert!(self.firing.is_empty(), "a snapshot while windows fire");
+        writer.count(self.groups.len());
+        for group in self.groups.in_order() {
+            self.groups.key(group).iter().for_each(|value| writer.value(value));
+            writer.signed(self.groups.get(group).scheduled);
+            let mut pane = self.groups.get(group).oldest;
+            while pane != NIL {
+                writer.byte(1);
+                writer.signed(self.groups.pane_index(pane));
+                self.layout.write(self.groups.accumulator(pane), &self.objects, writer);
+                pane = self.groups.next_pane(pane);
+            }
+            writer.byte(0);
+        }
+    }
+
+    /// Replaces the state of an operator that has none.
+    pub fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), RestoreError> {
+        let mut key = Vec::with_capacity(self.keys.len());
+        for _ in 0..reader.count()? {
+            key.clear();
+            for _ in 0..self.keys.len() {
+                key.push(reader.value()?);
+            }
+            let (group, is_new) = self.groups.find_or_add(|column| &key[column]);
+            if !is_new {
+                return Err(RestoreError("a group is there twice".to_owned()));
+            }
+            let window = reader.signed()?;
+            self.read_panes(group, window, reader)?;
+            if let ClosedBy::Device(column) = self.closed_by {
+                self.lines.enter(&mut self.groups, group, column);
+            }
+            self.schedule(group, window);
+        }
+        Ok(())
+    }
+
+    fn read_panes(&mut self, group: u32, window: i64, reader: &mut Reader<'_>) -> Result<(), RestoreError> {
+        let mut before = None;
+        while reader.byte()? != 0 {
+            let index = reader.signed()?;
+            let first = *before.get_or_insert(index);
+            if !self.panes.in_range(index) || index < first || (index == first && self.groups.get(group).oldest != NIL)
+            {
+                return Err(RestoreError("panes are out of order".to_owned()));
+            }
+            before = Some(index);
+            let pane = self.groups.pane(group, index);
+            let mut words = vec![0; self.layout.words];
+            let link = self.groups.accumulator(pane)[0];
+            self.layout.read(&mut words, &mut self.objects, reader)?;
+            words[0] |= link;
+            self.groups.accumulator_mut(pane).copy_from_slice(&words);
+        }
+        let oldest = self.groups.get(group).oldest;
+        if oldest == NIL || !self.panes.in_range(window) || window == NEVER {
+            return Err(RestoreError("a group has no window".to_owned()));
+        }
+        let first = self.groups.pane_index(oldest);
+        if window < first || window >= first.saturating_add(self.panes.count) {
+            return Err(RestoreError("a group waits for a window that it has no part in".to_owned()));
+        }
+        Ok(())
+    }
+}
