@@ -45,8 +45,9 @@ impl Reference {
     }
 
     fn advance(&mut self, to: Millis, trusted: bool) {
-        while self.time < to {
-            self.time += 1;
+        // The clock's trust holds for the moment reached before, too.
+        for time in self.time..=to {
+            self.time = time;
             if let (Some(after), true) = (self.settings.close_after_ms, trusted) {
                 let after = after.max(self.settings.idle_after_ms);
                 for device in self.devices.values_mut().filter(|device| device.heard + after <= self.time) {
@@ -193,6 +194,9 @@ proptest! {
         let mut straight = DeviceRule::new(settings.clone(), devices_max);
         let mut cut = DeviceRule::new(settings, devices_max);
         let mut now = 1_000;
+        // The first tick is the start, from which the fallback counts.
+        straight.advance(now, false);
+        cut.advance(now, false);
         let mut cuts = cuts.into_iter().cycle();
         for event in events {
             match event {
