@@ -122,7 +122,7 @@ impl Connector {
             if let Some(foreign) = self.foreign(position.as_ref(), accounts) {
                 return Ok(Connected::Foreign(foreign));
             }
-            self.resume(position.as_ref(), accounts, oldest);
+            self.resume(position.as_ref(), accounts, oldest, status);
             if self.identity.as_ref() != Some(&now) {
                 accounts.put("identity", Some(now.encode()))?;
                 self.identity = Some(now);
@@ -267,33 +267,27 @@ impl Connector {
         ))
     }
 
-    fn resume(&self, position: Option<&Position>, accounts: &mut Accounts, oldest: u64) {
+    fn resume(&self, position: Option<&Position>, accounts: &mut Accounts, oldest: u64, status: &SinkStatus) {
         let committed = position.map(|position| self.committed(position, accounts));
-        let (at, name) = match delivery::resume(accounts.cursor, accounts.log_end(), committed) {
+        let (at, doubt) = match delivery::resume(accounts.cursor, accounts.log_end(), committed) {
+            Resume::Exactly { at, lost: 0 } => (at, None),
             Resume::Exactly { at, lost } => {
-                if lost > 0 {
-                    log::error!(
-                        "sink {}: Kafka has {lost} records that this store does not know: the disk lost them, or the store is an older copy",
-                        self.name()
-                    );
-                }
-                (at, self.name())
+                let doubt = "records that this store does not know: the disk lost them, or the store is an older copy";
+                (at, Some(format!("Kafka has {lost} {doubt}")))
             }
+            // A sink that never delivered has nothing that could come twice.
+            Resume::MayRepeat { at } if position.is_none() && self.identity.is_none() => (at, None),
             Resume::MayRepeat { at } => {
-                if position.is_some() || self.identity.is_some() {
-                    let why = if position.is_some() { "was written by another store or start" } else { "is gone" };
-                    log::warn!(
-                        "sink {}: its position in Kafka {why}; going on at record {at}, some records may come twice",
-                        self.name()
-                    );
-                }
-                (at, self.name())
+                let why = if position.is_some() { "was not written by this store" } else { "is gone" };
+                (at, Some(format!("the position in Kafka {why}; records from {at} on may come twice")))
             }
         };
-        log::info!(
-            "sink {name}: connected to Kafka, {} records to deliver",
-            accounts.log_end().saturating_sub(at.max(accounts.next))
-        );
+        let left = accounts.log_end().saturating_sub(at.max(accounts.next));
+        log::info!("sink {}: connected to Kafka, {left} records to deliver", self.name());
+        if let Some(doubt) = doubt {
+            log::warn!("sink {}: {doubt}", self.name());
+            status.update(|report| report.doubt = Some(doubt));
+        }
         accounts.found(at, oldest);
     }
 
@@ -309,7 +303,7 @@ impl Connector {
     ) -> Result<(), Trouble> {
         let brokers = if old.cluster == now.cluster { &now.brokers } else { &old.brokers };
         log::info!("sink {}: its identity in Kafka changed; settling the old one at {brokers}", self.name());
-        match self.settle_old(old, brokers, accounts, oldest, ending) {
+        match self.settle_old(old, brokers, accounts, oldest, status, ending) {
             Ok(()) => {}
             Err(Trouble::Stopping) => return Err(Trouble::Stopping),
             Err(trouble) if self.kafka().accept_duplicates => {
@@ -336,6 +330,7 @@ impl Connector {
         brokers: &str,
         accounts: &mut Accounts,
         oldest: u64,
+        status: &SinkStatus,
         ending: &Ending,
     ) -> Result<(), Trouble> {
         let names = Names { transactional_id: old.transactional_id.clone(), offsets_topic: old.offsets_topic.clone() };
@@ -363,7 +358,7 @@ impl Connector {
             }
         }
         let position = self.position(&consumer, &names, ending)?;
-        self.resume(position.as_ref(), accounts, oldest);
+        self.resume(position.as_ref(), accounts, oldest, status);
         Ok(())
     }
 }

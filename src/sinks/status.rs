@@ -16,6 +16,8 @@ pub struct SinkReport {
     /// Why it is in that state, and what to do about it, in plain words.
     pub reason: Option<String>,
     pub last_error: Option<String>,
+    /// What this start could not be sure of when it resumed: records that may come twice, or that the disk lost.
+    pub doubt: Option<String>,
     /// The next offset that Kafka has not got.
     pub next: u64,
     /// The next offset of the sink's log.

@@ -31,6 +31,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use link::Link;
 
+/// A transaction that nobody ends stays open for longer.
+const MARKED_TIMEOUT: Duration = Duration::from_secs(5);
 const START_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// One Kafka node with data of its own.
@@ -152,9 +154,22 @@ impl Kafka {
         }
     }
 
-    /// Every committed record of a topic, by partition and offset.
+    /// Every committed record of a topic, by partition and offset. Kafka answers a commit before it has marked the
+    /// records as committed, so whatever is under way at the call is waited for a while.
     pub fn read_committed(&self, topic: &str) -> Vec<Seen> {
-        self.read(topic, "read_committed")
+        let [committed, written] = ["read_committed", "read_uncommitted"].map(|isolation| self.consumer(isolation));
+        let partitions = partitions(&committed, topic);
+        let deadline = Instant::now() + MARKED_TIMEOUT;
+        for partition in &partitions {
+            let end = |consumer: &BaseConsumer| {
+                consumer.fetch_watermarks(topic, *partition, Duration::from_secs(10)).map_or(-1, |(_, end)| end)
+            };
+            let wanted = end(&written);
+            while end(&committed) < wanted && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+        self.read(&committed, topic, &partitions)
     }
 
     /// Reads until `done` says so of what is committed; panics after `timeout`.
@@ -170,8 +185,8 @@ impl Kafka {
         }
     }
 
-    fn read(&self, topic: &str, isolation: &str) -> Vec<Seen> {
-        let consumer: BaseConsumer = ClientConfig::new()
+    fn consumer(&self, isolation: &str) -> BaseConsumer {
+        ClientConfig::new()
             .set("bootstrap.servers", self.bootstrap())
             .set("group.id", "reader-of-the-tests")
             .set("enable.auto.commit", "false")
@@ -179,11 +194,12 @@ impl Kafka {
             .set("isolation.level", isolation)
             .set("fetch.wait.max.ms", "50")
             .create()
-            .expect("consumer");
-        let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(30)).expect("metadata");
-        let partitions: Vec<i32> = metadata.topics()[0].partitions().iter().map(|p| p.id()).collect();
+            .expect("consumer")
+    }
+
+    fn read(&self, consumer: &BaseConsumer, topic: &str, partitions: &[i32]) -> Vec<Seen> {
         let mut assigned = TopicPartitionList::new();
-        for partition in &partitions {
+        for partition in partitions {
             assigned.add_partition_offset(topic, *partition, Offset::Beginning).expect("assign");
         }
         consumer.assign(&assigned).expect("assign");
@@ -238,6 +254,11 @@ impl Drop for Kafka {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn partitions(consumer: &BaseConsumer, topic: &str) -> Vec<i32> {
+    let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(30)).expect("metadata");
+    metadata.topics()[0].partitions().iter().map(|partition| partition.id()).collect()
 }
 
 fn header_texts(message: &impl Message) -> BTreeMap<String, String> {
