@@ -17,10 +17,6 @@ impl U256 {
         (self.high == 0).then_some(self.low)
     }
 
-    pub fn is_zero(self) -> bool {
-        self.high == 0 && self.low == 0
-    }
-
     /// The full product, schoolbook on 64-bit halves.
     pub fn product(left: u128, right: u128) -> U256 {
         let mask = u128::from(u64::MAX);

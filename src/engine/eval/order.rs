@@ -1,0 +1,82 @@
+//! Order, equality and hash of values of one type: for comparisons, MIN and MAX, sort and group keys.
+//!
+//! Two notions, as in Flink. *Comparison* (`=`, `<`, MIN, MAX): [`compare_doubles`] and [`total_cmp`]. *Grouping*: the
+//! binary form of a key, so NULL equals NULL, NaN equals NaN, and -0.0 is another key than 0.0 ([`group_eq`],
+//! [`group_hash`]).
+
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
+
+use crate::model::Value;
+use crate::model::decimal::Scaled;
+
+/// Total order of two values of one type; NULL comes first (as Flink's ascending sort has it by default).
+/// Text is compared by its bytes in UTF-8; doubles as Java's `Double.compare`: -0.0 before 0.0, NaN last.
+/// Decimals must share one scale; [`compare_decimals`] takes two.
+pub fn total_cmp(left: &Value, right: &Value) -> Ordering {
+    match (left, right) {
+        (Value::Boolean(left), Value::Boolean(right)) => left.cmp(right),
+        (Value::Int(left), Value::Int(right)) | (Value::Timestamp(left), Value::Timestamp(right)) => left.cmp(right),
+        (Value::Date(left), Value::Date(right)) | (Value::Time(left), Value::Time(right)) => left.cmp(right),
+        (Value::Double(left), Value::Double(right)) => java_compare(*left, *right),
+        (Value::Decimal(left), Value::Decimal(right)) => left.unscaled().cmp(&right.unscaled()),
+        (Value::String(left), Value::String(right)) => left.as_bytes().cmp(right.as_bytes()),
+        (Value::Bytes(left), Value::Bytes(right)) => left.cmp(right),
+        _ => rank(left).cmp(&rank(right)),
+    }
+}
+
+/// Java's `Double.compare`, a total order: NaN (any) is equal to itself and largest.
+pub fn java_compare(left: f64, right: f64) -> Ordering {
+    match (left.is_nan(), right.is_nan()) {
+        (false, false) => left.total_cmp(&right),
+        (left, right) => left.cmp(&right),
+    }
+}
+
+/// Decimals of two types by their numbers.
+pub fn compare_decimals(left: i128, left_scale: u8, right: i128, right_scale: u8) -> Ordering {
+    Scaled { unscaled: left, scale: left_scale }.compare(Scaled { unscaled: right, scale: right_scale })
+}
+
+/// Whether two values of one type belong into one group.
+pub fn group_eq(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Double(left), Value::Double(right)) => group_bits(*left) == group_bits(*right),
+        _ => left == right,
+    }
+}
+
+/// Agrees with [`group_eq`].
+pub fn group_hash<H: Hasher>(value: &Value, state: &mut H) {
+    match value {
+        Value::Null => state.write_u8(0),
+        Value::Boolean(truth) => truth.hash(state),
+        Value::Int(number) | Value::Timestamp(number) => state.write_i64(*number),
+        Value::Double(number) => state.write_u64(group_bits(*number)),
+        Value::Decimal(number) => state.write_i128(number.unscaled()),
+        Value::String(text) => text.hash(state),
+        Value::Bytes(bytes) => bytes.hash(state),
+        Value::Date(number) | Value::Time(number) => state.write_i32(*number),
+    }
+}
+
+/// Java's `Double.doubleToLongBits`: all NaNs are one.
+fn group_bits(number: f64) -> u64 {
+    if number.is_nan() { f64::NAN.to_bits() } else { number.to_bits() }
+}
+
+fn rank(value: &Value) -> u8 {
+    match value {
+        Value::Null => 0,
+        Value::Boolean(_) => 1,
+        Value::Int(_) => 2,
+        Value::Double(_) => 3,
+        Value::Decimal(_) => 4,
+        Value::String(_) => 5,
+        Value::Bytes(_) => 6,
+        Value::Date(_) => 7,
+        Value::Time(_) => 8,
+        Value::Timestamp(_) => 9,
+    }
+}
