@@ -268,7 +268,10 @@ impl Engine {
                     self.queue_for_readers(source, &Event::End(0), now.millis);
                 }
                 if let Rule::Device(rule) = &mut self.sources[source].rule {
-                    rule.step_clock(now.millis);
+                    let shared = rule.step_clock(now.millis);
+                    if !shared.is_none() {
+                        self.queue_for_readers(source, &Event::Shared(shared), now.millis);
+                    }
                 }
             }
         }

@@ -222,7 +222,7 @@ impl DeviceRule {
     }
 
     /// The clock stepped to `now`: what was derived from it alone starts anew.
-    pub fn step_clock(&mut self, now: Millis) {
+    pub fn step_clock(&mut self, now: Millis) -> Move {
         for at in 0..self.devices.len() as u32 {
             self.devices[at as usize].watermark = self.own(at);
         }
@@ -231,6 +231,7 @@ impl DeviceRule {
         self.restarted = Some(now);
         self.devices.iter_mut().for_each(|device| device.heard = now);
         self.derive();
+        self.raise_shared(self.shared)
     }
 
     /// Bytes held for the devices.

@@ -82,6 +82,7 @@ impl Reference {
         self.time = now;
         self.restarted = now;
         self.devices.values_mut().for_each(|device| device.heard = now);
+        self.raise_shared();
     }
 }
 
