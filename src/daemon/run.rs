@@ -223,11 +223,12 @@ fn start_pollers(
     rows: &mpsc::Sender<modbus::Polled>,
     stopped: &watch::Receiver<bool>,
 ) -> Vec<(String, Arc<ModbusStatus>)> {
-    let mut pollers = Vec::new();
+    let (mut pollers, mut lines) = (Vec::new(), modbus::Lines::default());
     for (index, source) in settings.sources.iter().enumerate() {
         if let Input::Modbus(modbus) = &source.input {
             let status = Arc::new(ModbusStatus::default());
-            let poll = modbus::poll(index, modbus.clone(), rows.clone(), Arc::clone(&status), stopped.clone());
+            let line = lines.of(modbus);
+            let poll = modbus::poll(index, modbus.clone(), line, rows.clone(), Arc::clone(&status), stopped.clone());
             tokio::spawn(poll);
             pollers.push((source.name.clone(), status));
         }

@@ -9,7 +9,7 @@ const REGISTERS_MAX: u16 = 125;
 const BITS_MAX: u16 = 2_000;
 
 /// Registers nobody asked for are read along up to this gap: one request less is worth more than a few words.
-const GAP_MAX: u16 = 8;
+pub const GAP_MAX: u16 = 8;
 
 /// One read of adjacent registers or bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +38,8 @@ fn is_bits(table: RegisterTable) -> bool {
     matches!(table, RegisterTable::Coil | RegisterTable::Discrete)
 }
 
-/// The fewest requests that read all registers, in order of table and address.
-pub fn requests(registers: &[Register]) -> Vec<Request> {
+/// The fewest requests that read all registers, in order of table and address, over gaps of up to `gap_max`.
+pub fn requests(registers: &[Register], gap_max: u16) -> Vec<Request> {
     let mut wanted: Vec<(RegisterTable, u32, u32)> =
         registers.iter().map(|r| (r.table, u32::from(r.address), u32::from(r.address) + u32::from(words(r)))).collect();
     wanted.sort_unstable();
@@ -49,7 +49,7 @@ pub fn requests(registers: &[Register]) -> Vec<Request> {
         match requests.last_mut() {
             Some((last_table, first, last_end))
                 if *last_table == table
-                    && start <= *last_end + u32::from(GAP_MAX)
+                    && start <= *last_end + u32::from(gap_max)
                     && end.max(*last_end) - *first <= count_max =>
             {
                 *last_end = end.max(*last_end);
@@ -118,10 +118,18 @@ fn most_significant_first(order: WordOrder, words: &[u16]) -> Vec<u8> {
 fn scaled(register: &Register, number: Number) -> Value {
     match (number, register.data_type) {
         (Number::Boolean(value), _) => Value::Boolean(value),
-        (Number::Int(value), DataType::Double) => Value::Double(value as f64 * register.scale),
+        (Number::Int(value), DataType::Double) => Value::Double(times(value as f64, register.scale)),
         (Number::Int(value), _) => Value::Int(value),
-        (Number::Double(value), _) => Value::Double(value * register.scale),
+        // Devices say "no value" with NaN.
+        (Number::Double(value), _) if !value.is_finite() => Value::Null,
+        (Number::Double(value), _) => Value::Double(times(value, register.scale)),
     }
+}
+
+/// 723 times 0.1 is 72.3, not 72.30000000000001: scales that are one over a whole number divide.
+fn times(value: f64, scale: f64) -> f64 {
+    let divisor = (1.0 / scale).round();
+    if divisor != 0.0 && divisor.is_finite() && 1.0 / divisor == scale { value / divisor } else { value * scale }
 }
 
 #[cfg(test)]
@@ -156,7 +164,7 @@ mod tests {
         ];
         let request = |table, address, count| Request { table, address, count };
         assert_eq!(
-            requests(&registers),
+            requests(&registers, GAP_MAX),
             [
                 request(RegisterTable::Holding, 10, 1),
                 request(RegisterTable::Holding, 100, 15),
@@ -167,11 +175,19 @@ mod tests {
     }
 
     #[test]
+    fn gaps_can_be_left_out() {
+        let registers = [plain(0, Encoding::Int16), plain(1, Encoding::Int32), plain(5, Encoding::Int16)];
+        let read = |gap_max| requests(&registers, gap_max).iter().map(|r| (r.address, r.count)).collect::<Vec<_>>();
+        assert_eq!(read(GAP_MAX), [(0, 6)]);
+        assert_eq!(read(0), [(0, 3), (5, 1)]);
+    }
+
+    #[test]
     fn a_request_never_grows_beyond_the_protocol() {
         let many: Vec<Register> = (0..300).map(|at| plain(at, Encoding::Int16)).collect();
-        assert_eq!(requests(&many).iter().map(|r| r.count).collect::<Vec<_>>(), [125, 125, 50]);
+        assert_eq!(requests(&many, GAP_MAX).iter().map(|r| r.count).collect::<Vec<_>>(), [125, 125, 50]);
         let last = [plain(65_535, Encoding::Int16), plain(65_534, Encoding::Int16)];
-        assert_eq!(requests(&last), [Request { table: RegisterTable::Holding, address: 65_534, count: 2 }]);
+        assert_eq!(requests(&last, GAP_MAX), [Request { table: RegisterTable::Holding, address: 65_534, count: 2 }]);
     }
 
     #[test]
@@ -195,6 +211,10 @@ mod tests {
         assert_eq!(read(Encoding::Int32, WordOrder::Abcd, 1.0, &[0xFFFF, 0xFFFE]), Value::Int(-2));
         assert_eq!(read(Encoding::Int16, WordOrder::Abcd, 0.5, &[0xFFFB]), Value::Double(-2.5));
         assert_eq!(read(Encoding::Uint16, WordOrder::Badc, 1.0, &[0x0100]), Value::Int(1));
+        assert_eq!(read(Encoding::Int16, WordOrder::Abcd, 0.1, &[723]), Value::Double(72.3));
+        assert_eq!(read(Encoding::Int16, WordOrder::Abcd, 0.25, &[0xFFFD]), Value::Double(-0.75));
+        assert_eq!(read(Encoding::Uint16, WordOrder::Abcd, 20.0, &[3]), Value::Double(60.0));
+        assert_eq!(read(Encoding::Float32, WordOrder::Abcd, 1.0, &[0x7FC0, 0]), Value::Null);
         let double = f64::from_bits(0x0102_0304_0506_0708);
         assert_eq!(
             read(Encoding::Float64, WordOrder::Cdab, 1.0, &[0x0708, 0x0506, 0x0304, 0x0102]),
@@ -205,7 +225,7 @@ mod tests {
     #[test]
     fn a_short_answer_is_no_value() {
         let registers = [plain(0, Encoding::Float32)];
-        let requests = requests(&registers);
+        let requests = requests(&registers, GAP_MAX);
         assert_eq!(values(&registers, &requests, &[Answer::Words(vec![1])]), None);
         assert_eq!(values(&registers, &requests, &[]), None);
     }

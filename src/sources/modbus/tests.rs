@@ -1,12 +1,16 @@
 //! The poller against real TCP slaves of our own making.
 
-use std::sync::atomic::AtomicU8;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 
 use super::*;
-use crate::config::{Encoding, Register, WordOrder};
+use crate::config::{Encoding, Modbus, Register, RegisterTable, WordOrder};
 use crate::model::DataType;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,11 +26,19 @@ enum Mood {
     WrongTransaction = 3,
     Half = 4,
     HangsUp = 5,
+    /// Answers only reads of one register.
+    NoGaps = 6,
+    /// Answers, then hangs up.
+    AnswersOnce = 7,
+    TooLong = 8,
+    /// Unit 2 is silent.
+    OneUnitSilent = 9,
 }
 
 struct Slave {
     port: u16,
     mood: Arc<AtomicU8>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Slave {
@@ -35,12 +47,15 @@ impl Slave {
         let port = listener.local_addr().unwrap().port();
         let mood = Arc::new(AtomicU8::new(mood as u8));
         let shared = Arc::clone(&mood);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(serve(socket, Arc::clone(&shared)));
             }
         });
-        Slave { port, mood }
+        Slave { port, mood, connections }
     }
 
     fn change(&self, mood: Mood) {
@@ -78,15 +93,22 @@ async fn serve(mut socket: TcpStream, mood: Arc<AtomicU8>) -> std::io::Result<()
         if mood == Mood::WrongTransaction as u8 {
             answer[1] ^= 0x55;
         }
-        if mood == Mood::Exception as u8 {
+        let refuses = mood == Mood::Exception as u8 || (mood == Mood::NoGaps as u8 && count > 1);
+        if refuses {
             answer.extend([0, 3, request[6], function | 0x80, 2]);
         } else {
+            let data = if mood == Mood::TooLong as u8 { [data.as_slice(), &[0; 2]].concat() } else { data };
             answer.extend((data.len() as u16 + 3).to_be_bytes());
             answer.extend([request[6], function, data.len() as u8]);
             answer.extend(data);
         }
         match mood {
             m if m == Mood::Silent as u8 => continue,
+            m if m == Mood::OneUnitSilent as u8 && request[6] == 2 => continue,
+            m if m == Mood::AnswersOnce as u8 => {
+                socket.write_all(&answer).await?;
+                return Ok(());
+            }
             m if m == Mood::HangsUp as u8 => return Ok(()),
             m if m == Mood::Half as u8 => socket.write_all(&answer[..answer.len() / 2]).await?,
             _ => socket.write_all(&answer).await?,
@@ -103,7 +125,8 @@ fn start(source: usize, settings: Modbus) -> (mpsc::Receiver<Polled>, Arc<Modbus
     let (out, rows) = mpsc::channel(1_000);
     let (stop, stopped) = watch::channel(false);
     let status = Arc::new(ModbusStatus::default());
-    tokio::spawn(poll(source, settings, out, Arc::clone(&status), stopped));
+    let line = Lines::default().of(&settings);
+    tokio::spawn(poll(source, settings, line, out, Arc::clone(&status), stopped));
     (rows, status, stop)
 }
 
@@ -141,12 +164,15 @@ async fn a_slave_in_trouble_backs_off_alone_and_comes_back() {
     let healthy = Slave::start(Mood::Answers).await;
     let registers = || vec![register(RegisterTable::Holding, 1, Encoding::Uint16)];
     let (mut healthy_rows, healthy_status, _stop) = start(0, healthy.settings(registers()));
-    for trouble in [Mood::Silent, Mood::Exception, Mood::WrongTransaction, Mood::Half, Mood::HangsUp] {
+    for trouble in [Mood::Silent, Mood::Exception, Mood::WrongTransaction, Mood::Half, Mood::HangsUp, Mood::TooLong] {
         let slave = Slave::start(trouble).await;
         let (mut rows, status, _stop) = start(1, slave.settings(registers()));
         let failures = || {
             let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-            count(&status.timeouts) + count(&status.exceptions) + count(&status.connection_failures)
+            [&status.timeouts, &status.exceptions, &status.malformed, &status.connection_failures]
+                .map(count)
+                .iter()
+                .sum::<u64>()
         };
         until("two failures", || failures() >= 2).await;
         assert!(rows.try_recv().is_err(), "nothing is made up");
@@ -167,9 +193,85 @@ async fn polls_are_skipped_and_counted_while_nobody_takes_them() {
     let (_stop, stopped) = watch::channel(false);
     let status = Arc::new(ModbusStatus::default());
     let settings = slave.settings(vec![register(RegisterTable::Holding, 1, Encoding::Uint16)]);
-    tokio::spawn(poll(0, settings, out, Arc::clone(&status), stopped));
+    let line = Lines::default().of(&settings);
+    tokio::spawn(poll(0, settings, line, out, Arc::clone(&status), stopped));
     until("skipped polls", || status.skipped.load(Ordering::Relaxed) >= 3).await;
-    let polls = status.polls.load(Ordering::Relaxed);
+    // A poll that nobody would take is not made.
+    assert_eq!(status.polls.load(Ordering::Relaxed), 1);
     assert!(rows.try_recv().is_ok());
-    assert!(polls > status.skipped.load(Ordering::Relaxed));
+    next(&mut rows).await;
+}
+
+#[tokio::test]
+async fn slaves_of_one_address_share_a_connection() {
+    let slave = Slave::start(Mood::OneUnitSilent).await;
+    let mut lines = Lines::default();
+    let (out, mut rows) = mpsc::channel(1_000);
+    let (_stop, stopped) = watch::channel(false);
+    let mut statuses = Vec::new();
+    for unit in [1, 2, 3] {
+        let settings = Modbus { unit, ..slave.settings(vec![register(RegisterTable::Holding, 1, Encoding::Uint16)]) };
+        let status = Arc::new(ModbusStatus::default());
+        let line = lines.of(&settings);
+        tokio::spawn(poll(usize::from(unit), settings, line, out.clone(), Arc::clone(&status), stopped.clone()));
+        statuses.push(status);
+    }
+    until("the silent unit", || statuses[1].timeouts.load(Ordering::Relaxed) >= 2).await;
+    for status in [&statuses[0], &statuses[2]] {
+        let before = status.polls.load(Ordering::Relaxed);
+        until("the other units", || status.polls.load(Ordering::Relaxed) > before + 2).await;
+        assert_eq!(status.timeouts.load(Ordering::Relaxed), 0, "they answer");
+    }
+    slave.change(Mood::Answers);
+    let all_three = async {
+        let mut seen = [false; 4];
+        while seen[1..] != [true; 3] {
+            seen[next(&mut rows).await.source] = true;
+        }
+    };
+    timeout(PATIENCE, all_three).await.expect("all three come");
+    // One at first, and a new one after each time-out.
+    let timeouts = statuses[1].timeouts.load(Ordering::Relaxed);
+    assert!(slave.connections.load(Ordering::SeqCst) as u64 <= 1 + timeouts);
+}
+
+#[tokio::test]
+async fn a_slave_that_refuses_gaps_is_read_without() {
+    let slave = Slave::start(Mood::NoGaps).await;
+    let at = |address| register(RegisterTable::Holding, address, Encoding::Uint16);
+    let (mut rows, status, _stop) = start(0, slave.settings(vec![at(10), at(13)]));
+    assert_eq!(next(&mut rows).await.values, [Value::Int(10), Value::Int(13)]);
+    assert_eq!(status.exceptions.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_in_between_is_no_failure() {
+    let slave = Slave::start(Mood::AnswersOnce).await;
+    let (mut rows, status, _stop) = start(0, slave.settings(vec![register(RegisterTable::Coil, 3, Encoding::Bool)]));
+    for _ in 0..3 {
+        assert_eq!(next(&mut rows).await.values, [Value::Boolean(true)]);
+    }
+    assert_eq!(status.connection_failures.load(Ordering::Relaxed), 0);
+    assert!(slave.connections.load(Ordering::SeqCst) >= 3);
+}
+
+#[tokio::test]
+async fn the_poller_ends_when_it_is_stopped_or_nobody_listens() {
+    let slave = Slave::start(Mood::Silent).await;
+    let settings = slave.settings(vec![register(RegisterTable::Coil, 3, Encoding::Bool)]);
+    let (out, rows) = mpsc::channel(1);
+    let (stop, stopped) = watch::channel(false);
+    let status = Arc::new(ModbusStatus::default());
+    let start = |out| {
+        let line = Lines::default().of(&settings);
+        tokio::spawn(poll(0, settings.clone(), line, out, Arc::clone(&status), stopped.clone()))
+    };
+    let (first, second) = (start(out.clone()), start(out));
+    drop(rows);
+    timeout(PATIENCE, first).await.expect("nobody listens").unwrap();
+    timeout(PATIENCE, second).await.expect("nobody listens").unwrap();
+    let (out, _rows) = mpsc::channel(1);
+    let third = start(out);
+    stop.send(true).unwrap();
+    timeout(PATIENCE, third).await.expect("it was stopped").unwrap();
 }
