@@ -4,6 +4,8 @@
 mod example;
 #[path = "config/golden.rs"]
 mod golden;
+#[path = "config/right.rs"]
+mod right;
 
 use tidegate::config::{Outside, Problem, Settings, load};
 

@@ -193,7 +193,7 @@ fn check_fields(
 ) {
     for entry in raw.given().into_iter().flat_map(|at| &at.value) {
         let Some(value) = &entry.value else { continue };
-        let Some(index) = columns.iter().position(|column| &*column.name == entry.name) else {
+        let Some(index) = columns.iter().position(|column| *column.name == *entry.name) else {
             let names = columns.iter().map(|column| &*column.name);
             let message = format!("fields: there is no column {:?} in schema", entry.name);
             problems.error(entry.key, message, suggestion(&entry.name, "columns", names));

@@ -1,0 +1,211 @@
+//! Right configurations, and what they mean.
+
+use std::time::Duration;
+
+use tidegate::config::{
+    Delivery, Encoding, Format, Input, Level, OutputFormat, Overflow, Settings, TopicPart, WordOrder,
+};
+use tidegate::model::DataType;
+use tidegate::plan::{DeviceWatermark, Watermark};
+
+use super::load_text;
+
+fn load(text: &str) -> Settings {
+    load_text(text, "gateway.toml").unwrap_or_else(|problems| {
+        panic!("{}", problems.iter().map(|problem| format!("{problem}\n")).collect::<String>());
+    })
+}
+
+fn columns(settings: &Settings, source: usize) -> Vec<(String, DataType)> {
+    let columns = &settings.sources[source].schema.columns;
+    columns.iter().map(|column| (column.name.to_string(), column.data_type)).collect()
+}
+
+const SOURCES: &str = r#"
+[source.telemetry]
+mqtt = "{site}/dev/{device}/+/#"
+schema = "ts TIMESTAMP_LTZ(3), temp DOUBLE, odd INT"
+event_time = "ts"
+late_after = "3s"
+idle_after = "10s"
+lag_max = "2h"
+max_skew = "off"
+close_after = "1h"
+fields = { temp = "sensors.temp", odd = ["a.b", "c"] }
+
+[source.arrivals]
+mqtt = "plant/x"
+schema = "machine STRING, n INT"
+
+[source.arrivals_by_machine]
+mqtt = "plant/x"
+schema = "machine STRING, n INT"
+device = "machine"
+
+[source.scans]
+mqtt = "scan/{gate}"
+format = "raw"
+
+[source.press]
+modbus = "tcp://10.0.0.5"
+registers = [
+    { name = "temp", address = 100, type = "int16", scale = 0.1 },
+    { name = "count", table = "input", address = 0, type = "uint32", order = "DCBA" },
+    { name = "on_duty", table = "discrete", address = 3 },
+]
+"#;
+
+#[test]
+fn the_least_configuration() {
+    let settings = load("[gateway]\nid = \"gw-1\"\n");
+    assert_eq!(settings.gateway.data_dir.to_str(), Some("/var/lib/tidegate"));
+    assert_eq!(settings.store.size_max_bytes, 2 << 30);
+    assert_eq!(settings.store.keep_raw, Duration::from_secs(86_400));
+    assert_eq!(settings.store.commit_interval, Duration::ZERO);
+    assert_eq!(settings.admin.listen, Some("127.0.0.1:9464".parse().unwrap()));
+    assert_eq!(settings.log_level, log::LevelFilter::Info);
+    let [listener] = settings.broker.listeners.as_slice() else { panic!("one listener") };
+    assert_eq!((listener.bind, listener.allow_anonymous), ("127.0.0.1:1883".parse().unwrap(), true));
+    assert!(settings.warnings.is_empty());
+}
+
+#[test]
+fn sources_have_their_columns_and_time() {
+    let settings = load(&format!("[gateway]\nid = \"gw-1\"\n{SOURCES}"));
+    let names: Vec<&str> = settings.sources.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(names, ["arrivals", "arrivals_by_machine", "press", "scans", "telemetry"]);
+    assert!(settings.topology.sources.iter().map(|source| source.name.as_str()).eq(names));
+    let text = DataType::String;
+    let arrived = || ("arrived_at".to_owned(), DataType::TimestampLtz(3));
+    let column = |name: &str, data_type| (name.to_owned(), data_type);
+
+    assert_eq!(columns(&settings, 0), [column("machine", text), column("n", DataType::Int), arrived()]);
+    assert_eq!(settings.topology.sources[0].watermark, Watermark::Source { delay_ms: 0 });
+    assert_eq!((settings.sources[0].captures, settings.sources[0].schema.event_time), (0, Some(2)));
+    assert_eq!(settings.sources[0].schema.device, None);
+    assert!(matches!(settings.topology.sources[1].watermark, Watermark::Device(_)));
+    assert_eq!(settings.sources[1].schema.device, Some(0));
+
+    let bits = column("on_duty", DataType::Boolean);
+    assert_eq!(
+        columns(&settings, 2),
+        [column("device", text), column("temp", DataType::Double), column("count", DataType::BigInt), bits, arrived()]
+    );
+    let Input::Modbus(modbus) = &settings.sources[2].input else { panic!("a Modbus source") };
+    assert_eq!((modbus.host.as_str(), modbus.port, modbus.unit, modbus.device.as_str()), ("10.0.0.5", 502, 1, "press"));
+    assert_eq!((modbus.registers[1].encoding, modbus.registers[1].order), (Encoding::Uint32, WordOrder::Dcba));
+    assert_eq!(modbus.registers[0].scale, 0.1);
+
+    assert_eq!(columns(&settings, 3), [column("gate", text), column("payload", DataType::Bytes), arrived()]);
+    assert_eq!(settings.sources[3].schema.device, Some(0), "the first captured level");
+
+    let telemetry = &settings.sources[4];
+    let expected = [
+        column("site", text),
+        column("device", text),
+        column("ts", DataType::TimestampLtz(3)),
+        column("temp", DataType::Double),
+        column("odd", DataType::Int),
+    ];
+    assert_eq!(columns(&settings, 4), expected);
+    assert_eq!((telemetry.captures, telemetry.arrived_at, telemetry.schema.device), (2, false, Some(1)));
+    let Input::Mqtt { levels } = &telemetry.input else { panic!("an MQTT source") };
+    let capture = |name: &str| Level::Capture(name.into());
+    assert_eq!(
+        *levels,
+        [capture("site"), Level::Literal("dev".into()), capture("device"), Level::AnyOne, Level::AnyRest]
+    );
+    let Format::Json { paths } = &telemetry.format else { panic!("JSON") };
+    assert_eq!(*paths, [vec!["ts"], vec!["sensors", "temp"], vec!["a.b", "c"]]);
+    let expected = DeviceWatermark {
+        delay_ms: 3_000,
+        idle_after_ms: 10_000,
+        lag_max_ms: 7_200_000,
+        max_skew_ms: None,
+        close_after_ms: Some(3_600_000),
+    };
+    assert_eq!(settings.topology.sources[4].watermark, Watermark::Device(expected));
+}
+
+#[test]
+fn queries_are_routed() {
+    let settings = load(
+        r#"
+[gateway]
+id = "gw-1"
+region = "${REGION}"
+
+[source.telemetry]
+mqtt = "dev/{device}/telemetry"
+schema = "temp DOUBLE, zone STRING"
+
+[source.scans]
+mqtt = "scan/{gate}"
+format = "raw"
+
+[query.a]
+sql = "SELECT temp, device, zone FROM telemetry"
+into = [
+    { sink = "one", topic = "t.{gateway}.{zone}.x" },
+    { sink = "two", topic = "plain", key = "", format = "json" },
+]
+
+[query.b]
+sql = "SELECT gate, payload FROM scans"
+into = { sink = "one", topic = "scans.{region}", format = "raw" }
+
+[sink.one]
+kafka = "k1:9092, k2"
+share = "25%"
+overflow = "block"
+max_age = "7d"
+drain_rate = 500
+
+[sink.two]
+kafka = "k3:9092"
+delivery = "at-least-once"
+options = { "sasl.password" = "${credential:kafka_password}", "client.id" = "$${x}" }
+"#,
+    );
+    let [to_one, to_two] = settings.queries[0].into.as_slice() else { panic!("two routes") };
+    let literal = |text: &str| TopicPart::Literal(text.into());
+    assert_eq!(to_one.topic.parts, [literal("t.gw-1."), TopicPart::Column(2), literal(".x")]);
+    assert_eq!((to_one.sink, to_one.key, to_one.format), (0, Some(1), OutputFormat::Json), "the device is the key");
+    assert_eq!((to_two.sink, to_two.key, to_two.topic.literal()), (1, None, Some("plain")));
+    let [scans] = settings.queries[1].into.as_slice() else { panic!("one route") };
+    assert_eq!(
+        (scans.key, scans.format, scans.topic.literal()),
+        (Some(0), OutputFormat::Raw(1), Some("scans.eu-west"))
+    );
+
+    let [one, two] = settings.sinks.as_slice() else { panic!("two sinks") };
+    assert_eq!(one.kafka.offsets_topic.as_deref(), Some("scans.eu-west"), "the first topic without columns");
+    assert_eq!((one.overflow, one.max_age), (Overflow::Block, Some(Duration::from_secs(7 * 86_400))));
+    assert_eq!(one.kafka.drain_records_per_second_max, Some(500));
+    assert_eq!((one.kafka.delivery, two.kafka.delivery), (Delivery::ExactlyOnce, Delivery::AtLeastOnce));
+    assert_eq!(two.kafka.options["sasl.password"], "s3cret");
+    assert_eq!(two.kafka.options["client.id"], "${x}");
+    assert!(!format!("{settings:?}").contains("s3cret"), "no secret in Debug output");
+
+    let store = &settings.store;
+    assert_eq!(one.share_max_bytes, store.size_max_bytes / 100 * 25);
+    let logs = one.share_max_bytes + two.share_max_bytes + store.journal_share_max_bytes;
+    assert!(logs + store.dead_share_max_bytes + store.invalid_share_max_bytes < store.size_max_bytes);
+    assert!(store.journal_share_max_bytes > store.size_max_bytes / 10);
+}
+
+/// However small the store is, what its logs may fill fits into it.
+#[test]
+fn shares_fit_into_every_store() {
+    for size in ["16MiB", "33MiB", "64MiB", "512MiB", "2GiB", "1TiB"] {
+        for sinks in 1..4 {
+            let mut text = format!("[gateway]\nid = \"gw-1\"\n[store]\nmax_size = \"{size}\"\n");
+            (0..sinks).for_each(|i| text.push_str(&format!("[sink.s{i}]\nkafka = \"k:9092\"\n")));
+            let settings = load(&text);
+            let store = &settings.store;
+            let shares: u64 = settings.sinks.iter().map(|sink| sink.share_max_bytes).sum();
+            assert!(shares + store.journal_share_max_bytes < store.size_max_bytes, "{size} {sinks}");
+            assert!(store.journal_share_max_bytes >= shares / 2, "{size} {sinks}");
+        }
+    }
+}
