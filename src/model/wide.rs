@@ -12,6 +12,11 @@ impl U256 {
         U256 { high: 0, low }
     }
 
+    #[cfg(test)]
+    fn is_zero(self) -> bool {
+        self == U256::new(0)
+    }
+
     /// The number, if it fits in 128 bits.
     pub fn to_u128(self) -> Option<u128> {
         (self.high == 0).then_some(self.low)
