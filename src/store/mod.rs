@@ -46,6 +46,8 @@ pub struct Faults {
     pub synchronous_off: bool,
     /// As if the disk held no more than this.
     pub page_count_max: Option<u32>,
+    /// Another size of the WAL at which it is checkpointed.
+    pub wal_max_bytes: Option<u64>,
 }
 
 #[derive(Clone, Debug)]

@@ -37,7 +37,7 @@ pub(super) fn move_aside(path: &Path) -> Result<PathBuf, StoreError> {
 
 /// Copies every readable row of `aside` into a new database at `path`; says what could not be read.
 pub(super) fn salvage(aside: &Path, path: &Path, settings: &Settings) -> Result<Vec<String>, StoreError> {
-    let mut new = schema::open_writer(path, settings.faults.vfs.as_deref(), "FULL")?;
+    let mut new = schema::open_writer(path, &settings.faults)?;
     let old = match schema::open_reader(aside, settings.faults.vfs.as_deref()) {
         Ok(old) => old,
         Err(error) => return Ok(vec![format!("nothing of it could be read: {error}")]),

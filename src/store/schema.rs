@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::StoreError;
+use super::{Faults, StoreError};
 
 /// Raised with each change of a table. A file of a newer version is refused, one of an older version is migrated here.
 pub(super) const VERSION: i64 = 1;
@@ -29,16 +29,20 @@ const TABLES: &str = "
 ";
 
 /// Opens the one connection that writes, making the tables in a new file.
-pub(super) fn open_writer(path: &Path, vfs: Option<&str>, synchronous: &str) -> Result<Connection, StoreError> {
+pub(super) fn open_writer(path: &Path, faults: &Faults) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = open(path, flags, vfs)?;
+    let db = open(path, flags, faults.vfs.as_deref())?;
+    let wal_bytes = faults.wal_max_bytes.unwrap_or(WAL_BYTES);
     db.pragma_update(None, "page_size", PAGE_BYTES)?;
     // Blocks come and go in order, so that freed pages are soon used again: no vacuum, which would move them once more.
     db.pragma_update(None, "secure_delete", false)?;
+    // EXTRA also syncs the directory when a journal is deleted. Only the switch to WAL writes one; should it come back
+    // after a power cut, SQLite would take it for a hot one and roll back everything committed since. With a WAL the
+    // two are the same.
+    db.pragma_update(None, "synchronous", if faults.synchronous_off { "OFF" } else { "EXTRA" })?;
     db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    db.pragma_update(None, "synchronous", synchronous)?;
-    db.pragma_update(None, "wal_autocheckpoint", (WAL_BYTES / u64::from(PAGE_BYTES)) as i64)?;
-    db.pragma_update(None, "journal_size_limit", WAL_BYTES as i64)?;
+    db.pragma_update(None, "wal_autocheckpoint", (wal_bytes / u64::from(PAGE_BYTES)) as i64)?;
+    db.pragma_update(None, "journal_size_limit", wal_bytes as i64)?;
     db.pragma_update(None, "cache_size", -2_048)?;
     db.set_prepared_statement_cache_capacity(64);
     match db.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? {

@@ -83,8 +83,7 @@ impl Store {
     }
 
     fn open_file(settings: &Settings, path: &Path, lock: &File) -> Result<(Store, Opened), StoreError> {
-        let synchronous = if settings.faults.synchronous_off { "OFF" } else { "FULL" };
-        let mut db = schema::open_writer(path, settings.faults.vfs.as_deref(), synchronous)?;
+        let mut db = schema::open_writer(path, &settings.faults)?;
         let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let logs = settings.logs.iter().map(|log| Log::open(&tx, log.clone())).collect::<Result<Vec<_>, _>>()?;
         let mut found = meta::all(&tx)?;
