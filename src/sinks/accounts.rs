@@ -99,6 +99,11 @@ impl Accounts {
         }
     }
 
+    /// Whether an earlier start may have brought anything into Kafka.
+    pub fn may_have_delivered(&self) -> bool {
+        self.cursor > 0 || self.starts.has_earlier()
+    }
+
     /// Nothing of the log may be dropped from here on. Returns when that holds for every later commit.
     pub fn protect(&self) -> Result<(), Trouble> {
         self.writer.protect(self.log, Some(self.cursor));

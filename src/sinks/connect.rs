@@ -1,5 +1,6 @@
 //! From nothing to a [`Session`]: reach Kafka, settle who we were, end the last transaction, find the position.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -94,8 +95,6 @@ impl Connector {
             .consumer()
             .map_err(|e| self.misconfigured(&e, &names))?;
         let cluster = self.cluster(&consumer, status, ending)?;
-        accounts.protect()?;
-        let oldest = accounts.oldest(reader)?;
         let now = Identity {
             cluster,
             brokers: brokers.clone(),
@@ -105,7 +104,7 @@ impl Connector {
         let exactly = self.kafka().delivery == Delivery::ExactlyOnce;
         let changed = self.identity.clone().filter(|old| !exactly || !old.is_same_position(&now));
         if let Some(old) = changed {
-            self.settle(&old, &now, accounts, oldest, status, ending)?;
+            self.settle(&old, &now, accounts, reader, status, ending)?;
         }
         let producer = self
             .client(&names, &brokers, self.kafka().delivery)
@@ -114,15 +113,21 @@ impl Connector {
         let headers = OwnedHeaders::new_with_capacity(3)
             .insert(Header { key: HEADER_GATEWAY, value: Some(&self.setup.gateway) })
             .insert(Header { key: HEADER_STORE, value: Some(&self.setup.store_id.to_string()) });
-        let mut session =
-            Session { producer, names, transactions: None, headers, time_limit: self.transaction_timeout };
+        let mut session = Session {
+            producer,
+            names,
+            transactions: None,
+            headers,
+            time_limit: self.transaction_timeout,
+            open: Cell::new(false),
+        };
         if exactly {
             self.introduce(&session.producer, &session.names, status, ending)?;
             let position = self.position(&consumer, &session.names, ending)?;
             if let Some(foreign) = self.foreign(position.as_ref(), accounts) {
                 return Ok(Connected::Foreign(foreign));
             }
-            self.resume(position.as_ref(), accounts, oldest, status);
+            self.resume(position.as_ref(), accounts, reader, status)?;
             if self.identity.as_ref() != Some(&now) {
                 accounts.put("identity", Some(now.encode()))?;
                 self.identity = Some(now);
@@ -130,6 +135,8 @@ impl Connector {
             let group = group_metadata(&consumer).map_err(|e| lost(&e, &session.names))?;
             let metadata = position_metadata(self.setup.store_id, self.setup.start_id);
             session.transactions = Some(Transactions { group, metadata });
+        } else {
+            accounts.protect()?;
         }
         self.was_fenced = false;
         self.said = None;
@@ -267,7 +274,16 @@ impl Connector {
         ))
     }
 
-    fn resume(&self, position: Option<&Position>, accounts: &mut Accounts, oldest: u64, status: &SinkStatus) {
+    fn resume(
+        &self,
+        position: Option<&Position>,
+        accounts: &mut Accounts,
+        reader: &mut Reader,
+        status: &SinkStatus,
+    ) -> Result<(), Trouble> {
+        // Only now: while Kafka is away, the log must be free to drop what it has to.
+        accounts.protect()?;
+        let oldest = accounts.oldest(reader)?;
         let committed = position.map(|position| self.committed(position, accounts));
         let (at, doubt) = match delivery::resume(accounts.cursor, accounts.log_end(), committed) {
             Resume::Exactly { at, lost: 0 } => (at, None),
@@ -276,7 +292,9 @@ impl Connector {
                 (at, Some(format!("Kafka has {lost} {doubt}")))
             }
             // A sink that never delivered has nothing that could come twice.
-            Resume::MayRepeat { at } if position.is_none() && self.identity.is_none() => (at, None),
+            Resume::MayRepeat { at } if position.is_none() && !self.has_committed && !accounts.may_have_delivered() => {
+                (at, None)
+            }
             Resume::MayRepeat { at } => {
                 let why = if position.is_some() { "was not written by this store" } else { "is gone" };
                 (at, Some(format!("the position in Kafka {why}; records from {at} on may come twice")))
@@ -289,6 +307,7 @@ impl Connector {
             status.update(|report| report.doubt = Some(doubt));
         }
         accounts.found(at, oldest);
+        Ok(())
     }
 
     /// The configuration gives the sink another identity: what was delivered under the old one is found out first.
@@ -297,13 +316,13 @@ impl Connector {
         old: &Identity,
         now: &Identity,
         accounts: &mut Accounts,
-        oldest: u64,
+        reader: &mut Reader,
         status: &SinkStatus,
         ending: &Ending,
     ) -> Result<(), Trouble> {
         let brokers = if old.cluster == now.cluster { &now.brokers } else { &old.brokers };
         log::info!("sink {}: its identity in Kafka changed; settling the old one at {brokers}", self.name());
-        match self.settle_old(old, brokers, accounts, oldest, status, ending) {
+        match self.settle_old(old, brokers, accounts, reader, status, ending) {
             Ok(()) => {}
             Err(Trouble::Stopping) => return Err(Trouble::Stopping),
             Err(trouble) if self.kafka().accept_duplicates => {
@@ -329,7 +348,7 @@ impl Connector {
         old: &Identity,
         brokers: &str,
         accounts: &mut Accounts,
-        oldest: u64,
+        reader: &mut Reader,
         status: &SinkStatus,
         ending: &Ending,
     ) -> Result<(), Trouble> {
@@ -358,7 +377,6 @@ impl Connector {
             }
         }
         let position = self.position(&consumer, &names, ending)?;
-        self.resume(position.as_ref(), accounts, oldest, status);
-        Ok(())
+        self.resume(position.as_ref(), accounts, reader, status)
     }
 }

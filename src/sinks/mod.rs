@@ -179,7 +179,7 @@ pub async fn run(
     let runtime = Handle::current();
     let name = format!("sink {}", setup.sink.name);
     let thread = std::thread::Builder::new().name(name.chars().take(15).collect());
-    let worker = worker::Worker::new(setup, writer, reader, status, signal, runtime);
+    let worker = worker::Worker::new(setup, writer, reader, Arc::clone(&status), signal, runtime);
     let started = thread.spawn(move || {
         worker.run();
         drop(done);
@@ -190,7 +190,14 @@ pub async fn run(
     }
     tokio::select! {
         _ = stop.wait_for(|stop| *stop) => {}
-        _ = &mut finished => return,
+        // It ends by itself only if it panicked.
+        _ = &mut finished => {
+            log::error!("{name}: ended by a fault in tidegate; records are kept, a restart of tidegate starts it again");
+            return status.update(|report| {
+                report.state = SinkState::Stopped;
+                report.reason = Some("ended by a fault in tidegate: restart it".to_owned());
+            });
+        }
     }
     ending.send_replace(true);
     if tokio::time::timeout(STOP_TIMEOUT, finished).await.is_err() {

@@ -25,6 +25,8 @@ use crate::config::{Delivery, Kafka};
 pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// What brokers allow at most by default (`transaction.max.timeout.ms`).
 pub const TRANSACTION_TIMEOUT_MAX: Duration = Duration::from_secs(15 * 60);
+/// librdkafka takes no more.
+const SOCKET_TIMEOUT_MAX: Duration = Duration::from_secs(300);
 /// The same line of librdkafka is logged once in this time.
 const SAME_LINE_PAUSE: Duration = Duration::from_secs(60);
 /// Failed records of one transaction that are remembered one by one.
@@ -168,7 +170,10 @@ impl Client<'_> {
     pub fn producer(&self) -> KafkaResult<Producer> {
         let mut config = self.common();
         let timeout_ms = self.transaction_timeout.as_millis().to_string();
+        let socket_timeout = self.transaction_timeout.min(SOCKET_TIMEOUT_MAX);
         config
+            // A request with one big record must be able to take as long as its transaction may, and may not take longer.
+            .set("socket.timeout.ms", socket_timeout.as_millis().to_string())
             .set("partitioner", "murmur2_random")
             .set("compression.type", "zstd")
             .set("linger.ms", "2")

@@ -66,6 +66,8 @@ pub struct Session {
     pub transactions: Option<Transactions>,
     pub headers: OwnedHeaders,
     pub time_limit: Duration,
+    /// A transaction has begun and not ended.
+    pub open: Cell<bool>,
 }
 
 /// What a position needs besides its number.
@@ -99,7 +101,9 @@ impl Session {
         if self.transactions.is_none() {
             return Ok(());
         }
-        self.producer.begin_transaction().map_err(|error| self.lost(&error))
+        self.producer.begin_transaction().map_err(|error| self.lost(&error))?;
+        self.open.set(true);
+        Ok(())
     }
 
     /// `index` comes back in the [`Failure`], if it fails later.
@@ -130,9 +134,9 @@ impl Session {
         }
     }
 
-    /// Waits until every record has been acknowledged.
+    /// Waits until Kafka has answered for every record.
     pub fn settle(&self, until: Instant, ending: &Ending) -> Result<(), Setback> {
-        while self.producer.in_flight_count() > 0 && self.producer.context().failed() == 0 {
+        while self.producer.in_flight_count() > 0 {
             self.producer.poll(POLL);
             if ending.must_leave() {
                 return Err(Setback::Trouble(Trouble::Stopping));
@@ -162,28 +166,37 @@ impl Session {
         let whole = CALL_WHOLE.min(self.time_limit);
         self.repeat(until, ending, || self.producer.send_offsets_to_transaction(&list, &transactions.group, whole))?;
         // A commit that was once asked for goes on in the background: asking again is asking for its outcome.
-        self.repeat(until + self.time_limit, ending, || self.producer.commit_transaction(CALL))
+        self.repeat(until + self.time_limit, ending, || self.producer.commit_transaction(CALL))?;
+        self.open.set(false);
+        Ok(())
     }
 
     /// Gives up what is open. On success the producer is ready for the next transaction.
+    ///
+    /// A producer is used again only if Kafka has answered for every record. A request that is still under way (in a
+    /// slow link's buffers, say) may overtake its abort, since that goes over another connection, and would then count
+    /// as part of the next transaction of the same epoch: its records would come twice. A new producer has a new epoch,
+    /// which refuses them.
     pub fn abort(&self, ending: &Ending) -> Result<(), Trouble> {
         if self.transactions.is_none() {
             return Err(Trouble::NewProducer("records were not acknowledged".to_owned()));
         }
-        let until = Instant::now() + self.time_limit;
-        let outcome = self.repeat(until, ending, || {
-            // The call waits for the reports of purged records, which only a poll takes out of the queue.
-            self.producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
-            let drained = Instant::now() + CALL;
-            while self.producer.in_flight_count() > 0 && Instant::now() < drained {
-                self.producer.poll(POLL);
-            }
-            self.producer.abort_transaction(CALL)
-        });
+        if !self.open.get() {
+            return Ok(());
+        }
+        let until = Instant::now() + CALL_WHOLE.min(self.time_limit);
+        if let Err(Setback::TimedOut | Setback::Trouble(_)) = self.settle(until, ending) {
+            return Err(Trouble::NewProducer("the transaction could not be ended cleanly".to_owned()));
+        }
+        let outcome = self.repeat(until, ending, || self.producer.abort_transaction(CALL));
         self.producer.context().take_failures();
         match outcome {
             Err(Trouble::Again(text)) => Err(Trouble::NewProducer(text)),
-            other => other,
+            Err(other) => Err(other),
+            Ok(()) => {
+                self.open.set(false);
+                Ok(())
+            }
         }
     }
 

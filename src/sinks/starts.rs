@@ -74,6 +74,11 @@ impl Starts {
         old > 0
     }
 
+    /// Whether an earlier start made transactions whose outcome is not known.
+    pub fn has_earlier(&self) -> bool {
+        self.lines.len() > 1
+    }
+
     pub fn current(&self) -> Option<Uuid> {
         self.lines.last().map(|line| line.id)
     }

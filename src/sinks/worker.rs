@@ -263,13 +263,12 @@ impl Worker {
     fn timed_out(&mut self, session: &Session, sent: u32) -> Trouble {
         self.batch.timed_out(sent);
         let text = format!("{sent} records did not get through within {} s", session.time_limit.as_secs());
-        if sent <= 1 && session.transactions.is_some() {
+        if sent <= 1 {
             // Less than one record cannot be sent: it gets more time.
             let longer = self.connector.transaction_timeout * 2;
             self.connector.transaction_timeout = longer.min(TRANSACTION_TIMEOUT_MAX);
-            return Trouble::NewProducer(text);
         }
-        self.give_up(session, Trouble::Again(text))
+        self.give_up(session, Trouble::NewProducer(text))
     }
 
     /// Some records were not taken.
@@ -315,7 +314,7 @@ impl Worker {
             return self.timed_out(session, sent);
         }
         let reason = failures.first().map_or("the records were not acknowledged".to_owned(), text);
-        self.give_up(session, Trouble::Again(reason))
+        self.give_up(session, Trouble::NewProducer(reason))
     }
 
     fn bury(&mut self, letter: super::DeadLetter) -> Result<(), Trouble> {
@@ -326,7 +325,9 @@ impl Worker {
 
     /// Ends the open transaction, if there is one, so that another can begin.
     fn give_up(&mut self, session: &Session, trouble: Trouble) -> Trouble {
-        self.status.update(|report| report.aborted += 1);
+        if session.open.get() {
+            self.status.update(|report| report.aborted += 1);
+        }
         match trouble {
             Trouble::Again(_) | Trouble::Wait(_) | Trouble::Store(_) => match session.abort(&self.ending) {
                 Ok(()) => trouble,
@@ -355,7 +356,8 @@ impl Worker {
         self.accounts.move_cursor()?;
         self.accounts.release();
         let mut end = self.writer.log_end(self.connector.setup.log);
-        let _ = self.runtime.block_on(tokio::time::timeout(BREATH, end.changed()));
+        // Made inside the runtime, since a timer needs one.
+        let _ = self.runtime.block_on(async { tokio::time::timeout(BREATH, end.changed()).await });
         self.accounts.protect()
     }
 

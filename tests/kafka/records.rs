@@ -139,7 +139,7 @@ fn records_for_missing_topics_from_columns_are_given_up_and_hold_nobody_else_up_
 }
 
 #[test]
-fn old_records_expire_and_damaged_ones_are_left_out() {
+fn old_records_expire() {
     let (kafka, _turn) = broker();
     kafka.create_topic("aged", 1, &[]);
     let directory = tempfile::tempdir().unwrap();
@@ -192,4 +192,35 @@ fn draining_keeps_to_its_limit() {
     assert!(begin.elapsed() > Duration::from_millis(2_900), "800 at 200/s took {:?}", begin.elapsed());
     gateway.stop();
     assert_eq!(kafka.read_committed("limited").len(), 800);
+}
+
+#[test]
+fn a_damaged_block_is_left_out_and_counted_and_the_rest_arrives() {
+    let (kafka, _turn) = broker();
+    kafka.create_topic("damaged", 1, &[]);
+    let directory = tempfile::tempdir().unwrap();
+    let start = || Gateway::start("gw-damaged", directory.path(), sink(&kafka.bootstrap_through_link()), &["damaged"]);
+    kafka.link().cut();
+    let gateway = start();
+    (0..3).for_each(|block| gateway.append(&numbered("damaged", block * 10..block * 10 + 10)));
+    gateway.stop();
+    let file = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+    let file =
+        file.into_iter().find(|path| path.extension().is_some_and(|ext| ext == "db" || ext == "sqlite")).unwrap();
+    let db = rusqlite::Connection::open(file).unwrap();
+    let tables = "SELECT name FROM sqlite_schema WHERE name LIKE 'log\\_%' ESCAPE '\\'";
+    let tables: Vec<String> = db.prepare(tables).unwrap().query_map([], |row| row.get(0)).unwrap().flatten().collect();
+    let changed: usize = tables
+        .iter()
+        .map(|table| db.execute(&format!("UPDATE {table} SET bytes = zeroblob(20) WHERE first = 10"), []).unwrap())
+        .sum();
+    assert_eq!(changed, 1);
+    drop(db);
+    kafka.link().mend();
+    let gateway = start();
+    gateway.wait_delivered(WAIT);
+    let counters = gateway.stop();
+    assert_eq!((count(&counters, "delivered"), count(&counters, "corrupt")), (20, 10));
+    let texts: Vec<String> = kafka.read_committed("damaged").iter().map(|one| one.text().to_owned()).collect();
+    assert_eq!(texts, (0..10).chain(20..30).map(|n: u64| n.to_string()).collect::<Vec<_>>());
 }
