@@ -3,6 +3,7 @@
 # One profile (release) serves tests and the native tarball, so that OpenSSL, librdkafka and SQLite are built once.
 
 SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
 CARGO ?= cargo
 KAFKA_LIB := target/kafka/lib
 export CARGO_INCREMENTAL := 0
@@ -12,13 +13,20 @@ export TIDEGATE_KAFKA_LIB := $(CURDIR)/$(KAFKA_LIB)
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
+# COMMAND:PACKAGE pairs: installs the packages of those commands that are not there.
+define install
+missing=""; PATH=$$PATH:/usr/sbin; \
+for pair in $(1); do command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
+if [ -n "$$missing" ]; then \
+  echo "installing:$$missing"; \
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+fi
+endef
+
 .PHONY: packages
 packages: ## Installs what building and testing needs, from Debian's packages (needs root)
-	@missing=""; \
-	for pair in gcc:gcc g++:g++ make:make perl:perl cmake:cmake mosquitto:mosquitto mosquitto_pub:mosquitto-clients java:default-jre-headless mvn:maven systemd-analyze:systemd; do \
-	  command -v $${pair%%:*} >/dev/null || PATH=$$PATH:/usr/sbin command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; \
-	done; \
-	if [ -n "$$missing" ]; then echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+	@$(call install,gcc:gcc g++:g++ make:make perl:perl mosquitto:mosquitto mosquitto_pub:mosquitto-clients \
+	  java:default-jre-headless mvn:maven systemd-analyze:systemd)
 
 .PHONY: kafka
 kafka: $(KAFKA_LIB)/.complete ## Fetches a real Kafka for the tests from Maven Central
@@ -38,6 +46,27 @@ check: packages ## Format, lints, and the tests that need nothing but this repos
 test: packages kafka ## Everything in its short form: format, lints, tests with a real Kafka and mosquitto's clients
 	$(MAKE) check
 	$(CARGO) test --release --no-fail-fast
+
+# Each long form prints its seed or its counts; tests/README.md keeps the closing lines.
+.PHONY: test-long
+test-long: packages kafka ## The long forms: more kills and seeds, ten minutes of outage, the ARM binaries under qemu
+	$(MAKE) check
+	TIDEGATE_LONG=1 TIDEGATE_KILLS=200 TIDEGATE_OUTAGE_MESSAGES=3000000 PROPTEST_CASES=10000 $(CARGO) test --release --no-fail-fast
+	cross/dist.sh x86_64-unknown-linux-gnu
+	for target in aarch64-unknown-linux-gnu armv7-unknown-linux-gnueabihf; do cross/dist.sh $$target && cross/try.sh $$target || exit 1; done
+
+.PHONY: demo
+demo: packages-demo ## The main job in a minute: devices, SQL, an upstream that goes away; needs neither Kafka nor Java
+	$(CARGO) build --release --locked --bin tidegate --example demo
+	target/release/examples/demo
+
+.PHONY: packages-demo
+packages-demo:
+	@$(call install,gcc:gcc g++:g++ make:make perl:perl)
+
+.PHONY: bench
+bench: packages kafka ## Messages a second, CPU, memory, bytes written; against Debian's mosquitto, and into a real Kafka
+	$(CARGO) bench --bench throughput
 
 TARGET ?= x86_64-unknown-linux-gnu
 .PHONY: dist

@@ -12,13 +12,14 @@ STRIP=strip
 
 if [ "$target" = x86_64-unknown-linux-gnu ] && [ "$(uname -m)" = x86_64 ]; then
   # The binary that the tests ran: the same profile, no second build.
-  cargo build --release --bin tidegate
+  cargo build --release --locked --bin tidegate
   binary=target/release/tidegate
 else
   environment=$(cross/toolchain.sh "$target" target/cross)
   eval "$environment"
-  cargo build --release --bin tidegate --target "$target"
-  binary=target/$target/release/tidegate
+  # A directory of its own: the compiler is another one, and neither build then waits for the other's lock.
+  cargo build --release --locked --bin tidegate --target "$target" --target-dir target/cross
+  binary=target/cross/$target/release/tidegate
 fi
 
 name=tidegate-$version-$target
@@ -26,7 +27,7 @@ stage=target/dist/$name
 rm -rf "$stage"
 mkdir -p "$stage/docs" dist
 "$STRIP" -o "$stage/tidegate" "$binary"
-cp systemd/tidegate.service config.example.toml README.md LICENSE "$stage/"
+cp systemd/tidegate.service config.example.toml README.md LICENSE cross/install.sh "$stage/"
 cp docs/*.md "$stage/docs/"
 tar -C target/dist --owner=0 --group=0 -cJf "dist/$name.tar.xz" "$name"
 (cd dist && sha256sum "$name.tar.xz" >"$name.tar.xz.sha256")
