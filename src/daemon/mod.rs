@@ -15,6 +15,7 @@ mod journal;
 mod logging;
 mod names;
 mod pipeline;
+pub mod query_file;
 mod recovery;
 mod run;
 

@@ -36,7 +36,7 @@ enum Operator {
 
 struct Stage {
     operator: Operator,
-    /// The stage that reads this one; `None`: the query's output.
+    /// The stage that reads this one, counted from the one right after it; `None`: the query's output.
     next: Option<usize>,
 }
 
@@ -101,8 +101,8 @@ impl Query {
         // Built from the output up; rows go the other way.
         let last = query.stages.len().wrapping_sub(1);
         query.stages.reverse();
-        for stage in &mut query.stages {
-            stage.next = stage.next.map(|next| last - next);
+        for (at, stage) in query.stages.iter_mut().enumerate() {
+            stage.next = stage.next.map(|next| last - next - at - 1);
         }
         for (_, stage) in &mut query.entries {
             *stage = stage.map(|stage| last - stage);
@@ -244,8 +244,7 @@ impl Query {
             kept: false,
             late: false,
         };
-        let next = next.map(|next| next - stage - 1);
-        if let Err(error) = push(below, next, Carried::Owned(&mut self.row), &mut walk) {
+        if let Err(error) = push(below, *next, Carried::Owned(&mut self.row), &mut walk) {
             let failure =
                 Failure { query: self.index, row: self.row.clone(), reason: error.to_string(), is_input: false };
             *bytes += row_bytes(&failure.row);
@@ -369,7 +368,7 @@ fn push(stages: &mut [Stage], at: Option<usize>, row: Carried<'_>, walk: &mut Wa
         return Ok(());
     };
     let Some((Stage { operator, next }, below)) = stages[at..].split_first_mut() else { return Ok(()) };
-    let next = next.map(|next| next - at - 1);
+    let next = *next;
     match operator {
         Operator::Filter(predicate) => match predicate.eval_bool(row.values(), &walk.context)? {
             Some(true) => push(below, next, row, walk),

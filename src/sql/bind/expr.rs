@@ -340,15 +340,7 @@ impl ExprBinder<'_> {
     fn timestamp_diff(&mut self, unit: plan::TimeUnit, from: &ast::Expr, to: &ast::Expr) -> Bound {
         let (from, to) = (self.any_time(from, "TIMESTAMPDIFF"), self.any_time(to, "TIMESTAMPDIFF"));
         let (from, to) = (from?, to?);
-        // Dates and times without a zone are taken as UTC, the zone of the session.
-        let (from, to) = match (from.data_type, to.data_type) {
-            (f, t) if f == t => (from, to),
-            (f, DataType::Date | DataType::Timestamp(_) | DataType::TimestampLtz(_)) if f.is_timestamp() => {
-                (from, coerce(to, f))
-            }
-            (DataType::Date, t) if t.is_timestamp() => (coerce(from, t), to),
-            _ => (from, to),
-        };
+        // Each as it is, with its digits of a second; without a zone it is UTC, the zone of the session.
         Ok(call(Function::TimestampDiff(unit), vec![from, to], DataType::Int))
     }
 

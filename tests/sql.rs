@@ -1,0 +1,161 @@
+//! The SQL samples with the answers of real Apache Flink (`tests/sql/`): each runs straight, in ticks of one row, and
+//! with the engine saved and restored after every tick; all three must give Flink's rows.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tidegate::daemon::query_file::{QueryError, Ticks, run};
+
+/// What is not supported yet. It must be refused with a place and with words that say so; a case that begins to work
+/// must leave this list.
+const UNSUPPORTED: &[&str] = &[
+    "join_interval",
+    "join_interval_left",
+    "join_static",
+    "join_versions",
+    "join_windows",
+    "match_held_above",
+    "match_late_rows",
+    "match_quantifiers",
+    "match_skip_next_row",
+    "match_spike_then_rise",
+    "match_v_shape",
+    "match_within",
+    "over_lag",
+    "over_late_rows",
+    "over_range",
+    "over_rows",
+    "query_cte_union",
+    "query_first_of_key",
+    "window_cumulate",
+    "window_deduplicate",
+    "window_empty",
+    "window_first_last",
+    "window_grouping_sets",
+    "window_late_rows",
+    "window_offset",
+    "window_session",
+    "window_top_n",
+];
+
+fn cases() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql");
+    let mut cases: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
+        .collect();
+    cases.sort();
+    cases
+}
+
+fn name(case: &Path) -> &str {
+    case.file_stem().unwrap().to_str().unwrap()
+}
+
+fn rows(case: &Path, ticks: Ticks) -> Result<Vec<String>, QueryError> {
+    let mut out = Vec::new();
+    run(case, ticks, 1_772_352_000_000, &mut out)?;
+    Ok(String::from_utf8(out).unwrap().lines().map(str::to_owned).collect())
+}
+
+/// Equal as Flink's own test harness would say: numbers with a point or an exponent may differ by 1e-9.
+fn same(ours: &Value, flinks: &Value) -> bool {
+    match (ours, flinks) {
+        (Value::Number(a), Value::Number(b)) if a.is_f64() || b.is_f64() => {
+            let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
+            (a - b).abs() <= 1e-12 + 1e-9 * a.abs().max(b.abs())
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same(value, other)))
+        }
+        (a, b) => a == b,
+    }
+}
+
+/// What differs between two multisets of rows.
+fn difference(ours: &[String], flinks: &[String]) -> Option<String> {
+    let parse = |line: &String| -> Value { serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}")) };
+    let mut left: Vec<Value> = flinks.iter().map(parse).collect();
+    let mut extra = Vec::new();
+    for line in ours {
+        let row = parse(line);
+        match left.iter().position(|other| same(&row, other)) {
+            Some(at) => {
+                left.swap_remove(at);
+            }
+            None => extra.push(line),
+        }
+    }
+    (!left.is_empty() || !extra.is_empty()).then(|| format!("missing: {left:#?}\nnot Flink's: {extra:#?}"))
+}
+
+/// The keys of a row in their order, which parsing forgets.
+fn columns(line: &str) -> Vec<String> {
+    let header = line.trim_start_matches("# ");
+    let mut depth = 0;
+    let mut columns = vec![String::new()];
+    for c in header.chars() {
+        match c {
+            '(' | '<' => depth += 1,
+            ')' | '>' => depth -= 1,
+            ',' if depth == 0 => columns.push(String::new()),
+            _ => {}
+        }
+        if c != ',' || depth > 0 {
+            columns.last_mut().unwrap().push(c);
+        }
+    }
+    columns.iter().map(|column| column.split_whitespace().next().unwrap_or_default().to_owned()).collect()
+}
+
+fn check(case: &Path) -> Result<(), String> {
+    let expected = fs::read_to_string(case.with_extension("out")).unwrap();
+    let flinks: Vec<String> = expected.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+    let fails = flinks == [r#"{"error": true}"#];
+    for ticks in [Ticks::Rows(1_000), Ticks::Rows(1), Ticks::RestoreAfterEach] {
+        let result = rows(case, ticks);
+        if UNSUPPORTED.contains(&name(case)) && !fails {
+            let error = result.err().ok_or("it is on the list of unsupported cases, but it runs")?;
+            let QueryError::Sql { errors, .. } = &error else { return Err(format!("{ticks:?}: {error}")) };
+            if !errors.iter().any(|error| error.message.contains("not supported yet") && error.line > 1) {
+                return Err(format!("{ticks:?}: no word that it is not supported yet: {error}"));
+            }
+            continue;
+        }
+        match (result, fails) {
+            (Err(_), true) => {}
+            (Ok(_), true) => return Err(format!("{ticks:?}: Flink refuses it")),
+            (Err(error), false) => return Err(format!("{ticks:?}: {error}")),
+            (Ok(ours), false) => {
+                if let Some(difference) = difference(&ours, &flinks) {
+                    return Err(format!("{ticks:?}: {difference}"));
+                }
+                let names = columns(expected.lines().next().unwrap_or_default());
+                for row in ours.iter().take(1) {
+                    let places: Vec<usize> =
+                        names.iter().map(|name| row.find(&format!("\"{name}\":")).unwrap_or(usize::MAX)).collect();
+                    if !places.is_sorted() {
+                        return Err(format!("columns out of order: {row}"));
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_case_gives_flinks_rows() {
+    let cases = cases();
+    assert!(cases.len() >= 46, "only {} cases", cases.len());
+    let failures: Vec<String> = cases
+        .iter()
+        .filter_map(|case| check(case).err().map(|reason| format!("== {}\n{reason}", name(case))))
+        .collect();
+    assert!(failures.is_empty(), "{} of {} cases fail\n{}", failures.len(), cases.len(), failures.join("\n"));
+    for listed in UNSUPPORTED {
+        assert!(cases.iter().any(|case| name(case) == *listed), "there is no case {listed}");
+    }
+}
