@@ -3,15 +3,13 @@
 //! The layout is fixed per query: word 0 has a bit per aggregate that says whether it has seen a value (more words
 //! where there are more than [`FLAGS_IN_HEADER`]), then come each aggregate's own words. What is no number (text, sets
 //! of distinct values) lives in [`Objects`], its word is a handle.
-//!
-//! Sums of doubles are kept as an unevaluated pair high + low with the rounding error of each addition in `low`
-//! (Knuth's TwoSum; Dekker's double-double addition to merge). Nothing is ever subtracted, so nothing drifts: the error
-//! stays below 2^-100 of the largest partial sum, whatever the order or the number of values, and merging panes gives
-//! the sum that one pass would have given. Sums of FLOAT are FLOAT at each step, as in Flink.
 
+use super::objects::{Best, Object, Objects};
+use super::sums::{
+    add_double, add_float, add_wide, average, decimal_value, join, narrow, round_float, split, sum, wide,
+};
 use crate::engine::RestoreError;
 use crate::engine::codec::{Reader, Writer};
-use crate::engine::key_index::{KeyHasher, KeyIndex, same_key};
 use crate::model::{DataType, Decimal, Value};
 use crate::plan::{Aggregate, AggregateFunction};
 
@@ -39,21 +37,6 @@ enum Kind {
     Object(Best),
     /// One word: a handle of the set of values.
     Distinct(AggregateFunction),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Best {
-    Smallest,
-    Largest,
-}
-
-impl Best {
-    fn is_better<T: PartialOrd>(self, new: T, old: T) -> bool {
-        match self {
-            Best::Smallest => new < old,
-            Best::Largest => new > old,
-        }
-    }
 }
 
 impl Kind {
@@ -246,7 +229,8 @@ impl Layout {
                     if !seen {
                         into[at] = objects.put(objects.copy(from[at]));
                     } else {
-                        objects.merge(into[at], from[at], kind);
+                        let best = if let Kind::Object(best) = kind { Some(best) } else { None };
+                        objects.merge(into[at], from[at], best);
                     }
                 }
             }
@@ -439,226 +423,5 @@ fn wrap(number: i64, data_type: DataType) -> i64 {
         DataType::SmallInt => i64::from(number as i16),
         DataType::Int => i64::from(number as i32),
         _ => number,
-    }
-}
-
-fn round_float(number: f64, data_type: DataType) -> f64 {
-    if data_type == DataType::Float { f64::from(number as f32) } else { number }
-}
-
-fn add_float(word: u64, number: f64) -> u64 {
-    f64::from(f64::from_bits(word) as f32 + number as f32).to_bits()
-}
-
-/// (high, low) += (high, low) of another sum; a single value has the low part 0.
-fn add_double(words: &mut [u64], high: f64, low: f64) {
-    let (a, a_low) = (f64::from_bits(words[0]), f64::from_bits(words[1]));
-    let total = a + high;
-    if !total.is_finite() {
-        // Infinity and NaN have no rounding error, but the formula below would make one.
-        (words[0], words[1]) = (total.to_bits(), 0);
-        return;
-    }
-    let part = total - a;
-    let error = (a - (total - part)) + (high - part);
-    let rest = error + (a_low + low);
-    // So that `high` stays the rounded sum.
-    let rounded = total + rest;
-    (words[0], words[1]) = (rounded.to_bits(), (rest - (rounded - total)).to_bits());
-}
-
-fn sum(words: &[u64], at: usize) -> f64 {
-    f64::from_bits(words[at]) + f64::from_bits(words[at + 1])
-}
-
-fn split(number: i128) -> (u64, u64) {
-    (number as u64, (number >> 64) as u64)
-}
-
-fn join(low: u64, high: u64) -> i128 {
-    (i128::from(high as i64) << 64) | i128::from(low)
-}
-
-fn wide(number: i128) -> [u64; 3] {
-    let (low, high) = split(number);
-    [low, high, (number >> 127) as u64]
-}
-
-fn add_wide(words: &mut [u64], number: [u64; 3]) {
-    let mut carry = false;
-    for (word, other) in words.iter_mut().zip(number) {
-        let (sum, first) = word.overflowing_add(other);
-        let (sum, second) = sum.overflowing_add(u64::from(carry));
-        (*word, carry) = (sum, first || second);
-    }
-}
-
-fn narrow(words: [u64; 3]) -> Option<i128> {
-    let number = join(words[0], words[1]);
-    ((number >> 127) as u64 == words[2] && number.unsigned_abs() < 10u128.pow(u32::from(Decimal::PRECISION_MAX)))
-        .then_some(number)
-}
-
-fn decimal_value(number: i128) -> Value {
-    Value::Decimal(Decimal::new(number))
-}
-
-fn scale(data_type: DataType) -> u32 {
-    match data_type {
-        DataType::Decimal { scale, .. } => u32::from(scale),
-        _ => 0,
-    }
-}
-
-/// sum / count with the scale of the result, half away from zero as Flink's decimals round; NULL beyond 38 digits.
-fn average(total: [u64; 3], count: u64, argument: DataType, result: DataType) -> Option<i128> {
-    let count = i128::from(count.max(1));
-    let total = narrow(total)?;
-    let digits = scale(result).saturating_sub(scale(argument));
-    let (mut quotient, mut rest) = (total / count, total % count);
-    // Long division, digit by digit: the sum times a power of ten need not fit.
-    for _ in 0..digits {
-        rest *= 10;
-        quotient = quotient.checked_mul(10)?.checked_add(rest / count)?;
-        rest %= count;
-    }
-    if rest.abs() * 2 >= count {
-        quotient += total.signum();
-    }
-    (quotient.unsigned_abs() < 10u128.pow(u32::from(Decimal::PRECISION_MAX))).then_some(quotient)
-}
-
-/// What accumulators hold that is no number.
-#[derive(Default)]
-pub struct Objects {
-    slots: Vec<Object>,
-    free: Vec<u32>,
-    hasher: KeyHasher,
-    bytes: usize,
-}
-
-#[derive(Clone)]
-enum Object {
-    Free,
-    Value(Value),
-    Set(Box<ValueSet>),
-}
-
-/// Values in order of arrival, each once.
-#[derive(Default)]
-struct ValueSet {
-    values: Vec<Value>,
-    hashes: Vec<u32>,
-    index: KeyIndex,
-}
-
-impl Clone for ValueSet {
-    fn clone(&self) -> ValueSet {
-        let mut copy = ValueSet::default();
-        self.values.iter().zip(&self.hashes).for_each(|(value, hash)| {
-            copy.insert(value, *hash);
-        });
-        copy
-    }
-}
-
-impl ValueSet {
-    fn insert(&mut self, value: &Value, hash: u32) -> bool {
-        let (values, hashes) = (&self.values, &self.hashes);
-        if self.index.find(hash, |at| hashes[at as usize] == hash && same_key(&values[at as usize], value)).is_some() {
-            return false;
-        }
-        self.index.insert(hash, self.values.len() as u32, |at| hashes[at as usize]);
-        self.values.push(value.clone());
-        self.hashes.push(hash);
-        true
-    }
-}
-
-/// A value of a set: itself, its hash and its place in the index.
-const SET_ENTRY_BYTES: usize = 24 + 4 + 8;
-
-impl Object {
-    fn bytes(&self) -> usize {
-        match self {
-            Object::Free => 0,
-            Object::Value(value) => value.heap_bytes(),
-            Object::Set(set) => set.values.iter().map(|value| SET_ENTRY_BYTES + value.heap_bytes()).sum(),
-        }
-    }
-}
-
-impl Objects {
-    fn put(&mut self, object: Object) -> u64 {
-        self.bytes += object.bytes();
-        match self.free.pop() {
-            Some(at) => {
-                self.slots[at as usize] = object;
-                u64::from(at)
-            }
-            None => {
-                self.slots.push(object);
-                self.slots.len() as u64 - 1
-            }
-        }
-    }
-
-    fn take(&mut self, at: u64) {
-        let object = std::mem::replace(&mut self.slots[at as usize], Object::Free);
-        self.bytes -= object.bytes();
-        self.free.push(at as u32);
-    }
-
-    fn copy(&self, at: u64) -> Object {
-        self.slots[at as usize].clone()
-    }
-
-    fn value(&self, at: u64) -> Value {
-        match &self.slots[at as usize] {
-            Object::Value(value) => value.clone(),
-            _ => Value::Null,
-        }
-    }
-
-    fn set(&self, at: u64) -> &[Value] {
-        match &self.slots[at as usize] {
-            Object::Set(set) => &set.values,
-            _ => &[],
-        }
-    }
-
-    fn improve(&mut self, at: u64, best: Best, new: &Value) {
-        if let Object::Value(old) = &mut self.slots[at as usize] {
-            let better = match (new, &*old) {
-                (Value::String(new), Value::String(old)) => best.is_better(new.as_bytes(), old.as_bytes()),
-                (Value::Bytes(new), Value::Bytes(old)) => best.is_better(new, old),
-                _ => false,
-            };
-            if better {
-                self.bytes = self.bytes + new.heap_bytes() - old.heap_bytes();
-                *old = new.clone();
-            }
-        }
-    }
-
-    fn insert(&mut self, at: u64, value: &Value) {
-        let hash = self.hasher.hash(value);
-        if let Object::Set(set) = &mut self.slots[at as usize] {
-            if set.insert(value, hash) {
-                self.bytes += SET_ENTRY_BYTES + value.heap_bytes();
-            }
-        }
-    }
-
-    fn merge(&mut self, into: u64, from: u64, kind: Kind) {
-        match (kind, self.copy(from)) {
-            (Kind::Object(best), Object::Value(value)) => self.improve(into, best, &value),
-            (_, Object::Set(set)) => set.values.iter().for_each(|value| self.insert(into, value)),
-            _ => {}
-        }
-    }
-
-    pub fn bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Object>() + self.free.capacity() * 4 + self.bytes
     }
 }

@@ -156,7 +156,7 @@ impl Groups {
         }
         self.last = NIL;
         self.free_groups.push(at);
-        if self.len() == 0 && self.groups.len() > KEPT_GROUPS {
+        if self.len() == 0 && self.groups.len() > KEPT_SLOTS {
             // Nothing lives: give a burst's memory back.
             *self = Groups { hasher: self.hasher.clone(), ..Groups::new(self.key_columns, self.stride - 1) };
         }
@@ -258,8 +258,8 @@ impl Groups {
     }
 }
 
-/// Below this the memory of a burst is not worth giving back.
-const KEPT_GROUPS: usize = 1_024;
+/// Below this many empty slots the memory of a burst is not worth giving back.
+pub const KEPT_SLOTS: usize = 1_024;
 
 /// Makes room for `more`, by a quarter where it must grow: twice would leave half of it empty.
 fn grow<T>(vector: &mut Vec<T>, more: usize) {

@@ -3,7 +3,7 @@
 //! A line is found by the device's name, which only its groups hold: a line without groups does not exist. Its groups
 //! are linked in order of first arrival.
 
-use super::groups::{Groups, NEVER, NIL};
+use super::groups::{Groups, KEPT_SLOTS, NEVER, NIL};
 use crate::engine::key_index::{KeyHasher, KeyIndex, same_key};
 use crate::model::Value;
 
@@ -84,6 +84,9 @@ impl Lines {
             self.index.remove(lines[at as usize].hash, at, |slot| lines[slot as usize].hash);
             self.free.push(at);
             self.found = None;
+            if self.free.len() == self.lines.len() && self.lines.len() > KEPT_SLOTS {
+                *self = Lines { hasher: self.hasher.clone(), ..Lines::default() };
+            }
         } else if line.first == group {
             line.first = next;
         } else {

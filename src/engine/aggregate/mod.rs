@@ -10,12 +10,15 @@
 mod accumulator;
 mod groups;
 mod lines;
+mod objects;
+mod sums;
 
 use std::collections::BTreeMap;
 
-use accumulator::{Layout, Objects};
-use groups::{Groups, NEVER, NIL};
+use accumulator::Layout;
+use groups::{Groups, KEPT_SLOTS, NEVER, NIL};
 use lines::Lines;
+use objects::Objects;
 
 use super::codec::{Reader, Writer};
 use super::eval::Context;
@@ -216,6 +219,9 @@ impl WindowAggregate {
         let Some(group) = self.firing.pop() else { return false };
         self.emit(group, row);
         self.move_on(group);
+        if self.firing.is_empty() && self.firing.capacity() > KEPT_SLOTS {
+            self.firing = Vec::new();
+        }
         true
     }
 
@@ -303,7 +309,7 @@ impl WindowAggregate {
 
     pub fn state_bytes(&self) -> usize {
         let timeline: usize = self.timeline.values().map(|groups| 40 + groups.capacity() * 4).sum();
-        self.groups.bytes() + self.objects.bytes() + self.lines.bytes() + timeline
+        self.groups.bytes() + self.objects.bytes() + self.lines.bytes() + timeline + self.firing.capacity() * 4
     }
 
     /// Groups in order of first arrival, each with its key, its next window and its panes.

@@ -191,17 +191,8 @@ impl DeviceRule {
             self.silent.push(Reverse((self.time, self.first_heard)));
             self.first_heard = self.devices[self.first_heard as usize].after;
         }
-        while let Some(Reverse((due, at))) = self.silent.peek().copied() {
-            if !trusted || due > self.time {
-                break;
-            }
-            self.silent.pop();
-            if self.is_silent(at) {
-                let from = self.devices[at as usize].watermark;
-                let to = self.own(at);
-                self.devices[at as usize].watermark = to;
-                moves.devices.push((self.devices[at as usize].name.clone(), Move { from, to }));
-            }
+        if trusted {
+            self.follow_the_clock(&mut moves.devices);
         }
         let before = self.shared;
         if self.active == 0
@@ -212,6 +203,28 @@ impl DeviceRule {
         }
         moves.shared = Some(self.raise_shared(before)).filter(|shared| !shared.is_none());
         moves
+    }
+
+    /// Silent devices that are due move with the clock, in an order that does not depend on how they are stored.
+    fn follow_the_clock(&mut self, moves: &mut Vec<(Value, Move)>) {
+        let mut due = Vec::new();
+        while let Some(Reverse((_, at))) = self.silent.peek().copied().filter(|Reverse((due, _))| *due <= self.time) {
+            self.silent.pop();
+            if self.is_silent(at) {
+                due.push(at);
+            }
+        }
+        due.sort_by(|a, b| {
+            let (a, b) = (&self.devices[*a as usize], &self.devices[*b as usize]);
+            a.heard.cmp(&b.heard).then_with(|| compare_names(&a.name, &b.name))
+        });
+        due.dedup();
+        for at in due {
+            let from = self.devices[at as usize].watermark;
+            let to = self.own(at);
+            self.devices[at as usize].watermark = to;
+            moves.push((self.devices[at as usize].name.clone(), Move { from, to }));
+        }
     }
 
     /// A silent device has a window that ends then.
@@ -525,6 +538,15 @@ impl DeviceRule {
         }
         rule.derive();
         Ok(rule)
+    }
+}
+
+/// Any total order that depends on the names alone.
+fn compare_names(a: &Value, b: &Value) -> std::cmp::Ordering {
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => a.cmp(b),
+        (Value::Int(a), Value::Int(b)) => a.cmp(b),
+        (a, b) => format!("{a:?}").cmp(&format!("{b:?}")),
     }
 }
 
