@@ -1,5 +1,7 @@
 //! The Kafka sink against a real Kafka: one broker for all, one test at a time (some of them kill it).
 
+#![allow(clippy::disallowed_methods)] // Tests wait for real processes, with a deadline.
+
 #[path = "support/kafka.rs"]
 mod support;
 

@@ -327,11 +327,10 @@ impl Client {
         if publish.qos == 2 && self.is_duplicate(packet_id) {
             return Ok(());
         }
-        if publish.qos > 0 && self.unacknowledged >= usize::from(self.shared.limits.inflight_max) {
-            if self.request.version == Version::V5 {
-                return Err(Fault::new(RECEIVE_MAXIMUM, "more unacknowledged publishes than the receive maximum"));
-            }
-            // 3.1.1 knows no such limit; what one read brought is taken, and no more is read.
+        // 3.1.1 knows no such limit; what one read brought is taken, and no more is read.
+        let full = self.unacknowledged >= usize::from(self.shared.limits.inflight_max);
+        if publish.qos > 0 && full && self.request.version == Version::V5 {
+            return Err(Fault::new(RECEIVE_MAXIMUM, "more unacknowledged publishes than the receive maximum"));
         }
         if publish.topic.len() + publish.payload.len() <= COPY_BYTES_MAX {
             publish.topic = copied(&publish.topic);

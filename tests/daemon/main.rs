@@ -1,5 +1,7 @@
 //! The real binary in real circumstances: devices over sockets, a real Kafka, SIGKILL, SIGTERM, outages, full disks.
 
+#![allow(clippy::disallowed_methods)] // Tests wait for real processes, with a deadline.
+
 #[path = "../support/device.rs"]
 mod device;
 #[path = "../support/gateway.rs"]

@@ -106,7 +106,8 @@ fn of_two_gateways_with_one_id_one_stops_and_remembers_until_takeover() {
     second.wait_for("fenced in its turn", WAIT, |report| report.state == SinkState::Fenced);
     first.append(&line("first goes on"));
     first.wait_delivered(WAIT);
-    (first.stop(), second.stop());
+    first.stop();
+    second.stop();
     assert_eq!(
         texts(kafka, "contested"),
         ["first before", "first goes on", "first held back", "second", "second goes on"]

@@ -307,6 +307,6 @@ fn overlay(compiler: &mut Compiler<'_>, first: &Expr, rest: &[Expr]) -> Eval<Str
         }
         let head = byte_at(&text, start as usize - 1);
         let tail = byte_at(&text, usize::try_from((start - 1).saturating_add(length)).unwrap_or(0));
-        made(format!("{}{}{}", &text[..head], &*by, &text[tail.max(0)..]))
+        made(format!("{}{}{}", &text[..head], &*by, &text[tail..]))
     })
 }
