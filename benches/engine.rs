@@ -1,0 +1,101 @@
+//! Rows a second through the engine alone, one thread, from decoded rows: `cargo bench --bench engine`.
+//!
+//! A thousand devices send in turn, each ten rows a second of event time; ticks of 1,000 rows.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tidegate::engine::{Engine, Input, InputRow, Limits};
+use tidegate::model::{Column, DataType, Now, Row, Schema, Value};
+use tidegate::plan::{DeviceWatermark, Query, Source, Topology, Watermark};
+use tidegate::sql::{Catalog, bind_query};
+
+const DEVICES: usize = 1_000;
+const TICK_ROWS: usize = 1_000;
+const ROWS: usize = 1_000_000;
+
+/// Rows that the whole set of devices sends in a second of event time.
+const ROWS_PER_SECOND: usize = 10_000;
+
+const QUERIES: [(&str, &str); 4] = [
+    ("filter", "SELECT device, ts, temp FROM readings WHERE temp > 80"),
+    (
+        "tumble 10 s by device",
+        "SELECT device, window_start, window_end, COUNT(*) AS n, AVG(temp) AS mean, MIN(temp) AS low, MAX(temp) AS high \
+         FROM TABLE(TUMBLE(TABLE readings, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY device, window_start, window_end",
+    ),
+    (
+        "hop 60 s / 1 s by device",
+        "SELECT device, window_start, window_end, COUNT(*) AS n, AVG(temp) AS mean, MAX(temp) AS high \
+         FROM TABLE(HOP(TABLE readings, DESCRIPTOR(ts), INTERVAL '1' SECOND, INTERVAL '60' SECOND)) GROUP BY device, window_start, window_end",
+    ),
+    (
+        "tumble 10 s, all together",
+        "SELECT window_start, window_end, COUNT(*) AS n, AVG(temp) AS mean \
+         FROM TABLE(TUMBLE(TABLE readings, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end",
+    ),
+];
+
+fn source(watermark: Watermark) -> Source {
+    let columns = [("device", DataType::String), ("ts", DataType::Timestamp(3)), ("temp", DataType::Double)];
+    let columns = columns.map(|(name, data_type)| Column { name: Arc::from(name), data_type }).to_vec();
+    let schema = Schema { columns, event_time: Some(1), device: Some(0) };
+    Source { name: "readings".to_owned(), schema, watermark }
+}
+
+fn rows() -> Vec<Row> {
+    let mut state = 1u64;
+    let row = |at: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let millis = 1_700_000_000_000 + (at * 1_000 / ROWS_PER_SECOND) as i64;
+        // A text of its own for each row, as a decoder makes it.
+        let device = Value::string(&format!("device-{:04}", at % DEVICES));
+        vec![device, Value::Timestamp(millis * 1_000), Value::Double((state >> 40) as f64 / 167_772.16)]
+    };
+    (0..ROWS).map(row).collect()
+}
+
+#[allow(clippy::disallowed_methods)] // It measures time.
+fn measure(name: &str, rule: &str, sql: &str, watermark: Watermark, rows: &[Row]) {
+    let sources = vec![source(watermark)];
+    let root = bind_query(sql, &Catalog { sources: &sources, views: &[] }).expect("the query binds");
+    let queries = vec![Query { name: name.to_owned(), root }];
+    let topology = Arc::new(Topology { sources, queries });
+    let mut engine = Engine::new(topology, Limits { output_bytes_max: 1 << 20 });
+    let mut outputs = 0;
+    // Copies are made beforehand: decoding is not what is measured.
+    let ticks: Vec<Vec<InputRow>> = rows
+        .chunks(TICK_ROWS)
+        .map(|rows| rows.iter().map(|values| InputRow { arrival: 0, values: values.clone() }).collect())
+        .collect();
+    let start = Instant::now();
+    for (at, rows) in ticks.into_iter().enumerate() {
+        let now = Now { millis: 1_700_000_000_000 + at as i64, trusted: true, stepped: false };
+        let mut step = engine.step(now, vec![Input { source: 0, rows }]);
+        outputs += step.outputs.len();
+        while step.more {
+            step = engine.step(now, Vec::new());
+            outputs += step.outputs.len();
+        }
+    }
+    let elapsed = start.elapsed();
+    let per_second = rows.len() as f64 / elapsed.as_secs_f64() / 1_000.0;
+    let micros = elapsed.as_secs_f64() * 1e6 / rows.len() as f64;
+    println!("{name:<28} {rule:<8} {per_second:>9.0} k rows/s {micros:>7.3} us/row {outputs:>9} rows out");
+}
+
+fn main() {
+    let rows = rows();
+    let device = DeviceWatermark {
+        delay_ms: 5_000,
+        idle_after_ms: 30_000,
+        lag_max_ms: 3_600_000,
+        max_skew_ms: None,
+        close_after_ms: None,
+    };
+    println!("{ROWS} rows of {DEVICES} devices, one thread");
+    for (name, sql) in QUERIES {
+        measure(name, "source", sql, Watermark::Source { delay_ms: 5_000 }, &rows);
+        measure(name, "device", sql, Watermark::Device(device.clone()), &rows);
+    }
+}
