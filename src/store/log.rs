@@ -1,14 +1,27 @@
-//! The logs: a table each, `log_N(first PRIMARY KEY, count, tick, crc, bytes)`, whose key is the block's first offset.
+//! The logs: a table each, `log_N(first PRIMARY KEY, count, tick, total, crc, bytes)`, whose key is the block's first
+//! offset.
 //!
-//! The newest block is never deleted, so that the next offset can always be read from the table itself.
+//! `total` is the sum of the stored bytes of this block and all before it, so that a log's size needs no scan. `crc`
+//! covers N and everything else in the row.
+//!
+//! Holds always: the rows tile the log from its start to its end. The newest row is never deleted, so that the next
+//! offset can be read from the table itself. So a hole between rows is damage, and is told like a damaged row.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::BTreeSet;
 
-use super::{Block, LogSettings, Overflow, StoreError, records};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{Block, LogSettings, Overflow, Records, StoreError, cursors, records};
 use crate::model::Millis;
 
 /// Blocks deleted at once: a trim stays a small part of its commit.
 pub(super) const TRIM_BLOCKS_MAX: usize = 256;
+
+/// More records than any tick holds: a row that claims more is damaged.
+const BLOCK_RECORDS_MAX: u64 = 1 << 26;
+
+/// More bytes than any flash survives: a total beyond is damaged.
+const BYTES_EVER_MAX: u64 = 1 << 52;
 
 /// What is known of a log without asking the database.
 #[derive(Clone, Debug)]
@@ -19,7 +32,10 @@ pub(super) struct Log {
     /// First offset still there, and the next one to be given.
     pub start: u64,
     pub end: u64,
-    pub blocks: u64,
+    /// First offset of the newest block.
+    newest: Option<u64>,
+    /// `total` of the newest block.
+    total: u64,
     pub bytes: u64,
     /// Tick of the oldest block.
     pub oldest_tick: Option<Millis>,
@@ -36,34 +52,93 @@ pub(super) struct Head {
     pub stored_bytes: u64,
 }
 
+/// What a row's checksum covers.
+pub(super) fn checksum(log: i64, first: u64, count: u32, tick: Millis, total: u64, stored: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for number in [log as u64, first, u64::from(count), tick as u64, total] {
+        hasher.update(&number.to_le_bytes());
+    }
+    hasher.update(stored);
+    hasher.finalize()
+}
+
+pub(super) fn table(id: i64) -> String {
+    format!("log_{id}")
+}
+
+pub(super) fn create_table(db: &Connection, id: i64) -> Result<(), StoreError> {
+    let table = table(id);
+    Ok(db.execute_batch(&format!(
+        "CREATE TABLE IF NOT EXISTS {table}(first INTEGER PRIMARY KEY, count INTEGER NOT NULL, tick INTEGER NOT NULL, total INTEGER NOT NULL, crc INTEGER NOT NULL, bytes BLOB NOT NULL)"
+    ))?)
+}
+
 impl Log {
-    /// Finds or makes the log's table and reads where it stands.
-    pub fn open(db: &Connection, settings: LogSettings) -> Result<Log, StoreError> {
+    /// Finds or makes the log's table and reads where it stands. A log that ends before one of its cursors has lost
+    /// its end: it goes on at the cursor, so that no new record is taken for one that was read; `findings` say so.
+    pub fn open(db: &Connection, settings: LogSettings, findings: &mut Vec<String>) -> Result<Log, StoreError> {
         db.execute("INSERT OR IGNORE INTO log(name) VALUES (?1)", [&settings.name])?;
         let id: i64 = db.query_row("SELECT id FROM log WHERE name = ?1", [&settings.name], |row| row.get(0))?;
-        let table = format!("log_{id}");
-        db.execute_batch(&format!(
-            "CREATE TABLE IF NOT EXISTS {table}(first INTEGER PRIMARY KEY, count INTEGER NOT NULL, tick INTEGER NOT NULL, crc INTEGER NOT NULL, bytes BLOB NOT NULL)"
-        ))?;
-        let mut log = Log { settings, table, id, start: 0, end: 0, blocks: 0, bytes: 0, oldest_tick: None, low: 0 };
+        create_table(db, id)?;
+        let table = table(id);
+        let (newest, total, bytes, oldest_tick) = (None, 0, 0, None);
+        let mut log = Log { settings, table, id, start: 0, end: 0, newest, total, bytes, oldest_tick, low: 0 };
         log.measure(db)?;
+        let read_up_to = cursors::highest(db, id)?;
+        if read_up_to > log.end {
+            let lost = read_up_to - log.end;
+            findings.push(format!("{}: the last {lost} records are gone; they had been read", log.settings.name));
+            log.end = read_up_to;
+            log.append(db, 0, log.oldest_tick.unwrap_or(0), &records::pack_plain(&[]))?;
+            log.measure(db)?;
+        }
+        log.mark_lost_beginning(db)?;
         Ok(log)
     }
 
-    /// Reads everything from the table; used at start and after a rollback.
+    /// No log begins behind a cursor, since dropping moves cursors along. One that does has lost its beginning: a
+    /// damaged row stands for that, so that the reader counts it.
+    fn mark_lost_beginning(&mut self, db: &Connection) -> Result<(), StoreError> {
+        let mut wanted = None;
+        for reader in &self.settings.readers {
+            wanted = wanted.into_iter().chain(cursors::read(db, self.id, reader)?).min();
+        }
+        if let Some(wanted) = wanted.filter(|wanted| *wanted < self.start) {
+            let total = self.total - self.bytes;
+            let sql = format!(
+                "INSERT INTO {}(first, count, tick, total, crc, bytes) VALUES (?1, 0, ?2, ?3, 0, x'')",
+                self.table
+            );
+            db.execute(&sql, params![wanted as i64, self.oldest_tick.unwrap_or(0), total as i64])?;
+            self.measure(db)?;
+        }
+        Ok(())
+    }
+
+    /// Reads where the log stands from the table; used at start and after a rollback.
     pub fn measure(&mut self, db: &Connection) -> Result<(), StoreError> {
         let table = &self.table;
-        let (blocks, bytes) =
-            db.query_row(&format!("SELECT COUNT(*), COALESCE(SUM(LENGTH(bytes)), 0) FROM {table}"), [], |row| {
-                Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64))
-            })?;
-        (self.blocks, self.bytes) = (blocks, bytes);
-        let newest = db
-            .query_row(&format!("SELECT first + count FROM {table} ORDER BY first DESC LIMIT 1"), [], |row| {
-                row.get::<_, i64>(0)
-            })
-            .optional()?;
-        self.end = newest.unwrap_or(0) as u64;
+        let sql = format!("SELECT first, count, total, LENGTH(bytes) FROM {table} ORDER BY first DESC LIMIT 1");
+        let newest = db.prepare_cached(&sql)?.query_row([], numbers).optional()?;
+        let sql = format!("SELECT first, count, total, LENGTH(bytes) FROM {table} ORDER BY first LIMIT 1");
+        let oldest = db.prepare_cached(&sql)?.query_row([], numbers).optional()?;
+        let (Some([first, count, total, _]), Some([_, _, oldest_total, oldest_bytes])) = (newest, oldest) else {
+            (self.newest, self.end, self.total, self.bytes) = (None, 0, 0, 0);
+            self.find_start(db)?;
+            return self.find_low(db);
+        };
+        self.newest = Some(first);
+        self.end = first.saturating_add(count.min(BLOCK_RECORDS_MAX));
+        let before = oldest_total.checked_sub(oldest_bytes);
+        (self.total, self.bytes) = match before.and_then(|before| total.checked_sub(before)) {
+            Some(bytes) if total <= BYTES_EVER_MAX => (total, bytes),
+            // A total is damaged: count again, and go on from there.
+            _ => {
+                let sql = format!("SELECT COALESCE(SUM(LENGTH(bytes)), 0) FROM {table}");
+                let bytes = db.query_row(&sql, [], |row| row.get::<_, i64>(0))? as u64;
+                (bytes, bytes)
+            }
+        };
         self.find_start(db)?;
         self.find_low(db)
     }
@@ -78,7 +153,7 @@ impl Log {
     pub fn find_low(&mut self, db: &Connection) -> Result<(), StoreError> {
         let mut low = self.end;
         for reader in &self.settings.readers {
-            low = low.min(super::cursors::read(db, self.id, reader)?.unwrap_or(0));
+            low = low.min(cursors::read(db, self.id, reader)?.unwrap_or(0));
         }
         self.low = low;
         Ok(())
@@ -101,18 +176,24 @@ impl Log {
 
     /// Appends one block that was packed before.
     pub fn append(&mut self, db: &Connection, count: u32, tick: Millis, stored: &[u8]) -> Result<(), StoreError> {
-        let sql = format!("INSERT INTO {}(first, count, tick, crc, bytes) VALUES (?1, ?2, ?3, ?4, ?5)", self.table);
-        let crc = crc32fast::hash(stored);
-        db.prepare_cached(&sql)?.execute(params![self.end as i64, count, tick, crc, stored])?;
-        if self.settings.readers.is_empty() {
-            self.low = self.end + u64::from(count);
-        }
-        if self.blocks == 0 {
+        // A row without records may stand where the log was found to end; it is replaced.
+        let sql = format!(
+            "INSERT OR REPLACE INTO {}(first, count, tick, total, crc, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            self.table
+        );
+        let total = self.total + stored.len() as u64;
+        let crc = checksum(self.id, self.end, count, tick, total, stored);
+        db.prepare_cached(&sql)?.execute(params![self.end as i64, count, tick, total as i64, crc, stored])?;
+        if self.newest.is_none() || self.start == self.end {
             self.start = self.end;
             self.oldest_tick = Some(tick);
         }
+        self.newest = Some(self.end);
         self.end += u64::from(count);
-        self.blocks += 1;
+        if self.settings.readers.is_empty() {
+            self.low = self.end;
+        }
+        self.total = total;
         self.bytes += stored.len() as u64;
         Ok(())
     }
@@ -135,7 +216,7 @@ impl Log {
     }
 
     /// Makes room for `stored_bytes` more by deleting the oldest blocks, whoever needs them, except from `protected` on.
-    /// Gives the number of records that a reader had not seen.
+    /// Gives the number of records that a reader had not seen; cursors are moved over them.
     pub fn drop_oldest(
         &mut self,
         db: &Connection,
@@ -143,7 +224,7 @@ impl Log {
         protected: Option<u64>,
     ) -> Result<u64, StoreError> {
         let mut unread = 0;
-        while self.bytes + stored_bytes > self.settings.share_max_bytes && self.blocks > 1 {
+        while self.bytes + stored_bytes > self.settings.share_max_bytes {
             let mut excess = (self.bytes + stored_bytes) as i64 - self.settings.share_max_bytes as i64;
             let wanted = |head: &&Head| {
                 let take = excess > 0 && protected.is_none_or(|from| head.first + head.count <= from);
@@ -158,57 +239,127 @@ impl Log {
             }
             unread += gone.iter().take(lost).map(|h| (h.first + h.count).saturating_sub(h.first.max(low))).sum::<u64>();
         }
+        if unread > 0 {
+            for reader in &self.settings.readers {
+                cursors::advance(db, self.id, reader, self.start, false)?;
+            }
+            self.find_low(db)?;
+        }
         Ok(unread)
     }
 
     /// Deletes the given oldest blocks but never the newest of all; gives how many went.
     fn delete(&mut self, db: &Connection, heads: &[Head]) -> Result<usize, StoreError> {
-        let count = heads.len().min(usize::try_from(self.blocks.saturating_sub(1)).unwrap_or(usize::MAX));
+        let count = heads.iter().take_while(|head| Some(head.first) != self.newest).count();
         let Some(last) = heads[..count].last() else { return Ok(0) };
         db.prepare_cached(&format!("DELETE FROM {} WHERE first <= ?1", self.table))?.execute([last.first as i64])?;
-        self.blocks -= count as u64;
-        self.bytes -= heads[..count].iter().map(|head| head.stored_bytes).sum::<u64>();
+        let freed: u64 = heads[..count].iter().map(|head| head.stored_bytes).sum();
+        self.bytes = self.bytes.saturating_sub(freed);
+        let (first, end) = (last.first, last.first.saturating_add(last.count));
         self.find_start(db)?;
+        // A hole behind what went stays part of the log: its records were lost, and nobody has counted them yet.
+        if end > first {
+            self.start = self.start.min(end);
+        }
         Ok(count)
     }
 
-    /// Whether a `block` log has reached its share.
+    /// Whether a `block` log has reached its share. What its readers have had does not count: the newest block stays
+    /// even then.
     pub fn is_full(&self) -> bool {
-        self.settings.overflow == Overflow::Block && self.bytes >= self.settings.share_max_bytes
+        self.settings.overflow == Overflow::Block && self.bytes >= self.settings.share_max_bytes && self.low < self.end
     }
 }
 
-/// Blocks from the one that holds `from` on, up to `bytes_max` of plain bytes but at least one.
-/// A corrupt block ends the list; it comes first in its own call, as an error that names its range.
-pub(super) fn read(db: &Connection, table: &str, from: u64, bytes_max: usize) -> Result<Vec<Block>, StoreError> {
+fn numbers(row: &Row) -> Result<[u64; 4], rusqlite::Error> {
+    let number = |column| row.get::<_, i64>(column).map(|number| number as u64);
+    Ok([number(0)?, number(1)?, number(2)?, number(3)?])
+}
+
+/// A row as it stands in the table.
+struct Stored<'a> {
+    first: u64,
+    count: u32,
+    tick: Millis,
+    total: u64,
+    crc: u32,
+    bytes: &'a [u8],
+}
+
+impl<'a> Stored<'a> {
+    /// `None` if a column is not even of its type.
+    fn of(row: &'a Row) -> Option<Stored<'a>> {
+        let number = |column| row.get::<_, i64>(column).ok();
+        Some(Stored {
+            first: u64::try_from(number(0)?).ok()?,
+            count: u32::try_from(number(1)?).ok()?,
+            tick: number(2)?,
+            total: u64::try_from(number(3)?).ok()?,
+            crc: u32::try_from(number(4)?).ok()?,
+            bytes: row.get_ref(5).ok()?.as_blob().ok()?,
+        })
+    }
+
+    fn records(&self, log: i64) -> Option<Records> {
+        let crc = checksum(log, self.first, self.count, self.tick, self.total, self.bytes);
+        if crc == self.crc { records::unpack(self.bytes, self.count) } else { None }
+    }
+}
+
+/// Whether a row of a log's table is what was written.
+pub(super) fn is_sound(log: i64, row: &Row) -> bool {
+    Stored::of(row).is_some_and(|stored| stored.records(log).is_some())
+}
+
+/// Blocks from the one that holds `from` on, up to `bytes_max` of plain bytes but at least one where there is any.
+/// `end` is the log's. Damaged rows and holes come as corrupt blocks that reach to the next sound one; the keys of the
+/// rows are put into `damaged`.
+pub(super) fn read(
+    db: &Connection,
+    log: i64,
+    (from, end): (u64, u64),
+    bytes_max: usize,
+    damaged: &mut BTreeSet<u64>,
+) -> Result<Vec<Block>, StoreError> {
+    let table = table(log);
     let sql = format!(
-        "SELECT first, count, tick, crc, bytes FROM {table} WHERE first >= COALESCE((SELECT MAX(first) FROM {table} WHERE first <= ?1), 0) ORDER BY first"
+        "SELECT first, count, tick, total, crc, bytes FROM {table} WHERE first >= COALESCE((SELECT MAX(first) FROM {table} WHERE first <= ?1), 0) ORDER BY first"
     );
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query([from as i64])?;
     let (mut blocks, mut bytes) = (Vec::new(), 0);
+    // The offset that the next row should have; nothing is missing before the first row, which may have been dropped.
+    let (mut expected, mut last_tick) = (None, 0);
     while let Some(row) = rows.next()? {
-        let (first, count): (i64, u32) = (row.get(0)?, row.get(1)?);
-        let first = first as u64;
-        if first + u64::from(count) <= from {
+        let sound = Stored::of(row).and_then(|stored| Some((stored.first, stored.tick, stored.records(log)?)));
+        let Some((first, tick, records)) = sound else {
+            let first = row.get::<_, i64>(0)? as u64;
+            damaged.insert(first);
+            expected = expected.or(Some(first));
+            continue;
+        };
+        if let Some(missing) = expected.filter(|expected| *expected < first && first > from) {
+            blocks.push(gap(missing, first, tick));
+        }
+        let next = first + u64::from(records.count);
+        (expected, last_tick) = (Some(next), tick);
+        if next <= from {
             continue;
         }
-        match records::unpack(row.get_ref(4)?.as_blob().map_err(|_| StoreError::CorruptBlock)?, count, row.get(3)?) {
-            Ok(records) => {
-                bytes += records.bytes.len();
-                blocks.push(Block { first, tick: row.get(2)?, records, corrupt: false });
-            }
-            // Its records cannot be read; the caller skips the range and counts it.
-            Err(_) => blocks.push(Block {
-                first,
-                tick: row.get(2)?,
-                records: super::Records { count, bytes: Vec::new() },
-                corrupt: true,
-            }),
-        }
+        bytes += records.bytes.len();
+        blocks.push(Block { first, tick, records, corrupt: false });
         if bytes >= bytes_max {
-            break;
+            return Ok(blocks);
         }
     }
+    if let Some(missing) = expected.filter(|expected| *expected < end && end > from) {
+        blocks.push(gap(missing, end, last_tick));
+    }
     Ok(blocks)
+}
+
+/// What stands for records that cannot be read.
+pub(super) fn gap(first: u64, end: u64, tick: Millis) -> Block {
+    let count = u32::try_from(end - first).unwrap_or(u32::MAX);
+    Block { first, tick, records: Records { count, bytes: Vec::new() }, corrupt: true }
 }

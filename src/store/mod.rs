@@ -5,8 +5,11 @@
 
 mod counters;
 mod cursors;
+mod directory;
 mod log;
 mod meta;
+mod quarantine;
+mod reader;
 mod records;
 mod salvage;
 mod schema;
@@ -15,7 +18,8 @@ mod snapshots;
 mod transaction;
 mod writer;
 
-pub use transaction::{Reader, Store};
+pub use reader::Reader;
+pub use transaction::Store;
 pub use writer::Writer;
 
 use std::collections::BTreeMap;
@@ -48,6 +52,8 @@ pub struct Faults {
     pub page_count_max: Option<u32>,
     /// Another size of the WAL at which it is checkpointed.
     pub wal_max_bytes: Option<u64>,
+    /// What a disk of the test's own has left; no reserve is kept beyond it.
+    pub disk_left_bytes: Option<std::sync::Arc<std::sync::atomic::AtomicU64>>,
 }
 
 #[derive(Clone, Debug)]
@@ -175,7 +181,8 @@ pub struct Block {
     pub first: u64,
     pub tick: Millis,
     pub records: Records,
-    /// Its checksum is wrong: `records` has the count and no bytes. The reader skips the range and counts it.
+    /// It cannot be read: `records` has the count and no bytes. The reader skips the range and counts it. Its rows are
+    /// kept in the quarantine from the next commit on.
     pub corrupt: bool,
 }
 
@@ -206,6 +213,8 @@ pub struct Committed {
     pub refused: Vec<LogId>,
     /// Records dropped unread from a log (`drop_oldest`).
     pub dropped: Vec<(LogId, u64)>,
+    /// The disk has no room for the snapshot: the one before stays, and so do all cursors of this commit.
+    pub snapshot_refused: bool,
 }
 
 /// How full and how busy the store is.
@@ -239,8 +248,6 @@ pub enum StoreError {
     Newer { found: i64, known: i64 },
     #[error("{0} is in use by another tidegate: stop that one, or give this one a data_dir of its own")]
     Locked(PathBuf),
-    #[error("a block's checksum is wrong")]
-    CorruptBlock,
     #[error("the disk is full, and nothing more may be dropped")]
     Full,
     #[error("the store has stopped: {0}")]
@@ -248,13 +255,29 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The database itself is damaged, as against one block of it.
+    /// The database itself is damaged, as against one block of it: SQLite says so, or what it gives is not what was
+    /// written (a value of another type, a table without its column, a file cut short).
     pub(crate) fn is_corruption(&self) -> bool {
+        use rusqlite::{Error, ErrorCode, ffi};
         let StoreError::Sqlite(error) = self else { return false };
-        matches!(
-            error.sqlite_error_code(),
-            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
-        )
+        match error {
+            Error::SqliteFailure(failure, _) => {
+                let wrong = ErrorCode::Unknown; // SQLITE_ERROR: our own statements are right.
+                [ErrorCode::DatabaseCorrupt, ErrorCode::NotADatabase, ErrorCode::ConstraintViolation, wrong]
+                    .contains(&failure.code)
+                    || failure.extended_code == ffi::SQLITE_IOERR_SHORT_READ
+            }
+            Error::SqlInputError { .. }
+            | Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::InvalidColumnType(..)
+            | Error::Utf8Error(..) => true,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, StoreError::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy))
     }
 
     pub(crate) fn is_full(&self) -> bool {

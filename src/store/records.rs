@@ -3,9 +3,9 @@
 //! ```text
 //! block   codec u8 (0 plain, 1 zstd), length of the plain bytes varint (zstd only), bytes
 //! ```
-//! The CRC-32 of the stored bytes stands beside the block.
+//! The row's checksum stands beside the block.
 
-use super::{Records, StoreError};
+use super::Records;
 
 const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
@@ -21,12 +21,7 @@ const BLOCK_BYTES_MAX: usize = 256 << 20;
 
 impl Records {
     pub fn push(&mut self, record: &[u8]) {
-        let mut length = record.len();
-        while length >= 0x80 {
-            self.bytes.push(length as u8 | 0x80);
-            length >>= 7;
-        }
-        self.bytes.push(length as u8);
+        put_varint(&mut self.bytes, record.len());
         self.bytes.extend_from_slice(record);
         self.count += 1;
     }
@@ -47,6 +42,14 @@ fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     bytes.get(used..)?.split_at_checked(usize::try_from(length).ok()?)
 }
 
+fn put_varint(out: &mut Vec<u8>, mut number: usize) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
 fn read_varint(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0u64;
     for (index, byte) in bytes.iter().take(9).enumerate() {
@@ -58,46 +61,97 @@ fn read_varint(bytes: &[u8]) -> Option<(u64, usize)> {
     None
 }
 
-/// The stored form of a block's records.
-pub(super) fn pack(plain: &[u8]) -> Vec<u8> {
-    if plain.len() >= COMPRESS_BYTES_MIN {
-        if let Ok(packed) = zstd::bulk::compress(plain, ZSTD_LEVEL) {
-            if packed.len() + 6 < plain.len() {
+/// Makes stored forms; keeps zstd's working memory from block to block.
+pub(super) struct Packer(Option<zstd::bulk::Compressor<'static>>);
+
+impl Packer {
+    /// Without memory for zstd, blocks stay plain.
+    pub fn new() -> Packer {
+        Packer(zstd::bulk::Compressor::new(ZSTD_LEVEL).ok())
+    }
+
+    /// The stored form of a block's records.
+    pub fn pack(&mut self, plain: &[u8]) -> Vec<u8> {
+        if plain.len() >= COMPRESS_BYTES_MIN {
+            if let Some(packed) = self.0.as_mut().and_then(|zstd| zstd.compress(plain).ok()) {
                 let mut out = Vec::with_capacity(packed.len() + 6);
                 out.push(ZSTD);
-                let mut length = plain.len();
-                while length >= 0x80 {
-                    out.push(length as u8 | 0x80);
-                    length >>= 7;
-                }
-                out.push(length as u8);
+                put_varint(&mut out, plain.len());
                 out.extend_from_slice(&packed);
-                return out;
+                if out.len() < plain.len() {
+                    return out;
+                }
             }
         }
+        pack_plain(plain)
     }
+}
+
+pub(super) fn pack_plain(plain: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(plain.len() + 1);
     out.push(PLAIN);
     out.extend_from_slice(plain);
     out
 }
 
-/// The records of a stored block, if it is what [`pack`] made of `count` records.
-pub(super) fn unpack(stored: &[u8], count: u32, crc: u32) -> Result<Records, StoreError> {
-    let corrupt = || StoreError::CorruptBlock;
-    if crc32fast::hash(stored) != crc {
-        return Err(corrupt());
-    }
-    let (codec, body) = stored.split_first().ok_or_else(corrupt)?;
-    let bytes = match *codec {
-        PLAIN => body.to_vec(),
+/// The plain form, if `stored` is what [`Packer::pack`] made.
+pub(super) fn unpack_bytes(stored: &[u8]) -> Option<Vec<u8>> {
+    let (codec, body) = stored.split_first()?;
+    match *codec {
+        PLAIN => Some(body.to_vec()),
         ZSTD => {
-            let (length, used) = read_varint(body).ok_or_else(corrupt)?;
-            let length = usize::try_from(length).ok().filter(|l| *l <= BLOCK_BYTES_MAX).ok_or_else(corrupt)?;
-            zstd::bulk::decompress(&body[used..], length).map_err(|_| corrupt())?
+            let (length, used) = read_varint(body)?;
+            let length = usize::try_from(length).ok().filter(|length| *length <= BLOCK_BYTES_MAX)?;
+            let plain = zstd::bulk::decompress(body.get(used..)?, length).ok()?;
+            (plain.len() == length).then_some(plain)
         }
-        _ => return Err(corrupt()),
-    };
-    let records = Records { count, bytes };
-    if records.iter().count() == count as usize { Ok(records) } else { Err(corrupt()) }
+        _ => None,
+    }
+}
+
+/// The records of a stored block, if it holds `count` of them and nothing else.
+pub(super) fn unpack(stored: &[u8], count: u32) -> Option<Records> {
+    let records = Records { count, bytes: unpack_bytes(stored)? };
+    let mut rest = records.bytes.as_slice();
+    for _ in 0..count {
+        rest = split_record(rest)?.1;
+    }
+    rest.is_empty().then_some(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_packed_comes_back(records in prop::collection::vec(prop::collection::vec(0..9u8, 0..300), 0..20)) {
+            let mut packed = Records::default();
+            records.iter().for_each(|record| packed.push(record));
+            let stored = Packer::new().pack(&packed.bytes);
+            let again = unpack(&stored, packed.count).expect("as written");
+            prop_assert_eq!(again.iter().collect::<Vec<_>>(), records.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            prop_assert!(unpack(&stored, packed.count + 1).is_none());
+            prop_assert!(packed.count == 0 || unpack(&stored, packed.count - 1).is_none());
+        }
+
+        #[test]
+        fn hostile_bytes_are_records_or_nothing(codec in 0..3u8, body: Vec<u8>, count in 0..9u32) {
+            let mut stored = vec![codec];
+            stored.extend(body);
+            if let Some(records) = unpack(&stored, count) {
+                prop_assert_eq!(records.iter().count(), count as usize);
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_that_says_it_is_huge_is_nothing() {
+        let mut stored = vec![ZSTD];
+        put_varint(&mut stored, usize::MAX >> 1);
+        stored.extend(zstd::bulk::compress(b"small", 1).expect("compresses"));
+        assert!(unpack_bytes(&stored).is_none());
+    }
 }

@@ -1,94 +1,141 @@
-//! A damaged database: moved aside together with its WAL, and everything that can still be read taken over.
+//! A damaged database: everything that can still be read is taken over into a new one, the old one is moved aside
+//! together with its WAL.
 //!
 //! The new file has a new `store_id`, so that Kafka's side knows that the numbering is new; offsets are kept as they were.
+//!
+//! Holds always, at whatever moment the power fails: either the damaged database stands in its place, and the next
+//! start begins again; or the new one is complete (as `salvage.db`, or in its place).
 
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, params, params_from_iter};
 
-use super::transaction::sync_directory;
-use super::{Settings, StoreError, schema};
+use super::{Settings, StoreError, directory, log, schema};
 
-/// Tables copied whole, row by row; the logs' own tables follow.
-const TABLES: [(&str, usize); 6] =
-    [("log", 2), ("cursor", 3), ("counters", 2), ("snapshot", 3), ("session", 3), ("received", 2)];
+/// The new database until it is complete.
+const NEW_FILE: &str = "salvage.db";
 
-/// Renames the database and its companions to names with the date; gives the database's new name.
-pub(super) fn move_aside(path: &Path) -> Result<PathBuf, StoreError> {
-    let mut number = 1;
-    let mut aside = path.with_extension(format!("damaged-{number}"));
-    while aside.exists() {
-        number += 1;
-        aside = path.with_extension(format!("damaged-{number}"));
+/// Small tables, copied row by row. `meta` loses its `store_id`; the logs' own tables follow.
+const TABLES: [(&str, usize); 7] =
+    [("log", 2), ("cursor", 4), ("counters", 2), ("snapshot", 4), ("meta", 3), ("session", 3), ("received", 2)];
+
+/// Blocks copied in one transaction.
+const BLOCKS_AT_ONCE: usize = 500;
+
+/// Finishes an exchange of databases that was interrupted between its renames.
+pub(super) fn finish(path: &Path) -> Result<(), StoreError> {
+    let new = path.with_file_name(NEW_FILE);
+    if path.exists() || !new.exists() {
+        return Ok(());
     }
-    for suffix in ["", "-wal", "-shm"] {
-        let with_suffix = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
-        let (from, to) = (with_suffix(path), with_suffix(&aside));
-        if from.exists() {
-            std::fs::rename(&from, &to).map_err(|error| StoreError::Io(from, error))?;
-        }
+    let newest = std::fs::read_dir(path.parent().unwrap_or(Path::new(".")))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with(directory::ASIDE_PREFIX) && !name.ends_with("-wal")
+        })
+        .max();
+    if let Some(aside) = newest {
+        rename(&companion(path, "-wal"), &companion(&aside, "-wal"))?;
     }
-    if let Some(directory) = path.parent() {
-        sync_directory(directory)?;
-    }
-    Ok(aside)
+    put_in_place(&new, path)
 }
 
-/// Copies every readable row of `aside` into a new database at `path`; says what could not be read.
-pub(super) fn salvage(aside: &Path, path: &Path, settings: &Settings) -> Result<Vec<String>, StoreError> {
-    let mut new = schema::open_writer(path, &settings.faults)?;
-    let old = match schema::open_reader(aside, settings.faults.vfs.as_deref()) {
-        Ok(old) => old,
-        Err(error) => return Ok(vec![format!("nothing of it could be read: {error}")]),
-    };
-    let mut findings = Vec::new();
-    let tx = new.transaction()?;
-    for (table, columns) in TABLES {
-        let copied = copy(&old, &tx, table, columns);
-        if !copied.whole {
-            findings.push(format!("{table}: {} rows taken over, the rest is lost", copied.rows));
-        }
+/// Copies every readable row into a new database and exchanges the two; says in words what was found.
+pub(super) fn salvage(path: &Path, settings: &Settings, why: &str) -> Result<Vec<String>, StoreError> {
+    let new = path.with_file_name(NEW_FILE);
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        remove(&companion(&new, suffix))?;
     }
-    let logs: Vec<(i64, String)> = tx
-        .prepare("SELECT id, name FROM log")?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
-    for (id, name) in logs {
-        let table = format!("log_{id}");
-        tx.execute_batch(&format!(
-            "CREATE TABLE IF NOT EXISTS {table}(first INTEGER PRIMARY KEY, count INTEGER NOT NULL, tick INTEGER NOT NULL, crc INTEGER NOT NULL, bytes BLOB NOT NULL)"
-        ))?;
-        let copied = copy(&old, &tx, &table, 5);
-        let whole = if copied.whole { "all there were" } else { "the rest is lost" };
-        findings.push(format!("log {name}: {} blocks taken over, {whole}", copied.rows));
+    let mut findings = copy_all(path, &new, settings)?;
+    directory::sync(&settings.data_dir)?;
+    let aside = name_aside(path);
+    findings.insert(0, format!("the database is damaged ({why}); it was moved to {}", aside.display()));
+    // From the first rename on the new one is the database; `finish` does the rest if we cannot.
+    rename(path, &aside)?;
+    rename(&companion(path, "-wal"), &companion(&aside, "-wal"))?;
+    put_in_place(&new, path)?;
+    for gone in directory::limit_moved_aside(&settings.data_dir, settings.size_max_bytes / 4) {
+        findings.push(format!("{} was removed: max_size has no room for it", gone.display()));
     }
-    // A snapshot of which a part is missing is worse than none: the journal is replayed as far back as it reaches.
-    if !tx.prepare("SELECT 1 FROM snapshot WHERE name = 'journal'")?.exists([])? {
-        tx.execute("DELETE FROM snapshot", [])?;
-    }
-    tx.commit()?;
     Ok(findings)
 }
 
-struct Copied {
-    rows: usize,
-    whole: bool,
+fn put_in_place(new: &Path, path: &Path) -> Result<(), StoreError> {
+    remove(&companion(path, "-shm"))?;
+    remove(&companion(path, "-journal"))?;
+    rename(new, path)?;
+    path.parent().map_or(Ok(()), directory::sync)
+}
+
+fn companion(path: &Path, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", path.display()))
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
+    match std::fs::rename(from, to) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StoreError::Io(from.to_owned(), error)),
+        _ => Ok(()),
+    }
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StoreError::Io(path.to_owned(), error)),
+        _ => Ok(()),
+    }
+}
+
+/// The date is that of the last write, so that names sort by age.
+fn name_aside(path: &Path) -> PathBuf {
+    let written = std::fs::metadata(path).and_then(|file| file.modified()).ok();
+    let written = written.and_then(|time| jiff::Timestamp::try_from(time).ok()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let name = format!("{}{}", directory::ASIDE_PREFIX, written.strftime("%Y%m%d-%H%M%S"));
+    let mut aside = path.with_file_name(&name);
+    let mut number = 2;
+    while aside.exists() {
+        aside = path.with_file_name(format!("{name}-{number}"));
+        number += 1;
+    }
+    aside
+}
+
+fn copy_all(path: &Path, new: &Path, settings: &Settings) -> Result<Vec<String>, StoreError> {
+    directory::make_private(new)?;
+    let db = schema::open_writer(new, settings)?;
+    let mut findings = Vec::new();
+    match schema::open_reader(path, settings.faults.vfs.as_deref()) {
+        Ok(old) => {
+            db.execute_batch("BEGIN IMMEDIATE")?;
+            for (table, columns) in TABLES {
+                copy_table(&old, &db, table, columns, &mut findings);
+            }
+            db.execute("DELETE FROM meta WHERE key = ?1", [super::transaction::STORE_ID])?;
+            db.execute_batch("COMMIT")?;
+            copy_logs(&old, &db, &mut findings)?;
+        }
+        Err(error) => findings.push(format!("nothing of it could be read: {error}")),
+    }
+    // One file, all of it on the disk.
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    db.close().map_err(|(_, error)| error)?;
+    Ok(findings)
 }
 
 /// Copies a table from its beginning as far as it can be read, then from its end backwards to what was damaged.
-fn copy(old: &Connection, new: &Connection, table: &str, columns: usize) -> Copied {
-    let mut copied = Copied { rows: 0, whole: false };
+fn copy_table(old: &Connection, new: &Connection, table: &str, columns: usize, findings: &mut Vec<String>) {
+    let mut copied = 0;
     for direction in ["ASC", "DESC"] {
-        match copy_direction(old, new, table, columns, direction, &mut copied.rows) {
-            Ok(()) => {
-                copied.whole = direction == "ASC";
-                break;
-            }
-            Err(error) => log::warn!("salvage of {table}: {error}"),
+        match copy_direction(old, new, table, columns, direction, &mut copied) {
+            Ok(()) if direction == "ASC" => return,
+            _ => {}
         }
     }
-    copied
+    findings.push(format!("{table}: {copied} rows taken over, the rest is lost"));
 }
 
 fn copy_direction(
@@ -109,4 +156,102 @@ fn copy_direction(
         *copied += insert.execute(params_from_iter(values)).unwrap_or(0);
     }
     Ok(())
+}
+
+fn copy_logs(old: &Connection, new: &Connection, findings: &mut Vec<String>) -> Result<(), StoreError> {
+    let logs: Vec<(i64, String)> = new
+        .prepare("SELECT id, name FROM log")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (id, name) in logs {
+        log::create_table(new, id)?;
+        new.execute_batch("BEGIN IMMEDIATE")?;
+        let outcome = LogCopy { old, new, id, blocks: 0, next: 0 }.run();
+        new.execute_batch("COMMIT")?;
+        findings.push(match outcome {
+            Ok(blocks) => format!("{name}: {blocks} blocks taken over"),
+            Err(error) if error.is_full() => format!("{name}: the disk is full, so not all of it was taken over"),
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(())
+}
+
+/// Copies the sound rows of one log in order of their keys, stepping over what cannot be read.
+struct LogCopy<'a> {
+    old: &'a Connection,
+    new: &'a Connection,
+    id: i64,
+    blocks: u64,
+    /// The smallest key not yet tried.
+    next: i64,
+}
+
+impl LogCopy<'_> {
+    fn run(mut self) -> Result<u64, StoreError> {
+        loop {
+            match self.copy_some() {
+                Ok(true) => self.new.execute_batch("COMMIT; BEGIN IMMEDIATE")?,
+                Ok(false) => return Ok(self.blocks),
+                Err(Failure::New(error)) => return Err(error),
+                Err(Failure::Old) => match self.step_over() {
+                    Some(next) => self.next = next,
+                    None => return Ok(self.blocks),
+                },
+            }
+        }
+    }
+
+    /// False at the end.
+    fn copy_some(&mut self) -> Result<bool, Failure> {
+        let table = log::table(self.id);
+        let sql = format!("SELECT first, count, tick, total, crc, bytes FROM {table} WHERE first >= ?1 ORDER BY first");
+        let mut select = self.old.prepare_cached(&sql).map_err(|_| Failure::Old)?;
+        let sql = format!("INSERT OR IGNORE INTO {table} VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+        let mut insert = self.new.prepare_cached(&sql).map_err(|error| Failure::New(error.into()))?;
+        let mut rows = select.query(params![self.next]).map_err(|_| Failure::Old)?;
+        for _ in 0..BLOCKS_AT_ONCE {
+            let Some(row) = rows.next().map_err(|_| Failure::Old)? else { return Ok(false) };
+            let first: i64 = row.get(0).map_err(|_| Failure::Old)?;
+            if first < self.next {
+                return Err(Failure::Old); // A tree that leads in circles.
+            }
+            if log::is_sound(self.id, row) {
+                let values: Vec<Value> =
+                    (0..6).map(|column| row.get(column)).collect::<Result<_, _>>().map_err(|_| Failure::Old)?;
+                insert.execute(params_from_iter(values)).map_err(|error| Failure::New(error.into()))?;
+                self.blocks += 1;
+            }
+            let Some(next) = first.checked_add(1) else { return Ok(false) };
+            self.next = next;
+        }
+        Ok(true)
+    }
+
+    /// The smallest key behind `next`, as far as halving finds it, from which reading succeeds.
+    fn step_over(&self) -> Option<i64> {
+        let sql = format!("SELECT bytes FROM {} WHERE first >= ?1 ORDER BY first LIMIT 1", log::table(self.id));
+        let mut probe = self.old.prepare(&sql).ok()?;
+        let mut readable = |from: i64| probe.query_row([from], |row| row.get::<_, Vec<u8>>(0)).is_ok();
+        let mut step = 1i64;
+        while !readable(self.next.checked_add(step)?) {
+            step = step.checked_mul(2)?;
+        }
+        let (mut bad, mut good) = (self.next + step / 2, self.next + step);
+        while bad + 1 < good {
+            let middle = bad + (good - bad) / 2;
+            if readable(middle) {
+                good = middle;
+            } else {
+                bad = middle;
+            }
+        }
+        Some(good)
+    }
+}
+
+/// Which of the two databases failed: the old one is expected to.
+enum Failure {
+    Old,
+    New(StoreError),
 }

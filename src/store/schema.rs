@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Faults, StoreError};
+use super::{Settings, StoreError, directory};
 
 /// Raised with each change of a table. A file of a newer version is refused, one of an older version is migrated here.
 pub(super) const VERSION: i64 = 1;
@@ -12,27 +12,57 @@ pub(super) const VERSION: i64 = 1;
 pub(super) const FILE: &str = "tidegate.db";
 
 /// Small pages: a commit's fixed cost in flash is a few pages whatever it holds.
-const PAGE_BYTES: u32 = 1024;
+pub(super) const PAGE_BYTES: u32 = 1024;
+
+const FRAME_HEADER_BYTES: u32 = 24;
 
 /// The WAL is checkpointed at this size: late enough that a block delivered within seconds is never written twice.
 pub(super) const WAL_BYTES: u64 = 16 << 20;
 
-const TABLES: &str = "
+pub(super) const TABLES: &str = "
     CREATE TABLE log(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-    CREATE TABLE cursor(log INTEGER NOT NULL, reader TEXT NOT NULL, next INTEGER NOT NULL, PRIMARY KEY(log, reader)) WITHOUT ROWID;
+    CREATE TABLE cursor(log INTEGER NOT NULL, reader TEXT NOT NULL, next INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY(log, reader)) WITHOUT ROWID;
     CREATE TABLE counters(id INTEGER PRIMARY KEY CHECK(id = 0), bytes BLOB NOT NULL);
-    CREATE TABLE snapshot(name TEXT PRIMARY KEY, fingerprint BLOB NOT NULL, state BLOB NOT NULL);
-    CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE snapshot(name TEXT PRIMARY KEY, fingerprint BLOB NOT NULL, state BLOB NOT NULL, crc INTEGER NOT NULL);
+    CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE session(client TEXT PRIMARY KEY, expiry_s INTEGER NOT NULL, closed INTEGER) WITHOUT ROWID;
     CREATE TABLE received(client TEXT NOT NULL, packet_id INTEGER NOT NULL, PRIMARY KEY(client, packet_id)) WITHOUT ROWID;
-    CREATE TABLE quarantine(id INTEGER PRIMARY KEY, log TEXT NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, bytes BLOB NOT NULL);
+    CREATE TABLE quarantine(id INTEGER PRIMARY KEY, log INTEGER NOT NULL, first INTEGER NOT NULL, count, tick, crc, bytes BLOB, UNIQUE(log, first));
 ";
 
+/// The size of the WAL at which it is checkpointed; a small `max_size` cannot afford the best one.
+pub(super) fn wal_max_bytes(settings: &Settings) -> u64 {
+    settings.faults.wal_max_bytes.unwrap_or(WAL_BYTES.min(settings.size_max_bytes / 8))
+}
+
+/// Folds the WAL into the database once it has grown to `wal_max_bytes`. The next commit then writes it from its
+/// beginning, unless a reader is in the middle of it; that ends soon, so a WAL of twice the size waits for it.
+pub(super) fn checkpoint(db: &Connection, wal_max_bytes: u64) -> Result<(), StoreError> {
+    let frames = |mode: &str| {
+        let mut statement = db.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
+        statement.query_row([], |row| row.get::<_, i64>(1))
+    };
+    let bytes = frames("NOOP")?.max(0) as u64 * u64::from(PAGE_BYTES + FRAME_HEADER_BYTES);
+    if bytes >= 2 * wal_max_bytes {
+        frames("RESTART")?;
+    } else if bytes >= wal_max_bytes {
+        frames("PASSIVE")?;
+    }
+    Ok(())
+}
+
+/// Folds the WAL into the database, so that it is written from its beginning again; as far as the disk has room.
+pub(super) fn make_wal_reusable(db: &Connection) {
+    // A failure here shows again in what follows.
+    let _ = db.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
+}
+
 /// Opens the one connection that writes, making the tables in a new file.
-pub(super) fn open_writer(path: &Path, faults: &Faults) -> Result<Connection, StoreError> {
+pub(super) fn open_writer(path: &Path, settings: &Settings) -> Result<Connection, StoreError> {
+    let faults = &settings.faults;
+    directory::make_private(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = open(path, flags, faults.vfs.as_deref())?;
-    let wal_bytes = faults.wal_max_bytes.unwrap_or(WAL_BYTES);
     db.pragma_update(None, "page_size", PAGE_BYTES)?;
     // Blocks come and go in order, so that freed pages are soon used again: no vacuum, which would move them once more.
     db.pragma_update(None, "secure_delete", false)?;
@@ -41,8 +71,9 @@ pub(super) fn open_writer(path: &Path, faults: &Faults) -> Result<Connection, St
     // two are the same.
     db.pragma_update(None, "synchronous", if faults.synchronous_off { "OFF" } else { "EXTRA" })?;
     db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    db.pragma_update(None, "wal_autocheckpoint", (wal_bytes / u64::from(PAGE_BYTES)) as i64)?;
-    db.pragma_update(None, "journal_size_limit", wal_bytes as i64)?;
+    // Ours (`checkpoint`): SQLite's own would keep its errors to itself.
+    db.pragma_update(None, "wal_autocheckpoint", 0)?;
+    db.pragma_update(None, "journal_size_limit", wal_max_bytes(settings) as i64)?;
     db.pragma_update(None, "cache_size", -2_048)?;
     db.set_prepared_statement_cache_capacity(64);
     match db.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? {

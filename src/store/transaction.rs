@@ -2,27 +2,31 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use super::log::{self, Log};
+use super::log::Log;
+use super::reader::{Extent, Reader, Shared};
+use super::records::Packer;
 use super::{
-    Append, Block, Commit, Committed, LogId, LogUsage, Opened, Overflow, Settings, StoreError, Usage, counters,
-    cursors, meta, records, salvage, schema, sessions, snapshots,
+    Append, Commit, Committed, LogUsage, Opened, Overflow, Settings, StoreError, Usage, counters, cursors, directory,
+    meta, quarantine, salvage, schema, sessions, snapshots,
 };
 use crate::model::Millis;
 
-/// Freed when the disk is full, so that a trim can be committed.
-const RESERVE_FILE: &str = "reserve";
+/// At least the WAL and the largest trim.
 const RESERVE_BYTES_MAX: u64 = schema::WAL_BYTES + (4 << 20);
 
-/// Left behind when the database turned out to be damaged while in use: the next start moves it aside.
-const DAMAGED_MARK: &str = "damaged";
+/// Even the smallest `max_size` holds the tables.
+const PAGES_MIN: u64 = 64;
 
-const STORE_ID: &str = "store_id";
+/// A reserve that could not be kept is tried again after this many commits.
+const RESERVE_RETRY_COMMITS: u32 = 256;
+
+pub(super) const STORE_ID: &str = "store_id";
 
 /// The one writer of the database.
 pub struct Store {
@@ -35,66 +39,58 @@ pub struct Store {
     /// For each log, the offset from which nothing may be dropped (a Kafka transaction is open); `u64::MAX`: none.
     protected: Arc<Vec<AtomicU64>>,
     reserve_bytes: u64,
+    commits_without_reserve: u32,
+    /// Of files in `data_dir` that are none of ours in use.
+    foreign_bytes: u64,
+    packer: Packer,
+    shared: Arc<Shared>,
+    /// A checkpoint failed after a commit that was whole: the next one is refused.
+    broken: Option<StoreError>,
     _lock: File,
-}
-
-/// A connection of its own that only reads.
-pub struct Reader {
-    db: Connection,
-    tables: Vec<String>,
-}
-
-impl Reader {
-    /// Blocks from the one that holds `from` on, up to `bytes_max` of plain bytes but at least one where there is any.
-    pub fn read(&mut self, log: LogId, from: u64, bytes_max: usize) -> Result<Vec<Block>, StoreError> {
-        log::read(&self.db, &self.tables[log], from, bytes_max)
-    }
 }
 
 impl Store {
     /// Opens or makes the database in `data_dir`. A damaged one is moved aside and what can be read of it taken over.
     pub fn open(settings: Settings) -> Result<(Store, Opened), StoreError> {
         let directory = settings.data_dir.clone();
-        std::fs::create_dir_all(&directory).map_err(|error| StoreError::Io(directory.clone(), error))?;
-        let lock = lock(&directory)?;
+        let lock = directory::lock(&directory)?;
         let path = directory.join(schema::FILE);
-        let mut findings = Vec::new();
-        let mark = directory.join(DAMAGED_MARK);
-        let outcome = match std::fs::read_to_string(&mark) {
-            Ok(why) => Err(why),
-            Err(_) => match Store::open_file(&settings, &path, &lock) {
+        salvage::finish(&path)?;
+        let outcome = match directory::damaged_mark(&directory) {
+            Some(why) => Err(why),
+            None => match Store::open_file(&settings, &path, &lock) {
                 Err(error) if error.is_corruption() => Err(error.to_string()),
                 outcome => Ok(outcome?),
             },
         };
-        let (store, opened) = match outcome {
-            Ok(open) => open,
+        match outcome {
+            Ok(open) => Ok(open),
             Err(why) => {
-                let aside = salvage::move_aside(&path)?;
-                findings.push(format!("the database is damaged ({why}); it was moved to {}", aside.display()));
-                findings.extend(salvage::salvage(&aside, &path, &settings)?);
-                let open = Store::open_file(&settings, &path, &lock)?;
-                let _ = std::fs::remove_file(&mark);
-                open
+                directory::free_reserve(&directory);
+                let mut findings = salvage::salvage(&path, &settings, &why)?;
+                directory::clear_damaged_mark(&directory)?;
+                let (store, mut opened) = Store::open_file(&settings, &path, &lock)?;
+                findings.append(&mut opened.findings);
+                Ok((store, Opened { findings, ..opened }))
             }
-        };
-        findings.extend(opened.findings);
-        Ok((store, Opened { findings, ..opened }))
+        }
     }
 
     fn open_file(settings: &Settings, path: &Path, lock: &File) -> Result<(Store, Opened), StoreError> {
-        let mut db = schema::open_writer(path, &settings.faults)?;
+        let mut findings = Vec::new();
+        let mut db = schema::open_writer(path, settings)?;
         let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let logs = settings.logs.iter().map(|log| Log::open(&tx, log.clone())).collect::<Result<Vec<_>, _>>()?;
-        let mut found = meta::all(&tx)?;
-        let created = !found.contains_key(STORE_ID);
+        findings.extend(cursors::check(&tx)?);
+        let logs = settings.logs.iter().map(|log| Log::open(&tx, log.clone(), &mut findings));
+        let logs = logs.collect::<Result<Vec<_>, _>>()?;
+        let mut found = meta::all(&tx, &mut findings)?;
+        let known = found.get(STORE_ID).and_then(|id| Uuid::from_slice(id).ok());
+        let created = known.is_none();
+        let store_id = known.unwrap_or_else(Uuid::new_v4);
         if created {
-            #[allow(clippy::disallowed_methods)] // Here an identity is made.
-            let id = Uuid::new_v4();
-            meta::put(&tx, STORE_ID, Some(id.as_bytes()))?;
-            found.insert(STORE_ID.to_owned(), id.as_bytes().to_vec());
+            meta::put(&tx, STORE_ID, Some(store_id.as_bytes()))?;
+            found.insert(STORE_ID.to_owned(), store_id.as_bytes().to_vec());
         }
-        let store_id = Uuid::from_slice(&found[STORE_ID]).map_err(|_| StoreError::CorruptBlock)?;
         let position = |id: i64| logs.iter().position(|log| log.id == id);
         let cursors =
             cursors::all(&tx)?.into_iter().filter_map(|((id, reader), next)| Some(((position(id)?, reader), next)));
@@ -104,17 +100,25 @@ impl Store {
             log_starts: logs.iter().map(|log| log.start).collect(),
             log_ends: logs.iter().map(|log| log.end).collect(),
             cursors: cursors.collect(),
-            counters: counters::read(&tx)?,
-            snapshot: snapshots::read(&tx)?,
+            counters: counters::read(&tx, &mut findings)?,
+            snapshot: snapshots::read(&tx, &mut findings)?,
             meta: found,
             sessions: sessions::all(&tx)?,
-            findings: forgotten_logs(&tx, settings)?,
+            findings: Vec::new(),
         };
+        findings.extend(forgotten_logs(&tx, settings)?);
+        let opened = Opened { findings, ..opened };
         tx.commit()?;
-        sync_directory(&settings.data_dir)?;
+        directory::sync(&settings.data_dir)?;
         let lock = lock.try_clone().map_err(|error| StoreError::Io(path.to_owned(), error))?;
         let protected = Arc::new(logs.iter().map(|_| AtomicU64::new(u64::MAX)).collect());
         let last_tick = logs.iter().filter_map(|log| log.oldest_tick).max().unwrap_or(0);
+        let extents = logs.iter().map(|log| Extent {
+            id: log.id,
+            start: AtomicU64::new(log.start),
+            end: AtomicU64::new(log.end),
+        });
+        let shared = Arc::new(Shared::new(settings.data_dir.clone(), extents.collect()));
         let mut store = Store {
             db,
             settings: settings.clone(),
@@ -124,6 +128,11 @@ impl Store {
             last_tick,
             protected,
             reserve_bytes: 0,
+            commits_without_reserve: 0,
+            foreign_bytes: directory::foreign_bytes(&settings.data_dir),
+            packer: Packer::new(),
+            shared,
+            broken: None,
             _lock: lock,
         };
         store.keep_reserve();
@@ -133,7 +142,11 @@ impl Store {
 
     pub fn reader(&self) -> Result<Reader, StoreError> {
         let db = schema::open_reader(&self.path, self.settings.faults.vfs.as_deref())?;
-        Ok(Reader { db, tables: self.logs.iter().map(|log| log.table.clone()).collect() })
+        Ok(Reader::new(db, Arc::clone(&self.shared)))
+    }
+
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
     }
 
     pub(super) fn protected(&self) -> Arc<Vec<AtomicU64>> {
@@ -150,76 +163,125 @@ impl Store {
 
     /// Commits everything or nothing; when it returns, it is on the disk.
     pub fn commit(&mut self, commit: &Commit) -> Result<Committed, StoreError> {
-        let packed: Vec<Vec<u8>> = commit.appends.iter().map(|append| records::pack(&append.records.bytes)).collect();
-        match self.attempt(commit, &packed, false) {
-            Err(error) if error.is_full() => {
-                self.free_reserve();
-                let outcome = self.attempt(commit, &packed, true);
+        if let Some(error) = self.broken.take() {
+            return Err(error);
+        }
+        if commit.is_empty() {
+            return Ok(self.committed());
+        }
+        let packed: Vec<Vec<u8>> =
+            commit.appends.iter().map(|append| self.packer.pack(&append.records.bytes)).collect();
+        let committed = match self.attempt(commit, &packed, Room::Enough) {
+            Err(error) if error.is_full() => self.commit_in_need(commit, &packed)?,
+            outcome => outcome?,
+        };
+        for (shared, log) in self.shared.logs.iter().zip(&self.logs) {
+            shared.end.store(log.end, Ordering::Release);
+        }
+        if self.reserve_bytes == 0 {
+            self.commits_without_reserve += 1;
+            if self.commits_without_reserve % RESERVE_RETRY_COMMITS == 0 {
                 self.keep_reserve();
-                outcome.map_err(|error| if error.is_full() { StoreError::Full } else { error })
             }
+        }
+        match schema::checkpoint(&self.db, schema::wal_max_bytes(&self.settings)) {
+            // It is whole in the WAL, and the next checkpoint tries again.
+            Err(error) if error.is_full() || error.is_busy() => {}
+            outcome => self.broken = outcome.err(),
+        }
+        Ok(committed)
+    }
+
+    /// The disk is full, or the cap is reached: frees the reserve, trims by policy, tries again; then without what may
+    /// be left out.
+    fn commit_in_need(&mut self, commit: &Commit, packed: &[Vec<u8>]) -> Result<Committed, StoreError> {
+        if self.reserve_bytes == 0 {
+            self.keep_reserve();
+            if self.reserve_bytes > 0 {
+                // There is room again: nothing has to go.
+                match self.attempt(commit, packed, Room::Enough) {
+                    Err(error) if error.is_full() => {}
+                    outcome => return outcome,
+                }
+            }
+        }
+        directory::free_reserve(&self.settings.data_dir);
+        schema::make_wal_reusable(&self.db);
+        let outcome = self.try_in_need(commit, packed);
+        self.keep_reserve();
+        match outcome {
+            Err(error) if error.is_full() => Err(StoreError::Full),
             outcome => outcome,
         }
     }
 
-    /// Remembers for the next start that the database is damaged.
-    pub(super) fn mark_damaged(&self, error: &StoreError) {
-        let _ = std::fs::write(self.settings.data_dir.join(DAMAGED_MARK), error.to_string());
+    fn try_in_need(&mut self, commit: &Commit, packed: &[Vec<u8>]) -> Result<Committed, StoreError> {
+        // A snapshot can wait, what it would replace serves as well: nothing is dropped to make room for it.
+        if commit.snapshot.is_none() {
+            self.emergency_trim()?;
+            match self.attempt(commit, packed, Room::Enough) {
+                Err(error) if error.is_full() => {}
+                outcome => return outcome,
+            }
+        }
+        self.attempt(commit, packed, Room::None)
     }
 
-    fn attempt(&mut self, commit: &Commit, packed: &[Vec<u8>], full: bool) -> Result<Committed, StoreError> {
-        if commit.is_empty() && !full {
-            return Ok(self.committed(Vec::new(), Vec::new()));
-        }
+    /// One transaction; what is in memory goes back with it if it fails.
+    fn attempt(&mut self, commit: &Commit, packed: &[Vec<u8>], room: Room) -> Result<Committed, StoreError> {
         let (logs, counters, last_tick) = (self.logs.clone(), self.counters.clone(), self.last_tick);
-        if full {
-            self.emergency_trim()?;
-        }
-        let outcome = self.transaction(commit, packed);
+        let outcome = self.transaction(commit, packed, room);
         if outcome.is_err() {
             (self.logs, self.counters, self.last_tick) = (logs, counters, last_tick);
-            if full {
-                // The emergency trim was a transaction of its own.
-                for log in &mut self.logs {
-                    log.measure(&self.db)?;
-                }
-            }
         }
         outcome
     }
 
-    fn transaction(&mut self, commit: &Commit, packed: &[Vec<u8>]) -> Result<Committed, StoreError> {
-        let Store { db, logs, counters, last_tick, protected, .. } = self;
+    fn transaction(&mut self, commit: &Commit, packed: &[Vec<u8>], room: Room) -> Result<Committed, StoreError> {
+        let mut outcome = self.committed();
+        let Store { db, logs, counters, last_tick, protected, packer, shared, .. } = self;
         let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        for cursor in &commit.cursors {
-            let log = &mut logs[cursor.log];
-            cursors::advance(&tx, log.id, &cursor.reader, cursor.offset, cursor.rewind)?;
-            log.find_low(&tx)?;
+        // Before anything is trimmed.
+        for (log, first) in std::mem::take(&mut *shared.damaged.lock().unwrap_or_else(PoisonError::into_inner)) {
+            quarantine::keep(&tx, logs[log].id, first)?;
         }
-        let (mut refused, mut dropped) = (Vec::new(), Vec::new());
+        outcome.snapshot_refused = commit.snapshot.is_some() && room == Room::None;
+        if !outcome.snapshot_refused {
+            for cursor in &commit.cursors {
+                let log = &mut logs[cursor.log];
+                cursors::advance(&tx, log.id, &cursor.reader, cursor.offset, cursor.rewind)?;
+                log.find_low(&tx)?;
+            }
+            if let Some(snapshot) = &commit.snapshot {
+                snapshots::write(&tx, packer, snapshot)?;
+            }
+        }
         for (append, stored) in commit.appends.iter().zip(packed) {
-            *last_tick = (*last_tick).max(append.tick);
-            let protected = Some(protected[append.log].load(Ordering::Acquire)).filter(|from| *from != u64::MAX);
-            match make_room(&tx, &mut logs[append.log], stored.len() as u64, protected)? {
-                Room::Made { lost: 0 } => {}
-                Room::Made { lost } => {
-                    *counters.entry(logs[append.log].settings.dropped_counter.clone()).or_default() += lost;
-                    dropped.push((append.log, lost));
-                }
-                Room::Refused => {
-                    refused.push(append.log);
-                    *counters.entry(append.refused_counter.clone()).or_default() += u64::from(append.records.count);
+            let Append { log: id, tick, records, refused_counter } = append;
+            *last_tick = *tick;
+            let log = &mut logs[*id];
+            let protected = Some(protected[*id].load(Ordering::Acquire)).filter(|from| *from != u64::MAX);
+            let full = log.bytes + stored.len() as u64 > log.settings.share_max_bytes;
+            match log.settings.overflow {
+                Overflow::DropNewest if full || room == Room::None => {
+                    outcome.refused.push(*id);
+                    *counters.entry(refused_counter.clone()).or_default() += u64::from(records.count);
                     continue;
                 }
+                Overflow::DropOldest if full => {
+                    let lost = log.drop_oldest(&tx, stored.len() as u64, protected)?;
+                    if lost > 0 {
+                        *counters.entry(log.settings.dropped_counter.clone()).or_default() += lost;
+                        outcome.dropped.push((*id, lost));
+                    }
+                }
+                // At the share of a `block` log intake stops; what was taken in before that still fits.
+                _ => {}
             }
-            let Append { log, tick, records, .. } = append;
-            logs[*log].append(&tx, records.count, *tick, stored)?;
+            log.append(&tx, records.count, *tick, stored)?;
         }
         for log in logs.iter_mut() {
             log.trim(&tx, *last_tick)?;
-        }
-        if let Some(snapshot) = &commit.snapshot {
-            snapshots::write(&tx, snapshot)?;
         }
         for (key, value) in &commit.meta {
             meta::put(&tx, key, value.as_deref())?;
@@ -230,19 +292,33 @@ impl Store {
         for (key, by) in &commit.counters {
             *counters.entry(key.clone()).or_default() += by;
         }
-        if !commit.counters.is_empty() || !refused.is_empty() || !dropped.is_empty() {
+        if !commit.counters.is_empty() || !outcome.refused.is_empty() || !outcome.dropped.is_empty() {
             counters::write(&tx, counters)?;
         }
+        // Before a reader can see that rows are gone, it must be able to know that they went on purpose.
+        for (shared, log) in shared.logs.iter().zip(logs.iter()) {
+            shared.start.store(log.start, Ordering::Release);
+        }
         tx.commit()?;
-        Ok(self.committed(refused, dropped))
+        outcome.log_ends = self.log_ends();
+        Ok(outcome)
     }
 
-    fn committed(&self, refused: Vec<LogId>, dropped: Vec<(LogId, u64)>) -> Committed {
-        Committed { log_ends: self.logs.iter().map(|log| log.end).collect(), refused, dropped }
+    fn committed(&self) -> Committed {
+        Committed { log_ends: self.log_ends(), ..Committed::default() }
     }
 
     /// The disk is full: raw history goes first, then what the policies allow.
     fn emergency_trim(&mut self) -> Result<(), StoreError> {
+        let (logs, counters) = (self.logs.clone(), self.counters.clone());
+        let outcome = self.trim_for_room();
+        if outcome.is_err() {
+            (self.logs, self.counters) = (logs, counters);
+        }
+        outcome
+    }
+
+    fn trim_for_room(&mut self) -> Result<(), StoreError> {
         let tx = self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         for log in &mut self.logs {
             let retain = std::mem::take(&mut log.settings.retain);
@@ -263,42 +339,30 @@ impl Store {
             }
         }
         counters::write(&tx, &self.counters)?;
+        for (shared, log) in self.shared.logs.iter().zip(&self.logs) {
+            shared.start.store(log.start, Ordering::Release);
+        }
         tx.commit()?;
         Ok(())
     }
 
-    fn free_reserve(&mut self) {
-        let _ = std::fs::remove_file(self.settings.data_dir.join(RESERVE_FILE));
-        self.reserve_bytes = 0;
-        let _ = self.limit_pages();
-    }
-
-    /// Keeps space on the disk that only an emergency may use. Without space there is none to keep.
+    /// Keeps space on the disk that only an emergency may use.
     fn keep_reserve(&mut self) {
-        let path = self.settings.data_dir.join(RESERVE_FILE);
         let bytes = RESERVE_BYTES_MAX.min(self.settings.size_max_bytes / 8);
-        let made = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .is_ok_and(|file| rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes).is_ok());
-        if made {
-            self.reserve_bytes = bytes;
-        } else {
-            let _ = std::fs::remove_file(&path);
-            self.reserve_bytes = 0;
-        }
+        let left = self.settings.faults.disk_left_bytes.as_ref().map_or(u64::MAX, |left| left.load(Ordering::Relaxed));
+        self.reserve_bytes = if bytes <= left { directory::keep_reserve(&self.settings.data_dir, bytes) } else { 0 };
         let _ = self.limit_pages();
     }
 
-    /// The cap on everything: what WAL and reserve leave is what the database file may take.
+    /// The cap on everything: what WAL and reserve leave is what the database file may take. Without a reserve it may
+    /// not grow at all: what the WAL holds could then not be folded into it, and nothing would ever fit again.
     fn limit_pages(&mut self) -> Result<(), StoreError> {
-        let page: i64 = self.db.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        let wal = (schema::WAL_BYTES * 5 / 4).min(self.settings.size_max_bytes / 4);
-        let left = self.settings.size_max_bytes.saturating_sub(wal + self.reserve_bytes);
-        let pages = self.settings.faults.page_count_max.map_or(left as i64 / page.max(1), i64::from);
-        self.db.pragma_update_and_check(None, "max_page_count", pages.max(64), |_| Ok(()))?;
+        let wal = schema::wal_max_bytes(&self.settings) * 5 / 4;
+        let left = self.settings.size_max_bytes.saturating_sub(wal + self.reserve_bytes + self.foreign_bytes);
+        let pages = self.settings.faults.page_count_max.map_or(left / u64::from(schema::PAGE_BYTES), u64::from);
+        // SQLite takes this for the size that the file has, if it is larger.
+        let pages = if self.reserve_bytes > 0 { pages.max(PAGES_MIN) } else { 1 };
+        self.db.pragma_update_and_check(None, "max_page_count", pages as i64, |_| Ok(()))?;
         Ok(())
     }
 
@@ -313,7 +377,11 @@ impl Store {
             oldest_tick: log.oldest_tick,
         });
         Usage {
-            disk_bytes: size(schema::FILE) + wal_bytes + self.reserve_bytes,
+            disk_bytes: size(schema::FILE)
+                + wal_bytes
+                + size(&format!("{}-shm", schema::FILE))
+                + self.reserve_bytes
+                + self.foreign_bytes,
             wal_bytes,
             logs: logs.collect(),
             ..Usage::default()
@@ -340,43 +408,12 @@ impl Commit {
     }
 }
 
+/// What the disk has left.
+#[derive(Clone, Copy, PartialEq)]
 enum Room {
-    /// `lost`: records dropped before a reader had them.
-    Made {
-        lost: u64,
-    },
-    Refused,
-}
-
-fn make_room(db: &Connection, log: &mut Log, stored_bytes: u64, protected: Option<u64>) -> Result<Room, StoreError> {
-    if log.bytes + stored_bytes <= log.settings.share_max_bytes {
-        return Ok(Room::Made { lost: 0 });
-    }
-    match log.settings.overflow {
-        Overflow::DropOldest => Ok(Room::Made { lost: log.drop_oldest(db, stored_bytes, protected)? }),
-        Overflow::DropNewest => Ok(Room::Refused),
-        // Intake stops at the share; what was taken in before that still fits.
-        Overflow::Block => Ok(Room::Made { lost: 0 }),
-    }
-}
-
-/// One process a directory: the lock goes with the process, however that ends.
-fn lock(directory: &Path) -> Result<File, StoreError> {
-    let path = directory.join("lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|error| StoreError::Io(path.clone(), error))?;
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
-        .map_err(|_| StoreError::Locked(directory.to_owned()))?;
-    Ok(file)
-}
-
-pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
-    let io = |error| StoreError::Io(directory.to_owned(), error);
-    File::open(directory).map_err(io)?.sync_all().map_err(io)
+    Enough,
+    /// What a policy allows to leave out is left out.
+    None,
 }
 
 /// Logs of sinks that the configuration no longer has: kept, and said.
@@ -393,7 +430,7 @@ fn forgotten_logs(db: &Connection, settings: &Settings) -> Result<Vec<String>, S
 mod tests {
     use std::time::Duration;
 
-    use super::super::{CursorMove, LogSettings, Records, Section, SessionChange, Snapshot};
+    use super::super::{CursorMove, LogId, LogSettings, Records, Section, SessionChange, Snapshot};
     use super::*;
 
     fn settings(directory: &Path, overflow: Overflow, share_max_bytes: u64) -> Settings {
@@ -600,7 +637,7 @@ mod tests {
                 Ok(_) => {}
                 Err(error) => {
                     assert!(error.is_corruption(), "seed {seed}: {error}");
-                    store.mark_damaged(&error);
+                    store.shared().fail(&error);
                 }
             }
             drop(store);

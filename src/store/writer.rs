@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
-use super::{Commit, Committed, LogId, Store, StoreError, Usage};
+use super::{Commit, Committed, LogId, Store, StoreError, Usage, reader};
 
 /// A full disk is tried again this often.
 const FULL_RETRY: Duration = Duration::from_millis(500);
@@ -32,7 +32,7 @@ struct Shared {
     /// Rung with each change of the queue.
     bell: Condvar,
     ends: Vec<watch::Sender<u64>>,
-    failed: watch::Sender<Option<String>>,
+    store: Arc<reader::Shared>,
     view: Mutex<View>,
     protected: Arc<Vec<AtomicU64>>,
 }
@@ -70,21 +70,25 @@ impl Writer {
             queue: Mutex::default(),
             bell: Condvar::new(),
             ends,
-            failed: watch::channel(None).0,
+            store: store.shared(),
             view: Mutex::new(view),
             protected: store.protected(),
         });
         let thread = Arc::clone(&shared);
         let body = move || {
-            Thread { store, shared: Arc::clone(&thread), last_tick: None }.run();
+            let ended = Thread { store, shared: Arc::clone(&thread), last_tick: None }.run();
             let mut queue = locked(&thread.queue);
             queue.stopped = true;
             queue.maintenance.clear();
             queue.tick = None;
+            drop(queue);
             thread.bell.notify_all();
+            if let Err(error) = ended {
+                thread.store.fail(&error);
+            }
         };
         if let Err(error) = std::thread::Builder::new().name("writer".into()).spawn(body) {
-            shared.failed.send_replace(Some(format!("no thread for the store: {error}")));
+            shared.store.failed.send_replace(Some(format!("no thread for the store: {error}")));
             locked(&shared.queue).stopped = true;
         }
         Writer { shared }
@@ -148,7 +152,7 @@ impl Writer {
 
     /// Set once, when the disk failed: nothing is acknowledged any more.
     pub fn failed(&self) -> watch::Receiver<Option<String>> {
-        self.shared.failed.subscribe()
+        self.shared.store.failed.subscribe()
     }
 
     /// Commits what waits and ends the thread.
@@ -166,7 +170,7 @@ impl Writer {
     }
 
     fn stopped(&self) -> StoreError {
-        StoreError::Stopped(self.shared.failed.borrow().clone().unwrap_or_else(|| "it was told to".to_owned()))
+        StoreError::Stopped(self.shared.store.failed.borrow().clone().unwrap_or_else(|| "it was told to".to_owned()))
     }
 }
 
@@ -183,25 +187,18 @@ struct Thread {
 }
 
 impl Thread {
-    fn run(mut self) {
+    /// Until it is told to stop, or the disk fails.
+    fn run(mut self) -> Result<(), StoreError> {
         loop {
             let (commit, work) = match self.next() {
-                Work::Stop => return,
+                Work::Stop => return Ok(()),
                 Work::Maintenance(commit, answer) => (commit, Ok(answer)),
                 Work::Tick(commit, done) => (commit, Err(done)),
             };
-            match self.commit(&commit) {
-                Ok(committed) => match work {
-                    Ok(answer) => drop(answer.send(Ok(committed))),
-                    Err(done) => done(&committed),
-                },
-                Err(error) => {
-                    if error.is_corruption() {
-                        self.store.mark_damaged(&error);
-                    }
-                    self.shared.failed.send_replace(Some(error.to_string()));
-                    return;
-                }
+            let committed = self.commit(&commit)?;
+            match work {
+                Ok(answer) => drop(answer.send(Ok(committed))),
+                Err(done) => done(&committed),
             }
         }
     }

@@ -11,7 +11,8 @@
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::ffi;
 
@@ -127,11 +128,12 @@ pub struct World {
     /// Operations until the power fails.
     left: Option<u64>,
     dead: bool,
-    pub operations: u64,
-    /// What all files together may hold.
-    pub quota_bytes: Option<u64>,
+    /// What all files together may hold, and one that SQLite does not know but that takes its room.
+    quota_bytes: Option<u64>,
+    pub other: Option<PathBuf>,
+    /// What is left of that without `other`.
+    pub left_bytes: Arc<AtomicU64>,
     pub syncs_fail: bool,
-    pub bytes_written: u64,
 }
 
 impl World {
@@ -143,22 +145,30 @@ impl World {
             durable_entries: BTreeMap::new(),
             left: None,
             dead: false,
-            operations: 0,
             quota_bytes: None,
+            other: None,
+            left_bytes: Arc::new(AtomicU64::new(u64::MAX)),
             syncs_fail: false,
-            bytes_written: 0,
         }
     }
 
     /// Counts an operation that changes something; false once the power has failed.
     fn powered(&mut self) -> bool {
-        self.operations += 1;
         match &mut self.left {
             Some(0) => self.dead = true,
             Some(left) => *left -= 1,
             None => {}
         }
         !self.dead
+    }
+
+    pub fn set_quota(&mut self, bytes: u64) {
+        self.quota_bytes = Some(bytes);
+        self.left_bytes.store(bytes.saturating_sub(self.used_bytes()), Ordering::Relaxed);
+    }
+
+    fn used_bytes(&self) -> u64 {
+        self.entries.values().map(|inode| self.inodes[*inode].length as u64).sum()
     }
 
     pub fn is_dead(&self) -> bool {
@@ -189,12 +199,15 @@ impl World {
             return ffi::SQLITE_IOERR_WRITE;
         }
         let end = at + bytes.len();
-        let used: usize = self.inodes.iter().map(|inode| inode.length).sum();
         let grown = end.saturating_sub(self.inodes[inode].length);
-        if grown > 0 && self.quota_bytes.is_some_and(|quota| (used + grown) as u64 > quota) {
-            return ffi::SQLITE_FULL;
+        if let Some(quota_bytes) = self.quota_bytes {
+            let other = self.other.as_ref().and_then(|path| std::fs::metadata(path).ok()).map_or(0, |file| file.len());
+            let used = self.used_bytes();
+            if grown > 0 && used + grown as u64 + other > quota_bytes {
+                return ffi::SQLITE_FULL;
+            }
+            self.left_bytes.store(quota_bytes.saturating_sub(used + grown as u64), Ordering::Relaxed);
         }
-        self.bytes_written += bytes.len() as u64;
         let inode = &mut self.inodes[inode];
         inode.length = inode.length.max(end);
         inode.since.push(Change::Write { at, bytes: bytes.to_vec() });

@@ -2,7 +2,9 @@
 //!
 //! `TIDEGATE_LONG=1` runs ten times the seeds. A failure prints its seed; `TIDEGATE_SEED=n` runs that one alone.
 
+mod damage;
 mod disk;
+mod full;
 mod model;
 mod power_cut;
 

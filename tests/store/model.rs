@@ -105,7 +105,9 @@ impl Model {
         let counted = |key: &str| opened.counters.get(key).copied().unwrap_or(0);
         same("the counter", counted("counted").to_string(), self.counted.to_string())?;
         same("what was dropped", counted("dropped full").to_string(), opened.log_starts[FULL].to_string())?;
-        let cursors: BTreeMap<usize, u64> = opened.cursors.iter().map(|((log, _), at)| (*log, *at)).collect();
+        // Dropping moves a cursor along.
+        let own = |((log, _), at): (&(usize, String), &u64)| (*log != FULL).then_some((*log, *at));
+        let cursors: BTreeMap<usize, u64> = opened.cursors.iter().filter_map(own).collect();
         same("the cursors", format!("{cursors:?}"), format!("{:?}", self.cursors))?;
         same("the snapshot", format!("{:?}", opened.snapshot), format!("{:?}", self.snapshot))?;
         let mut meta = opened.meta.clone();
