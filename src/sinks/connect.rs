@@ -274,6 +274,11 @@ impl Connector {
         ))
     }
 
+    /// A sink that never delivered, or whose old identity was settled just now, has nothing that could come twice.
+    fn is_new(&self, accounts: &Accounts) -> bool {
+        self.identity.is_none() || !self.has_committed && !accounts.may_have_delivered()
+    }
+
     fn resume(
         &self,
         position: Option<&Position>,
@@ -291,10 +296,7 @@ impl Connector {
                 let doubt = "records that this store does not know: the disk lost them, or the store is an older copy";
                 (at, Some(format!("Kafka has {lost} {doubt}")))
             }
-            // A sink that never delivered has nothing that could come twice.
-            Resume::MayRepeat { at } if position.is_none() && !self.has_committed && !accounts.may_have_delivered() => {
-                (at, None)
-            }
+            Resume::MayRepeat { at } if position.is_none() && self.is_new(accounts) => (at, None),
             Resume::MayRepeat { at } => {
                 let why = if position.is_some() { "was not written by this store" } else { "is gone" };
                 (at, Some(format!("the position in Kafka {why}; records from {at} on may come twice")))

@@ -134,7 +134,7 @@ fn records_for_missing_topics_from_columns_are_given_up_and_hold_nobody_else_up_
     assert!(letters[1].reason.contains("nobody-made-this"), "{}", letters[1].reason);
     let counters = gateway.stop();
     assert_eq!((count(&counters, "delivered"), count(&counters, "dead")), (4, 3));
-    assert_eq!(kafka.read_committed("from-column").len(), 1);
+    assert_eq!(kafka.read_committed("from-column").len(), 1, "{counters:?}");
     assert_eq!(kafka.read_committed("plan").len(), 3);
 }
 
