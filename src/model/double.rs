@@ -4,12 +4,21 @@ use std::fmt::Write;
 
 /// Java's `Double.toString` (the shortest digits that read back, as since JDK 19): `1.0E300`, `1.0E-5`, `123.45`.
 pub fn write_double(number: f64, out: &mut String) {
-    write_digits(number, || format!("{number:e}"), out);
+    write_digits(number, || two_digits(format!("{number:e}"), || format!("{number:.1e}")), out);
 }
 
 /// Java's `Float.toString`.
 pub fn write_float(number: f32, out: &mut String) {
-    write_digits(f64::from(number), || format!("{number:e}"), out);
+    write_digits(f64::from(number), || two_digits(format!("{number:e}"), || format!("{number:.1e}")), out);
+}
+
+/// Java writes at least two digits, and where one would do, the nearest two: `4.9E-324`, not `5.0E-324`.
+fn two_digits(shortest: String, nearest: impl FnOnce() -> String) -> String {
+    if shortest.contains('.') {
+        return shortest;
+    }
+    let nearest = nearest();
+    if nearest.contains(".0e") { shortest } else { nearest }
 }
 
 /// `scientific` gives Rust's `d.ddde-n`, shortest digits.
@@ -83,6 +92,8 @@ mod tests {
             (1.234_567_899_876_543_3e8, "1.2345678998765433E8"),
             (120.0, "120.0"),
             (0.012_5, "0.0125"),
+            (5e-324, "4.9E-324"),
+            (2e-322, "2.0E-322"),
             (f64::NAN, "NaN"),
             (f64::NEG_INFINITY, "-Infinity"),
         ] {

@@ -3,10 +3,12 @@
 use std::fmt::Write;
 
 use base64::Engine;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose};
 use md5::Digest;
 
 use super::compile::Compiler;
-use super::typed::{Eval, Int, Str, Text, unary};
+use super::typed::{Answer, Eval, Int, Str, Text, unary};
+use super::{Reason, excerpt};
 use crate::plan::{Expr, Function};
 
 pub fn text(compiler: &mut Compiler<'_>, function: Function, arguments: &[Expr]) -> Option<Eval<Str>> {
@@ -19,18 +21,31 @@ pub fn text(compiler: &mut Compiler<'_>, function: Function, arguments: &[Expr])
         };
         return Some(unary(compiler.compile::<Int>(argument), move |number| Ok(Some(Text::Made(show(number))))));
     }
-    let convert: fn(&str) -> Option<String> = match function {
-        Function::Hex => |text| Some(hex(text.as_bytes()).to_uppercase()),
-        Function::ToBase64 => |text| Some(base64::engine::general_purpose::STANDARD.encode(text)),
-        Function::FromBase64 => |text| {
-            let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
-            Some(String::from_utf8_lossy(&bytes).into_owned())
-        },
-        Function::Md5 => |text| Some(hex(&md5::Md5::digest(text))),
-        Function::Sha256 => |text| Some(hex(&sha2::Sha256::digest(text))),
+    if function == Function::FromBase64 {
+        return Some(unary(compiler.compile::<Str>(argument), from_base64));
+    }
+    let convert: fn(&str) -> String = match function {
+        Function::Hex => |text| hex(text.as_bytes()).to_uppercase(),
+        Function::ToBase64 => |text| general_purpose::STANDARD.encode(text),
+        Function::Md5 => |text| hex(&md5::Md5::digest(text)),
+        Function::Sha256 => |text| hex(&sha2::Sha256::digest(text)),
         _ => return None,
     };
-    Some(unary(compiler.compile::<Str>(argument), move |text| Ok(convert(&text).map(Text::Made))))
+    Some(unary(compiler.compile::<Str>(argument), move |text| Ok(Some(Text::Made(convert(&text))))))
+}
+
+/// As Java's basic decoder: padding may be missing, anything else foreign is an error.
+fn from_base64(text: Text) -> Answer<Text> {
+    let padding =
+        if text.ends_with('=') { DecodePaddingMode::RequireCanonical } else { DecodePaddingMode::RequireNone };
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(padding).with_decode_allow_trailing_bits(true);
+    match GeneralPurpose::new(&base64::alphabet::STANDARD, config).decode(text.as_bytes()) {
+        Ok(bytes) => Ok(Some(Text::Made(String::from_utf8_lossy(&bytes).into_owned()))),
+        Err(error) => {
+            let (value, why) = (excerpt(&text), error.to_string());
+            Err(Reason::Argument { function: "FROM_BASE64", value, why }.into())
+        }
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

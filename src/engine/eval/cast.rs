@@ -91,7 +91,7 @@ fn to_timestamp(compiler: &mut Compiler<'_>, operand: &Expr, safe: bool, to: Dat
 
 /// Cuts a timestamp to so many digits of the second.
 pub fn cut_digits(micros: i64, digits: u8) -> i64 {
-    if digits >= 6 { micros } else { micros - micros.rem_euclid(10i64.pow(6 - u32::from(digits))) }
+    if digits >= 6 { micros } else { micros.saturating_sub(micros.rem_euclid(10i64.pow(6 - u32::from(digits)))) }
 }
 
 fn to_integer(compiler: &mut Compiler<'_>, operand: &Expr, safe: bool, to: DataType) -> Eval<Int> {

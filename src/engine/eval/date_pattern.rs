@@ -1,12 +1,16 @@
-//! Java's date patterns, as far as DATE_FORMAT, TO_TIMESTAMP and their kin use them: y u M d D E H h m s S a, text in
-//! quotes. <https://docs.oracle.com/javase/8/docs/api/java/time/format/DateTimeFormatter.html>
+//! Java's date patterns, of which Flink uses two: `DateTimeFormatter`'s for DATE_FORMAT and TO_TIMESTAMP,
+//! `SimpleDateFormat`'s for FROM_UNIXTIME, UNIX_TIMESTAMP and TO_DATE. Reading by them is in `date_reading.rs`.
+//!
+//! Names are English and weeks begin on Sunday, as in Java's locale en_US. Zones are UTC.
+//! <https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/time/format/DateTimeFormatter.html>,
+//! <https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/text/SimpleDateFormat.html>
 
 use std::fmt::Write;
 
-use super::{EvalError, Reason};
+use super::{EvalError, Reason, excerpt};
 use crate::model::civil::{CivilDate, MICROS_PER_DAY, day_of_week};
 
-const MONTHS: [&str; 12] = [
+pub const MONTHS: [&str; 12] = [
     "January",
     "February",
     "March",
@@ -20,151 +24,262 @@ const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
-const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+pub const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
-enum Part {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// `DateTimeFormatter`.
+    Modern,
+    /// `SimpleDateFormat`.
+    Simple,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Item {
     Literal(String),
-    Field(char, usize),
+    Field { letter: char, count: usize },
 }
 
 /// A pattern, or why it is none.
-pub struct DatePattern(Result<Vec<Part>, String>);
+pub struct DatePattern {
+    pub dialect: Dialect,
+    items: Result<Vec<Item>, String>,
+}
 
 impl DatePattern {
-    pub fn new(pattern: &str) -> DatePattern {
-        DatePattern(parts(pattern))
+    pub fn modern(pattern: &str) -> DatePattern {
+        DatePattern { dialect: Dialect::Modern, items: items(pattern, Dialect::Modern) }
     }
 
-    fn parts(&self) -> Result<&[Part], EvalError> {
-        self.0.as_deref().map_err(|why| Reason::Unsupported(why.clone()).into())
+    pub fn simple(pattern: &str) -> DatePattern {
+        DatePattern { dialect: Dialect::Simple, items: items(pattern, Dialect::Simple) }
+    }
+
+    pub fn items(&self) -> Result<&[Item], EvalError> {
+        self.items.as_deref().map_err(|why| Reason::Unsupported(why.clone()).into())
     }
 
     pub fn format(&self, micros: i64) -> Result<String, EvalError> {
+        let moment = Moment::new(micros);
         let mut out = String::new();
-        for part in self.parts()? {
-            match part {
-                Part::Literal(text) => out.push_str(text),
-                Part::Field(letter, width) => write_field(*letter, *width, micros, &mut out),
+        for item in self.items()? {
+            if let (Item::Field { letter: letter @ ('X' | 'x' | 'Z'), .. }, Dialect::Modern) = (item, self.dialect) {
+                return Err(Reason::Unsupported(format!("a timestamp has no zone for the letter {letter}")).into());
+            }
+            match (item, self.dialect) {
+                (Item::Literal(text), _) => out.push_str(text),
+                (Item::Field { letter, count }, Dialect::Modern) => moment.write_modern(*letter, *count, &mut out),
+                (Item::Field { letter, count }, Dialect::Simple) => moment.write_simple(*letter, *count, &mut out),
             }
         }
         Ok(out)
     }
-
-    /// Microseconds since 1970; `None` if the text does not have this form.
-    pub fn parse(&self, text: &str) -> Result<Option<i64>, EvalError> {
-        Ok(read(self.parts()?, text))
-    }
 }
 
-fn parts(pattern: &str) -> Result<Vec<Part>, String> {
-    let (mut parts, mut rest) = (Vec::new(), pattern);
+fn items(pattern: &str, dialect: Dialect) -> Result<Vec<Item>, String> {
+    let fail = |why: String| Err(format!("the date pattern {} cannot be used: {why}", excerpt(pattern)));
+    let mut items: Vec<Item> = Vec::new();
+    let push = |items: &mut Vec<Item>, text: &str| match items.last_mut() {
+        Some(Item::Literal(literal)) => literal.push_str(text),
+        _ => items.push(Item::Literal(text.to_owned())),
+    };
+    let mut rest = pattern;
     while let Some(first) = rest.chars().next() {
-        if first == '\'' {
-            let (quoted, after) = rest[1..].split_once('\'').ok_or("a quote in the pattern is not closed")?;
-            parts.push(Part::Literal(if quoted.is_empty() { "'".to_owned() } else { quoted.to_owned() }));
-            rest = after;
-        } else if first.is_ascii_alphabetic() {
-            let width = rest.bytes().take_while(|byte| char::from(*byte) == first).count();
-            if !"yuMdDEHhmsSa".contains(first) || width > 9 {
-                return Err(format!(
-                    "the letter {first} is not supported in a date pattern (y u M d D E H h m s S a are)"
-                ));
+        if first.is_ascii_alphabetic() {
+            let count = rest.bytes().take_while(|byte| char::from(*byte) == first).count();
+            let allowed = match dialect {
+                Dialect::Modern => modern_counts(first),
+                Dialect::Simple if "GyYMLwWDdFEuaHkKhmsSzZX".contains(first) => Some(19),
+                Dialect::Simple => None,
+            };
+            match allowed {
+                None => return fail(format!("the letter {first} has no meaning here")),
+                Some(most) if count > most => return fail(format!("too many letters {first}")),
+                Some(_) => items.push(Item::Field { letter: first, count }),
             }
-            parts.push(Part::Field(first, width));
-            rest = &rest[width..];
+            rest = &rest[count..];
+        } else if first == '\'' {
+            let (quoted, after) =
+                quoted(&rest[1..]).ok_or_else(|| fail("a quote is not closed".to_owned()).unwrap_err())?;
+            push(&mut items, &quoted);
+            rest = after;
+        } else if dialect == Dialect::Modern && "{}#[]".contains(first) {
+            return fail(format!("the character {first} is reserved; write it in quotes"));
         } else {
-            parts.push(Part::Literal(first.to_string()));
+            push(&mut items, &rest[..first.len_utf8()]);
             rest = &rest[first.len_utf8()..];
         }
     }
-    Ok(parts)
+    Ok(items)
 }
 
-fn write_field(letter: char, width: usize, micros: i64, out: &mut String) {
-    let days = micros.div_euclid(MICROS_PER_DAY);
-    let of_day = micros.rem_euclid(MICROS_PER_DAY);
-    let date = CivilDate::from_days(days);
-    let hour = of_day / 3_600_000_000;
-    let number = match letter {
-        'y' | 'u' if width == 2 => date.year.rem_euclid(100),
-        'y' | 'u' => date.year,
-        'M' if width >= 3 => {
-            let name = MONTHS[date.month as usize - 1];
-            out.push_str(if width == 3 { &name[..3] } else { name });
-            return;
-        }
-        'M' => i64::from(date.month),
-        'd' => i64::from(date.day),
-        'D' => date.day_of_year(),
-        'E' => {
-            let name = DAYS[day_of_week(days) as usize - 1];
-            out.push_str(if width <= 3 { &name[..3] } else { name });
-            return;
-        }
-        'H' => hour,
-        'h' => (hour + 11) % 12 + 1,
-        'm' => of_day / 60_000_000 % 60,
-        's' => of_day / 1_000_000 % 60,
-        'S' => {
-            let nanos = format!("{:09}", of_day % 1_000_000 * 1_000);
-            out.push_str(&nanos[..width]);
-            return;
-        }
-        _ => {
-            out.push_str(if hour < 12 { "AM" } else { "PM" });
-            return;
-        }
-    };
-    // Writing into a String cannot fail.
-    let _ = write!(out, "{number:0width$}");
-}
-
-fn read(parts: &[Part], text: &str) -> Option<i64> {
-    let (mut year, mut month, mut day) = (1970, 1, 1);
-    let (mut hour, mut minute, mut second, mut micros) = (0, 0, 0, 0);
-    let mut afternoon = None;
-    let mut rest = text;
-    for (index, part) in parts.iter().enumerate() {
-        let (letter, width) = match part {
-            Part::Literal(literal) => {
-                rest = rest.strip_prefix(literal.as_str())?;
-                continue;
+/// The text up to the closing quote (two quotes are one; none between two is one too) and what follows.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    if let Some(rest) = text.strip_prefix('\'') {
+        return Some(("'".to_owned(), rest));
+    }
+    let (mut out, mut rest) = (String::new(), text);
+    loop {
+        let (part, after) = rest.split_once('\'')?;
+        out.push_str(part);
+        match after.strip_prefix('\'') {
+            Some(after) => {
+                out.push('\'');
+                rest = after;
             }
-            Part::Field(letter, width) => (*letter, *width),
-        };
-        if letter == 'a' {
-            let (half, after) = rest.split_at_checked(2)?;
-            afternoon = Some(half.eq_ignore_ascii_case("PM"));
-            rest = after;
-            continue;
+            None => return Some((out, after)),
         }
-        // A field of one letter takes what digits there are, unless another field follows at once.
-        let joined = matches!(parts.get(index + 1), Some(Part::Field(..)));
-        let most = if width == 1 && !joined { 9 } else { width.max(if letter == 'y' && !joined { 4 } else { width }) };
-        let digits = rest.bytes().take(most).take_while(u8::is_ascii_digit).count();
-        if digits == 0 || (width > 1 && digits < width) {
-            return None;
-        }
-        let (number, after) = rest.split_at(digits);
-        rest = after;
-        let value: i64 = number.parse().ok()?;
+    }
+}
+
+/// How many of a letter `DateTimeFormatter` takes; `None` for a letter it does not know or that needs a zone.
+fn modern_counts(letter: char) -> Option<usize> {
+    Some(match letter {
+        'y' | 'u' | 'Y' | 'A' | 'n' | 'N' => 19,
+        'G' | 'M' | 'L' | 'Q' | 'q' | 'E' | 'e' => 5,
+        'd' | 'H' | 'h' | 'K' | 'k' | 'm' | 's' | 'w' => 2,
+        'D' => 3,
+        'S' => 9,
+        'a' | 'W' | 'F' | 'c' => 1,
+        // Zones: only to be read.
+        'X' | 'x' => 5,
+        'Z' => 3,
+        _ => return None,
+    })
+}
+
+/// A moment taken apart.
+struct Moment {
+    days: i64,
+    date: CivilDate,
+    /// Microseconds since midnight.
+    of_day: i64,
+}
+
+impl Moment {
+    fn new(micros: i64) -> Moment {
+        let days = micros.div_euclid(MICROS_PER_DAY);
+        Moment { days, date: CivilDate::from_days(days), of_day: micros.rem_euclid(MICROS_PER_DAY) }
+    }
+
+    fn hour(&self) -> i64 {
+        self.of_day / 3_600_000_000
+    }
+
+    /// Sunday is 0.
+    fn weekday(&self) -> usize {
+        day_of_week(self.days) as usize - 1
+    }
+
+    fn month_name(&self) -> &'static str {
+        MONTHS[self.date.month as usize - 1]
+    }
+
+    fn half(&self) -> &'static str {
+        if self.hour() < 12 { "AM" } else { "PM" }
+    }
+
+    fn year_of_era(&self) -> i64 {
+        if self.date.year > 0 { self.date.year } else { 1 - self.date.year }
+    }
+
+    /// The numbers that both dialects write alike.
+    fn number(&self, letter: char) -> i64 {
         match letter {
-            'y' | 'u' => year = if width == 2 { 2_000 + value } else { value },
-            'M' => month = value,
-            'd' => day = value,
-            'H' | 'h' => hour = value,
-            'm' => minute = value,
-            's' => second = value,
-            'S' => micros = format!("{number:0<6}")[..6].parse().ok()?,
-            _ => return None,
+            'M' | 'L' => i64::from(self.date.month),
+            'd' => i64::from(self.date.day),
+            'D' => self.date.day_of_year(),
+            'H' => self.hour(),
+            'k' => (self.hour() + 23) % 24 + 1,
+            'K' => self.hour() % 12,
+            'h' => (self.hour() + 11) % 12 + 1,
+            'm' => self.of_day / 60_000_000 % 60,
+            's' => self.of_day / 1_000_000 % 60,
+            'w' => self.week_of_year().1,
+            'W' => self.week_of_month(),
+            'F' => (i64::from(self.date.day) - 1) / 7 + 1,
+            'Y' => self.week_of_year().0,
+            _ => 0,
         }
     }
-    if let Some(afternoon) = afternoon {
-        hour = hour % 12 + if afternoon { 12 } else { 0 };
+
+    /// Weeks from Sunday to Saturday; the one with January 1st is the first.
+    fn week_of_year(&self) -> (i64, i64) {
+        let saturday = CivilDate::from_days(self.days + 6 - self.weekday() as i64);
+        (saturday.year, (saturday.day_of_year() - 1) / 7 + 1)
     }
-    if !rest.is_empty() || hour > 23 || minute > 59 || second > 59 {
-        return None;
+
+    fn week_of_month(&self) -> i64 {
+        let first = CivilDate { day: 1, ..self.date }.to_days();
+        (i64::from(self.date.day) + day_of_week(first) - 2) / 7 + 1
     }
-    let date = CivilDate::new(year, u32::try_from(month).ok()?, u32::try_from(day).ok()?)?;
-    Some(date.to_days() * MICROS_PER_DAY + ((hour * 60 + minute) * 60 + second) * 1_000_000 + micros)
+
+    fn write_modern(&self, letter: char, count: usize, out: &mut String) {
+        // Writing into a String cannot fail.
+        let _ = match (letter, count) {
+            ('y', _) => return write_year(self.year_of_era(), count, out),
+            ('u', _) => return write_year(self.date.year, count, out),
+            ('Y', _) => return write_year(self.week_of_year().0, count, out),
+            ('G', 4) => write!(out, "{}", if self.date.year > 0 { "Anno Domini" } else { "Before Christ" }),
+            ('G', 5) => write!(out, "{}", if self.date.year > 0 { "A" } else { "B" }),
+            ('G', _) => write!(out, "{}", if self.date.year > 0 { "AD" } else { "BC" }),
+            ('M' | 'L', 3) => write!(out, "{}", &self.month_name()[..3]),
+            ('M' | 'L', 4) => write!(out, "{}", self.month_name()),
+            ('M' | 'L', 5) => write!(out, "{}", &self.month_name()[..1]),
+            ('Q' | 'q', _) => return self.write_quarter(count, out),
+            ('E', 1..=3) | ('e', 3) => write!(out, "{}", &DAYS[self.weekday()][..3]),
+            ('E' | 'e', 4) => write!(out, "{}", DAYS[self.weekday()]),
+            ('E' | 'e', 5) => write!(out, "{}", &DAYS[self.weekday()][..1]),
+            ('e' | 'c', _) => write!(out, "{:0count$}", self.weekday() + 1),
+            ('a', _) => write!(out, "{}", self.half()),
+            // Here the day within a week that began on the 1st; of SimpleDateFormat the number of that week.
+            ('F', _) => write!(out, "{}", (self.date.day - 1) % 7 + 1),
+            ('S', _) => write!(out, "{}", &format!("{:06}000", self.of_day % 1_000_000)[..count.min(9)]),
+            ('n', _) => write!(out, "{:0count$}", self.of_day % 1_000_000 * 1_000),
+            ('A', _) => write!(out, "{:0count$}", self.of_day / 1_000),
+            ('N', _) => write!(out, "{:0count$}", self.of_day * 1_000),
+            _ => write!(out, "{:0count$}", self.number(letter)),
+        };
+    }
+
+    fn write_quarter(&self, count: usize, out: &mut String) {
+        let quarter = (self.date.month - 1) / 3;
+        let _ = match count {
+            3 => write!(out, "Q{}", quarter + 1),
+            4 => write!(out, "{} quarter", ["1st", "2nd", "3rd", "4th"][quarter as usize % 4]),
+            _ => write!(out, "{:0width$}", quarter + 1, width = if count == 5 { 1 } else { count }),
+        };
+    }
+
+    fn write_simple(&self, letter: char, count: usize, out: &mut String) {
+        let _ = match (letter, count) {
+            ('y', 2) => write!(out, "{:02}", self.year_of_era() % 100),
+            ('Y', 2) => write!(out, "{:02}", self.week_of_year().0.rem_euclid(100)),
+            ('y', _) => write!(out, "{:0count$}", self.year_of_era()),
+            ('G', _) => write!(out, "{}", if self.date.year > 0 { "AD" } else { "BC" }),
+            ('M' | 'L', 3) => write!(out, "{}", &self.month_name()[..3]),
+            ('M' | 'L', 4..) => write!(out, "{}", self.month_name()),
+            ('E', ..=3) => write!(out, "{}", &DAYS[self.weekday()][..3]),
+            ('E', _) => write!(out, "{}", DAYS[self.weekday()]),
+            // Monday is 1 here.
+            ('u', _) => write!(out, "{:0count$}", (self.weekday() + 6) % 7 + 1),
+            ('a', _) => write!(out, "{}", self.half()),
+            ('S', _) => write!(out, "{:0count$}", self.of_day % 1_000_000 / 1_000),
+            ('z', ..=3) => write!(out, "UTC"),
+            ('z', _) => write!(out, "Coordinated Universal Time"),
+            ('Z', _) => write!(out, "+0000"),
+            ('X', _) => write!(out, "Z"),
+            _ => write!(out, "{:0count$}", self.number(letter)),
+        };
+    }
+}
+
+/// Two letters: the last two digits. From four on, a year with more digits has a sign.
+fn write_year(year: i64, count: usize, out: &mut String) {
+    let _ = match count {
+        2 => write!(out, "{:02}", year.rem_euclid(100)),
+        4.. if year >= 10i64.checked_pow(count as u32).unwrap_or(i64::MAX) => write!(out, "+{year}"),
+        _ if year < 0 => write!(out, "-{:0count$}", -year),
+        _ => write!(out, "{year:0count$}"),
+    };
 }

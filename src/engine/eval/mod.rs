@@ -15,6 +15,8 @@ mod bytes;
 mod cast;
 mod compile;
 mod date_pattern;
+mod date_reading;
+mod java_regex;
 mod json_path;
 mod like;
 mod numbers;
@@ -116,3 +118,6 @@ impl std::fmt::Debug for Program {
         f.debug_struct("Program").field("literals", &self.literals).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

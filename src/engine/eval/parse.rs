@@ -68,9 +68,9 @@ fn number(text: &str, digits_max: usize) -> Option<u32> {
 
 /// `2026-3-1`, `2026-03` or `2026`; a blank and more may follow. Days since 1970-01-01.
 pub fn date(text: &str) -> Option<i64> {
-    let text = trim_blanks(text);
-    let text = text.split_once(' ').map_or(text, |(date, _)| date);
-    let mut parts = text.splitn(3, '-');
+    // A blank in front does not end the date, so that one with a time behind it is none then.
+    let text = text.split_once(' ').filter(|(date, _)| !date.is_empty()).map_or(text, |(date, _)| date);
+    let mut parts = text.splitn(3, '-').map(trim_blanks);
     let year = number(parts.next()?, 4)?;
     let month = parts.next().map_or(Some(1), |month| number(month, 2))?;
     let day = parts.next().map_or(Some(1), |day| number(day, 2))?;
@@ -139,4 +139,39 @@ fn micros_of_day(text: &str) -> Option<i64> {
         return None;
     }
     Some(i64::from(hour * 3_600 + minute * 60 + second) * 1_000_000 + micros)
+}
+
+/// `java.sql.Timestamp.valueOf` (or `Date.valueOf` without a time), which TO_TIMESTAMP falls back to:
+/// `2026-3-1 8:5:9.1`. Microseconds.
+pub fn jdbc(text: &str) -> Option<i64> {
+    let text = text.trim_matches(|c: char| c <= ' ');
+    let (date, time) = match text.split_once(' ') {
+        Some((date, time)) => (date, Some(time.trim_matches(|c: char| c <= ' '))),
+        None => (text, None),
+    };
+    let mut parts = date.splitn(3, '-');
+    // Java's old dates know no year 0: it is the year 1 before Christ, which then loses its sign.
+    let year = parts.next().filter(|year| year.len() == 4).and_then(|year| number(year, 4))?.max(1);
+    let month = number(parts.next()?, 2)?;
+    let day = number(parts.next()?, 2).filter(|day| (1..=31).contains(day))?;
+    // A day beyond its month's end is one of the next month.
+    let days = CivilDate::new(i64::from(year), month, 1)?.to_days() + i64::from(day) - 1;
+    let micros = match time {
+        Some(time) => lenient_micros(time)?,
+        None => 0,
+    };
+    Some(days * MICROS_PER_DAY + micros)
+}
+
+/// Hours, minutes and seconds that may be too many.
+fn lenient_micros(text: &str) -> Option<i64> {
+    let mut parts = text.splitn(3, ':');
+    let (hour, minute) = (number(parts.next()?, 6)?, number(parts.next()?, 6)?);
+    let last = parts.next()?;
+    let (second, micros) = match last.split_once('.') {
+        Some((second, fraction)) => (second, fraction_micros(fraction).filter(|_| !fraction.is_empty())?),
+        None => (last, 0),
+    };
+    let seconds = (i64::from(hour) * 60 + i64::from(minute)) * 60 + i64::from(number(second, 6)?);
+    Some(seconds * 1_000_000 + micros)
 }

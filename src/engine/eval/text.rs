@@ -26,7 +26,10 @@ pub fn boolean(compiler: &mut Compiler<'_>, function: Function, arguments: &[Exp
         Function::Regexp => {
             let (text, pattern) = (compiler.compile::<Str>(first), Pattern::new(compiler, second, Regex::new));
             eval::<Bool, _>(move |env| match text(env)? {
-                Some(text) => pattern.with(env, |regex| Ok(Some(regex.get()?.is_match(&text)))),
+                // An empty pattern, or none that Java takes, matches nothing.
+                Some(text) => pattern.with(env, |regex| {
+                    Ok(Some(regex.get()?.is_some_and(|regex| !regex.is_empty() && regex.is_match(&text))))
+                }),
                 None => Ok(None),
             })
         }
@@ -119,16 +122,13 @@ fn of_one(compiler: &mut Compiler<'_>, function: Function, first: &Expr) -> Opti
     Some(unary(compiler.compile::<Str>(first), move |text| made(convert(&text))))
 }
 
+/// Calcite's: only ASCII letters and digits make words, and only ASCII letters change.
 fn init_cap(text: &str) -> String {
     let mut inside = false;
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if inside {
-            out.extend(c.to_lowercase());
-        } else {
-            out.extend(c.to_uppercase());
-        }
-        inside = c.is_alphanumeric();
+        out.push(if inside { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() });
+        inside = c.is_ascii_alphanumeric();
     }
     out
 }
@@ -171,7 +171,7 @@ fn of_two(compiler: &mut Compiler<'_>, function: Function, first: &Expr, second:
         Function::JsonValue => {
             let (text, path) = (compiler.compile::<Str>(first), Pattern::new(compiler, second, JsonPath::new));
             eval::<Str, _>(move |env| match text(env)? {
-                Some(text) => path.with(env, |path| Ok(path.get()?.scalar(&text).map(Text::Made))),
+                Some(text) => path.with(env, |path| Ok(path.scalar(&text).map(Text::Made))),
                 None => Ok(None),
             })
         }
@@ -200,7 +200,7 @@ fn of_more(compiler: &mut Compiler<'_>, function: Function, first: &Expr, rest: 
         Function::Substring => {
             let (start, length) = (compiler.compile::<Int>(second), compiler.compile::<Int>(third));
             ternary(compiler.compile::<Str>(first), start, length, |text, start, length| {
-                Ok(Some(substring(text, start, length)))
+                Ok((length >= 0).then(|| substring(text, start, length)))
             })
         }
         Function::Replace => {
@@ -231,7 +231,10 @@ fn of_more(compiler: &mut Compiler<'_>, function: Function, first: &Expr, rest: 
             let (text, by) = (compiler.compile::<Str>(first), compiler.compile::<Str>(third));
             let pattern = Pattern::new(compiler, second, Regex::new);
             eval::<Str, _>(move |env| match (text(env)?, by(env)?) {
-                (Some(text), Some(by)) => pattern.with(env, |regex| made(regex.get()?.replace_all(&text, &by)?)),
+                (Some(text), Some(by)) => pattern.with(env, |regex| match regex.get()? {
+                    Some(regex) => made(regex.replace_all(&text, &by)?),
+                    None => Ok(None),
+                }),
                 _ => Ok(None),
             })
         }
@@ -243,13 +246,13 @@ fn of_more(compiler: &mut Compiler<'_>, function: Function, first: &Expr, rest: 
 /// NULL for a negative length or an empty pad, as in Flink; a longer text is cut.
 fn pad_to(text: Text, length: i64, pad: &str, left: bool) -> Answer<Text> {
     let Ok(length) = usize::try_from(length) else { return Ok(None) };
+    if pad.is_empty() {
+        return Ok(None);
+    }
     let count = text.chars().count();
     if length <= count {
         let end = byte_at(&text, length);
         return Ok(Some(text.slice(0, end)));
-    }
-    if pad.is_empty() {
-        return Ok(None);
     }
     if length > TEXT_MAX_BYTES / 4 {
         return Err(too_long(if left { "LPAD" } else { "RPAD" }));
@@ -284,7 +287,7 @@ fn regexp_extract(compiler: &mut Compiler<'_>, first: &Expr, second: &Expr, thir
             None => Some(0),
         };
         let Some(group) = group.and_then(|group| usize::try_from(group).ok()) else { return Ok(None) };
-        let range = pattern.with(env, |regex| Ok(regex.get()?.group(&text, group)))?;
+        let range = pattern.with(env, |regex| Ok(regex.get()?.and_then(|regex| regex.group(&text, group))))?;
         Ok(range.map(|(start, end)| text.slice(start, end)))
     })
 }
@@ -306,7 +309,9 @@ fn overlay(compiler: &mut Compiler<'_>, first: &Expr, rest: &[Expr]) -> Eval<Str
             return Ok(Some(text));
         }
         let head = byte_at(&text, start as usize - 1);
-        let tail = byte_at(&text, usize::try_from((start - 1).saturating_add(length)).unwrap_or(0));
-        made(format!("{}{}{}", &text[..head], &*by, &text[tail..]))
+        // Flink drops the rest for a length of 0 or less.
+        let rest = usize::try_from(length).ok().filter(|length| *length > 0);
+        let tail = rest.map_or("", |length| &text[head + byte_at(&text[head..], length)..]);
+        made(format!("{}{}{tail}", &text[..head], &*by))
     })
 }

@@ -1,9 +1,10 @@
 //! Functions of dates and times. Inside, DATE is days, TIME milliseconds, TIMESTAMP microseconds.
 
+use super::cast::cut_digits;
 use super::compile::{Compiler, Pattern};
 use super::date_pattern::DatePattern;
 use super::typed::{Eval, Int, Str, Text, binary, eval, unary};
-use super::{EvalError, Reason};
+use super::{EvalError, Reason, parse};
 use crate::model::DataType;
 use crate::model::civil::{CivilDate, MICROS_PER_DAY, MICROS_PER_MILLI, MILLIS_PER_DAY, day_of_week, iso_week};
 use crate::plan::{Expr, Function, TimeUnit};
@@ -53,7 +54,12 @@ pub fn add(compiler: &mut Compiler<'_>, time: &Expr, interval: &Expr, negative: 
                 micros.checked_add(interval.checked_mul(MICROS_PER_MILLI)?)
             }
         });
-        moved.map(|micros| Some(value_of(micros, data_type))).ok_or_else(|| out_of_range("adding an interval"))
+        // A type of fewer than three digits cuts what the interval adds.
+        let cut = |micros| match data_type {
+            DataType::Timestamp(digits) | DataType::TimestampLtz(digits) if digits < 3 => cut_digits(micros, digits),
+            _ => micros,
+        };
+        moved.map(|micros| Some(value_of(cut(micros), data_type))).ok_or_else(|| out_of_range("adding an interval"))
     })
 }
 
@@ -62,23 +68,20 @@ pub fn int(compiler: &mut Compiler<'_>, function: Function, arguments: &[Expr], 
     match (function, arguments) {
         (Function::CurrentTime, _) => Some(eval::<Int, _>(move |env| {
             let micros = env.context.now_ms.saturating_mul(MICROS_PER_MILLI);
+            // CURRENT_TIME is TIME(0).
+            let micros = if to == DataType::Time { cut_digits(micros, 0) } else { micros };
             Ok(Some(value_of(micros, to)))
         })),
         (Function::CurrentWatermark, _) => Some(eval::<Int, _>(|env| {
             Ok(env.context.watermark.map(|watermark| watermark.saturating_mul(MICROS_PER_MILLI)))
         })),
         (Function::UnixTimestamp, []) => Some(eval::<Int, _>(|env| Ok(Some(env.context.now_ms.div_euclid(1_000))))),
-        (Function::UnixTimestamp, [text, pattern @ ..]) => {
-            Some(parsed(compiler, text, pattern.first(), |micros| micros.div_euclid(1_000_000)))
-        }
-        (Function::ToTimestamp, [text, pattern @ ..]) => {
-            Some(parsed(compiler, text, pattern.first(), |micros| micros - micros.rem_euclid(MICROS_PER_MILLI)))
-        }
-        (Function::ToDate, [text, pattern @ ..]) => Some(parsed_date(compiler, text, pattern.first())),
+        (Function::UnixTimestamp, [text, pattern @ ..]) => Some(unix_timestamp(compiler, text, pattern.first())),
+        (Function::ToTimestamp, [text, pattern @ ..]) => Some(to_timestamp(compiler, text, pattern.first())),
+        (Function::ToDate, [text, pattern @ ..]) => Some(to_date(compiler, text, pattern.first())),
         (Function::ToTimestampLtz, [number, precision]) => {
             Some(binary(compiler.compile::<Int>(number), compiler.compile::<Int>(precision), |number, precision| {
-                let unit = if precision == 0 { 1_000_000 } else { MICROS_PER_MILLI };
-                number.checked_mul(unit).map(Some).ok_or_else(|| out_of_range("TO_TIMESTAMP_LTZ"))
+                Ok(to_timestamp_ltz(number, precision))
             }))
         }
         (Function::Extract(unit), [time]) => {
@@ -91,16 +94,15 @@ pub fn int(compiler: &mut Compiler<'_>, function: Function, arguments: &[Expr], 
         (Function::FloorTo(unit), [time]) => {
             let from = time.data_type;
             Some(unary(compiler.compile::<Int>(time), move |value| {
-                Ok(micros_of(value, from).map(|micros| value_of(floor(unit, micros), from)))
+                let floored = micros_of(value, from).and_then(|micros| floor(unit, micros));
+                floored.map(|micros| Some(value_of(micros, from))).ok_or_else(|| out_of_range("FLOOR"))
             }))
         }
         (Function::CeilTo(unit), [time]) => {
             let from = time.data_type;
             Some(unary(compiler.compile::<Int>(time), move |value| {
                 let Some(micros) = micros_of(value, from) else { return Ok(None) };
-                let floored = floor(unit, micros);
-                let ceiled = if floored == micros { Some(micros) } else { plus(unit, floored, 1) };
-                ceiled.map(|micros| Some(value_of(micros, from))).ok_or_else(|| out_of_range("CEIL"))
+                ceil(unit, micros).map(|micros| Some(value_of(micros, from))).ok_or_else(|| out_of_range("CEIL"))
             }))
         }
         (Function::TimestampAdd(unit), [count, time]) => {
@@ -129,7 +131,8 @@ pub fn text(compiler: &mut Compiler<'_>, function: Function, arguments: &[Expr])
         _ => return None,
     };
     let time = compiler.compile::<Int>(first);
-    let pattern = pattern(compiler, rest.first());
+    let make = if function == Function::FromUnixtime { DatePattern::simple } else { DatePattern::modern };
+    let pattern = pattern(compiler, rest.first(), make);
     Some(eval::<Str, _>(move |env| match time(env)? {
         Some(value) => pattern.with(env, |pattern| match to_micros(value) {
             Some(micros) => Ok(Some(Text::Made(pattern.format(micros)?))),
@@ -139,31 +142,66 @@ pub fn text(compiler: &mut Compiler<'_>, function: Function, arguments: &[Expr])
     }))
 }
 
-fn pattern(compiler: &mut Compiler<'_>, expr: Option<&Expr>) -> Pattern<DatePattern> {
+fn pattern(compiler: &mut Compiler<'_>, expr: Option<&Expr>, make: fn(&str) -> DatePattern) -> Pattern<DatePattern> {
     match expr {
-        Some(expr) => Pattern::new(compiler, expr, DatePattern::new),
-        None => Pattern::Fixed(Some(DatePattern::new(DEFAULT_PATTERN))),
+        Some(expr) => Pattern::new(compiler, expr, make),
+        None => Pattern::Fixed(Some(make(DEFAULT_PATTERN))),
     }
 }
 
-/// Text by a pattern, or as CAST reads it; NULL where it has another form.
-fn parsed(compiler: &mut Compiler<'_>, text: &Expr, form: Option<&Expr>, then: fn(i64) -> i64) -> Eval<Int> {
+/// Without a pattern as CAST reads it. What does not have the pattern's form is read as JDBC reads it, else it is NULL;
+/// a pattern that is none gives NULL.
+fn to_timestamp(compiler: &mut Compiler<'_>, text: &Expr, form: Option<&Expr>) -> Eval<Int> {
     let text = compiler.compile::<Str>(text);
-    let Some(form) = form else {
-        return unary(text, move |text| Ok(super::parse::timestamp(&text).map(then)));
-    };
-    let pattern = pattern(compiler, Some(form));
+    if form.is_none() {
+        return unary(text, |text| Ok(parse::timestamp(&text).map(|micros| cut_digits(micros, 3))));
+    }
+    let pattern = pattern(compiler, form, DatePattern::modern);
     eval::<Int, _>(move |env| match text(env)? {
-        Some(text) => pattern.with(env, |pattern| Ok(pattern.parse(&text)?.map(then))),
+        Some(text) => pattern.with(env, |pattern| {
+            let micros = pattern.parse(&text).ok().and_then(|micros| micros.or_else(|| parse::jdbc(&text)));
+            Ok(micros.map(|micros| cut_digits(micros, 3)))
+        }),
         None => Ok(None),
     })
 }
 
-fn parsed_date(compiler: &mut Compiler<'_>, text: &Expr, form: Option<&Expr>) -> Eval<Int> {
-    match form {
-        Some(form) => parsed(compiler, text, Some(form), |micros| micros.div_euclid(MICROS_PER_DAY)),
-        None => unary(compiler.compile::<Str>(text), |text| Ok(super::parse::date(&text))),
+/// The smallest BIGINT for a text of another form, as in Flink.
+fn unix_timestamp(compiler: &mut Compiler<'_>, text: &Expr, form: Option<&Expr>) -> Eval<Int> {
+    let text = compiler.compile::<Str>(text);
+    let pattern = pattern(compiler, form, DatePattern::simple);
+    eval::<Int, _>(move |env| match text(env)? {
+        Some(text) => pattern.with(env, |pattern| {
+            Ok(Some(pattern.parse(&text)?.map_or(i64::MIN, |micros| micros.div_euclid(1_000_000))))
+        }),
+        None => Ok(None),
+    })
+}
+
+fn to_date(compiler: &mut Compiler<'_>, text: &Expr, form: Option<&Expr>) -> Eval<Int> {
+    let text = compiler.compile::<Str>(text);
+    if form.is_none() {
+        return unary(text, |text| Ok(parse::date(&text)));
     }
+    let pattern = pattern(compiler, form, DatePattern::simple);
+    eval::<Int, _>(move |env| match text(env)? {
+        Some(text) => {
+            pattern.with(env, |pattern| Ok(pattern.parse(&text)?.map(|micros| micros.div_euclid(MICROS_PER_DAY))))
+        }
+        None => Ok(None),
+    })
+}
+
+/// `number` counts seconds with so many decimals; NULL outside of the years 1 (or so) to 9999.
+fn to_timestamp_ltz(number: i64, precision: i64) -> Option<i64> {
+    const LEAST_MS: i128 = -62_167_219_200_000;
+    const MOST_MS: i128 = 253_402_300_799_999;
+    let millis = match precision {
+        ..=3 => i128::from(number) * 10i128.pow(u32::try_from(3 - precision).ok().filter(|e| *e <= 18)?),
+        4..=9 => i128::from(number).div_euclid(10i128.pow((precision - 3) as u32)),
+        _ => return None,
+    };
+    (LEAST_MS..=MOST_MS).contains(&millis).then(|| millis as i64 * MICROS_PER_MILLI)
 }
 
 fn extract(unit: TimeUnit, micros: i64) -> i64 {
@@ -206,18 +244,28 @@ fn months_of(unit: TimeUnit) -> i64 {
     }
 }
 
-fn floor(unit: TimeUnit, micros: i64) -> i64 {
+/// `None` where that lies before the first timestamp.
+fn floor(unit: TimeUnit, micros: i64) -> Option<i64> {
     let days = micros.div_euclid(MICROS_PER_DAY);
     let date = CivilDate::from_days(days);
-    let first = |month| CivilDate { year: date.year, month, day: 1 }.to_days() * MICROS_PER_DAY;
+    let first = |month| CivilDate { year: date.year, month, day: 1 }.to_days().checked_mul(MICROS_PER_DAY);
     match (unit, fixed_micros(unit)) {
         // A week begins on Sunday.
-        (TimeUnit::Week, _) => (days - day_of_week(days) + 1) * MICROS_PER_DAY,
-        (_, Some(length)) => micros - micros.rem_euclid(length),
+        (TimeUnit::Week, _) => (days - day_of_week(days) + 1).checked_mul(MICROS_PER_DAY),
+        (_, Some(length)) => micros.checked_sub(micros.rem_euclid(length)),
         (TimeUnit::Month, None) => first(date.month),
         (TimeUnit::Quarter, None) => first((date.month - 1) / 3 * 3 + 1),
         (_, None) => first(1),
     }
+}
+
+/// From weeks on Flink looks at the day only: any time of a first day belongs to that day. And of the quarters only the
+/// first has a first day.
+fn ceil(unit: TimeUnit, micros: i64) -> Option<i64> {
+    let by_day = matches!(unit, TimeUnit::Week | TimeUnit::Month | TimeUnit::Quarter | TimeUnit::Year);
+    let micros = if by_day { floor(TimeUnit::Day, micros)? } else { micros };
+    let first = floor(if unit == TimeUnit::Quarter { TimeUnit::Year } else { unit }, micros)?;
+    if first == micros { Some(micros) } else { plus(unit, floor(unit, micros)?, 1) }
 }
 
 fn plus(unit: TimeUnit, micros: i64, count: i64) -> Option<i64> {
@@ -230,27 +278,27 @@ fn plus(unit: TimeUnit, micros: i64, count: i64) -> Option<i64> {
 /// Whole units from `start` to `end`, towards zero.
 fn difference(unit: TimeUnit, start: i64, end: i64) -> i64 {
     match fixed_micros(unit) {
-        Some(length) => (i128::from(end) - i128::from(start)) as i64 / length,
+        Some(length) => {
+            // Flink counts in milliseconds.
+            let millis = |micros: i64| i128::from(micros.div_euclid(MICROS_PER_MILLI));
+            ((millis(end) - millis(start)) / i128::from(length / MICROS_PER_MILLI)) as i64
+        }
         None => months_between(start, end) / months_of(unit),
     }
 }
 
-/// Calcite's `DateTimeUtils.subtractMonths`: by days first, then by the time of day.
+/// Calcite's `DateTimeUtils.subtractMonths`: by days first, then by the time of day, also where that goes back.
 fn months_between(start: i64, end: i64) -> i64 {
-    fn by_days(later: i64, earlier: i64) -> i64 {
-        if later < earlier {
-            return -by_days(earlier, later);
-        }
-        let first = CivilDate::from_days(earlier);
-        let mut months = (later - earlier) / 31;
-        while first.plus_months(months + 1).to_days() <= later {
-            months += 1;
-        }
-        months
-    }
     let (start_day, end_day) = (start.div_euclid(MICROS_PER_DAY), end.div_euclid(MICROS_PER_DAY));
-    let months = by_days(end_day, start_day);
+    let months = if end_day < start_day { -whole_months(end_day, start_day) } else { whole_months(start_day, end_day) };
     let landed = CivilDate::from_days(start_day).plus_months(months).to_days();
     let earlier_in_day = end.rem_euclid(MICROS_PER_DAY) < start.rem_euclid(MICROS_PER_DAY);
-    if months > 0 && landed == end_day && earlier_in_day { months - 1 } else { months }
+    if landed == end_day && earlier_in_day { months - 1 } else { months }
+}
+
+/// The most months that lead from a day to another without passing it.
+fn whole_months(from: i64, to: i64) -> i64 {
+    let (first, last) = (CivilDate::from_days(from), CivilDate::from_days(to));
+    let months = (last.year - first.year) * 12 + i64::from(last.month) - i64::from(first.month);
+    if first.plus_months(months).to_days() > to { months - 1 } else { months }
 }

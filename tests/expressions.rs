@@ -1,0 +1,87 @@
+//! Every expression of `flink/expressions.tsv` gives what Apache Flink 2.3 gave for it.
+//!
+//! A line is an expression over the one row of the table below, a tab, and Flink's answer as JSON, or `ERROR` and why
+//! (refused or failed: either will do here). `flink/different.tsv` names the expressions that are meant to differ.
+
+use std::collections::BTreeMap;
+
+use tidegate::engine::eval::{Context, Program};
+use tidegate::formats::{CsvReader, JsonEncoder};
+use tidegate::model::{Row, Schema};
+use tidegate::plan::{NodeKind, Source, Watermark};
+use tidegate::sql::{Catalog, bind_query, parse_columns};
+
+const COLUMNS: &str = "nan DOUBLE, x DOUBLE, y DOUBLE, negz DOUBLE, inf DOUBLE, f FLOAT, big BIGINT, sb STRING, \
+    st STRING, sd STRING, st2 STRING, su STRING, i8 TINYINT, imin INT, im1 INT, lmin BIGINT, lmax BIGINT, \
+    de DECIMAL(10,3), de38 DECIMAL(38,0), d3 DECIMAL(38,18), d0 DECIMAL(38,0), dt DATE, ti TIME, ts9999 TIMESTAMP(3), \
+    ts1 TIMESTAMP(3), ts1969 TIMESTAMP(3), bad STRING, nul STRING";
+const ROW: &str = "NaN,3.5,0.0,-0.0,Infinity,0.1,123456789012,a!b,2026-02-30 08:00:00,2026-03-01 08:05:09, 2026-03-01 08:00:00 ,\
+    straße ŉ İ ΣΑΣ,-128,-2147483648,-1,-9223372036854775808,9223372036854775807,10.125,\
+    99999999999999999999999999999999999999,12345678901234567890.123456789012345678,12345678901234567890,2026-03-31,\
+    23:30:15,9999-12-31 23:59:59.999,0001-01-01 00:00:00,1969-12-30 08:15:30.123,(,";
+
+#[test]
+fn answers_are_those_of_flink() {
+    let (source, row) = table();
+    let different = pairs(include_str!("flink/different.tsv"));
+    let mut faults = Vec::new();
+    let mut seen = 0;
+    for (expression, flink) in pairs(include_str!("flink/expressions.tsv")) {
+        let ours = answer(&source, &row, expression);
+        let same = agree(&ours, flink);
+        seen += 1;
+        match different.get(expression) {
+            None if !same => faults.push(format!("{expression}\n    Flink: {flink}\n    ours:  {}", shown(&ours))),
+            Some(why) if same => faults.push(format!("{expression}\n    does not differ any more ({why})")),
+            _ => {}
+        }
+    }
+    assert!(seen > 500, "the table was read");
+    assert!(faults.is_empty(), "{} of {seen}:\n{}", faults.len(), faults.join("\n"));
+}
+
+fn pairs(text: &str) -> BTreeMap<&str, &str> {
+    text.lines().filter(|line| !line.starts_with("# ")).filter_map(|line| line.split_once('\t')).collect()
+}
+
+fn table() -> (Source, Row) {
+    let columns = parse_columns(COLUMNS).expect("the columns of the table").columns;
+    let mut row = Row::new();
+    CsvReader::new(ROW.as_bytes(), &columns, Some("")).read(&mut row).expect("the row of the table");
+    let schema = Schema { columns, event_time: None, device: None };
+    (Source { name: "t1".to_owned(), schema, watermark: Watermark::None }, row)
+}
+
+/// The value as JSON, or why there is none.
+fn answer(source: &Source, row: &Row, expression: &str) -> Result<String, String> {
+    let sources = [source.clone()];
+    let text = format!("SELECT {expression} AS answer FROM t1");
+    let node = bind_query(&text, &Catalog { sources: &sources, views: &[] }).map_err(|errors| {
+        format!("refused: {}", errors.first().map(|error| error.message.clone()).unwrap_or_default())
+    })?;
+    let NodeKind::Project { exprs, .. } = &node.kind else { return Err("no projection".to_owned()) };
+    let value = Program::compile(&exprs[0]).eval(row, &Context::default()).map_err(|error| error.to_string())?;
+    let mut json = String::new();
+    JsonEncoder::new(&node.schema.columns).encode(&[value], &mut json);
+    let (_, value) = json.split_once(':').expect("an object with one key");
+    Ok(value.trim().trim_end_matches('}').trim().to_owned())
+}
+
+fn shown(answer: &Result<String, String>) -> String {
+    answer.clone().unwrap_or_else(|why| format!("ERROR {why}"))
+}
+
+/// Numbers with a point or an exponent may differ by 1e-9 of themselves.
+fn agree(ours: &Result<String, String>, flink: &str) -> bool {
+    let Ok(ours) = ours else { return flink.starts_with("ERROR") };
+    if ours == flink {
+        return true;
+    }
+    let number = |text: &str| if text.starts_with('"') { None } else { text.parse::<f64>().ok() };
+    match (number(ours), number(flink)) {
+        (Some(a), Some(b)) if ours.contains(['.', 'e']) || flink.contains(['.', 'e']) => {
+            (a - b).abs() <= 1e-9 * b.abs() || (a - b).abs() < 1e-12
+        }
+        _ => false,
+    }
+}
