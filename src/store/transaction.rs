@@ -86,6 +86,7 @@ impl Store {
         let mut found = meta::all(&tx, &mut findings)?;
         let known = found.get(STORE_ID).and_then(|id| Uuid::from_slice(id).ok());
         let created = known.is_none();
+        #[allow(clippy::disallowed_methods)] // Here an identity is made.
         let store_id = known.unwrap_or_else(Uuid::new_v4);
         if created {
             meta::put(&tx, STORE_ID, Some(store_id.as_bytes()))?;
