@@ -266,6 +266,7 @@ fn header_texts(message: &impl Message) -> BTreeMap<String, String> {
     headers.map(|h| (h.key.to_owned(), String::from_utf8_lossy(h.value.unwrap_or_default()).into_owned())).collect()
 }
 
+/// Retention is off: the tests write records with times of years ago, which Kafka would delete 30 s after its start.
 fn properties(dir: &Path, port: u16, behind_link: u16, link: u16, controller: u16) -> String {
     format!(
         "process.roles=broker,controller\n\
@@ -288,6 +289,7 @@ fn properties(dir: &Path, port: u16, behind_link: u16, link: u16, controller: u1
          share.coordinator.state.topic.min.isr=1\n\
          group.initial.rebalance.delay.ms=0\n\
          log.cleaner.enable=false\n\
+         log.retention.ms=-1\n\
          num.network.threads=2\n\
          num.io.threads=2\n",
         dir.join("data").display()
