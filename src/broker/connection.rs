@@ -361,7 +361,12 @@ impl Client {
         }
         count(&self.shared.counters.duplicates_in);
         let waits = self.owed.iter().any(|owed| owed.kind == PUBREC && owed.packet_id == packet_id);
-        if !waits {
+        if !waits && self.session.durable {
+            // The first one may have come over an earlier connection and still be on its way to the disk. The queue is
+            // first in, first out: once this (which changes nothing) is committed, so is that.
+            let change = SessionChange::Received { client: self.name.to_string(), packet_id };
+            self.hand_over(Item::Session(change), PUBREC, packet_id, 0);
+        } else if !waits {
             packets::write_ack(PUBREC, packet_id, &mut self.out);
         }
         true

@@ -240,7 +240,9 @@ impl Pipeline {
     /// Sorts one read of a socket into the sources it matches, or parks it whole.
     fn gather(&mut self, now: Now, inbound: Inbound, gathered: &mut Gathered) {
         let connection = Arc::as_ptr(&inbound.connection) as usize;
-        if gathered.parked.contains(&connection) || self.must_park(&inbound) {
+        // A session's change may belong to a message that is parked, over whichever connection that came.
+        let behind = !self.parked.is_empty() && inbound.items.iter().any(|item| matches!(item, Item::Session(_)));
+        if behind || gathered.parked.contains(&connection) || self.must_park(&inbound) {
             gathered.parked.insert(connection);
             self.parked.push_back(inbound);
             return;

@@ -2,6 +2,8 @@
 //!
 //! `TIDEGATE_LONG=1` runs ten times the seeds. A failure prints its seed; `TIDEGATE_SEED=n` runs that one alone.
 
+#![allow(clippy::disallowed_methods)] // Tests wait with a deadline.
+
 mod damage;
 mod disk;
 mod full;
