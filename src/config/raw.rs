@@ -20,7 +20,7 @@ raw_table! {
         broker: Broker,
         source: Named<Source>,
         table: Named<Any>,
-        view: Named<Any>,
+        view: Named<View>,
         query: Named<Query>,
         sink: Named<Sink>,
     }
@@ -80,6 +80,8 @@ raw_table! {
 
 raw_table! { Register { name: Text, table: Text, address: i64, r#type: Text, order: Text, scale: Number } }
 
+raw_table! { View { sql: Text } }
+
 raw_table! { Query { sql: Text, into: OneOrMany<Route> } }
 
 raw_table! { Route { sink: Text, topic: Text, key: Text, format: Text } }
@@ -111,6 +113,7 @@ pub(super) fn all_keys() -> Vec<(&'static str, Vec<&'static str>)> {
         ("broker.listener", Listener::keys()),
         ("source.*", Source::keys()),
         ("source.*.registers", Register::keys()),
+        ("view.*", View::keys()),
         ("query.*", Query::keys()),
         ("query.*.into", Route::keys()),
         ("sink.*", Sink::keys()),
@@ -127,7 +130,7 @@ mod tests {
     fn section(line: &str) -> Option<String> {
         let path = line.strip_prefix('[')?.trim_start_matches('[').split(']').next()?;
         let (kind, name) = path.split_once('.').unwrap_or((path, ""));
-        let named = matches!(kind, "source" | "query" | "sink");
+        let named = matches!(kind, "source" | "view" | "query" | "sink");
         Some(if named && !name.is_empty() { format!("{kind}.*") } else { path.to_owned() })
     }
 

@@ -209,3 +209,44 @@ fn shares_fit_into_every_store() {
         }
     }
 }
+
+const RELATIONS: &str = r#"
+[gateway]
+id = "gw-1"
+
+[source.telemetry]
+mqtt = "dev/{device}/telemetry"
+schema = "ts TIMESTAMP_LTZ(3), temp DOUBLE"
+event_time = "ts"
+
+[query.alarm]
+sql = "SELECT device, window_end FROM minutes_of_hot WHERE n > 3"
+into = { sink = "cloud", topic = "alarms" }
+
+[query.minutes_of_hot]
+sql = """
+SELECT device, window_end, COUNT(*) AS n
+FROM TABLE(TUMBLE(TABLE hot, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY device, window_start, window_end"""
+into = { sink = "cloud", topic = "minutes" }
+
+[query.telemetry]
+sql = "SELECT device, temp FROM telemetry"
+into = { sink = "cloud", topic = "all" }
+
+[sink.cloud]
+kafka = "kafka:9092"
+
+[view.hot]
+sql = "SELECT * FROM telemetry WHERE temp > 80"
+"#;
+
+#[test]
+fn views_and_queries_are_read_by_others_in_any_order() {
+    let settings = load(RELATIONS);
+    assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
+    let queries: Vec<(&str, bool)> =
+        settings.topology.queries.iter().map(|query| (query.name.as_str(), query.is_stateful())).collect();
+    // What alarm reads is in its own plan, with its state; a source hides the query of the same name.
+    assert_eq!(queries, [("alarm", true), ("minutes_of_hot", true), ("telemetry", false)]);
+    assert!(settings.topology.queries.iter().all(|query| query.sources() == [0]));
+}

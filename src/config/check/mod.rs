@@ -5,6 +5,7 @@ mod broker;
 mod gateway;
 mod modbus;
 mod query;
+mod relations;
 mod sink;
 mod source;
 mod topic;
@@ -21,17 +22,14 @@ use crate::sql::SqlError;
 /// `None` if problems were found.
 pub(super) fn check(raw: &raw::Config, problems: &mut Problems) -> Option<Settings> {
     refuse_later_tables("table", &raw.table, "lookup tables", problems);
-    refuse_later_tables("view", &raw.view, "views", problems);
     let gateway = gateway::check_gateway(&raw.gateway, problems);
     let admin = broker::check_admin(&raw.admin, problems);
     let broker = broker::check_broker(&raw.broker, admin.listen, problems);
     let checked_sources = source::check_sources(&raw.source, problems);
     let sinks = sink::Declared::new(&raw.sink, problems);
-    let checked_queries = query::check_queries(
-        &raw.query,
-        &query::Surroundings { gateway: &gateway, sources: &checked_sources, sinks: &sinks },
-        problems,
-    );
+    let roots = relations::bind_all(&raw.view, &raw.query, &checked_sources, problems);
+    let around = query::Surroundings { gateway: &gateway, sources: &checked_sources, sinks: &sinks };
+    let checked_queries = query::check_queries(&raw.query, roots, &around, problems);
     let (sinks, store) = sink::check_sinks(&sinks, &raw.store, &checked_queries, problems);
     warn_of_unused(&checked_sources, &checked_queries, problems);
     if problems.found_errors() {

@@ -6,10 +6,9 @@ use super::super::raw;
 use super::super::read::{At, Entry, Field, Named};
 use super::super::settings::{Gateway, OutputFormat, Query, Route, TopicPart, TopicTemplate};
 use super::super::text::Text;
-use super::{choose, missing, report_sql, sink, source, topic, unknown_column};
+use super::{choose, missing, sink, source, topic, unknown_column};
 use crate::model::{Column, DataType};
 use crate::plan;
-use crate::sql::{self, Catalog};
 
 /// What a query may refer to.
 pub(super) struct Surroundings<'a> {
@@ -23,22 +22,21 @@ pub(super) struct Checked {
     pub checked: Option<(Query, plan::Query)>,
 }
 
+/// `roots`: what each query's text was bound to, `None` where it is wrong or missing.
 pub(super) fn check_queries(
     raw: &Field<Named<raw::Query>>,
+    roots: Vec<Option<plan::Node>>,
     around: &Surroundings,
     problems: &mut Problems,
 ) -> Vec<Checked> {
-    let sources: Vec<plan::Source> =
-        around.sources.iter().filter_map(|source| Some(source.checked.as_ref()?.1.clone())).collect();
-    let catalog = Catalog { sources: &sources, ..Catalog::default() };
-    let entries = raw.given().into_iter().flat_map(|at| &at.value);
-    entries.map(|entry| Checked { checked: check_query(entry, around, &catalog, problems) }).collect()
+    let entries = raw.given().into_iter().flat_map(|at| &at.value).zip(roots);
+    entries.map(|(entry, root)| Checked { checked: check_query(entry, root, around, problems) }).collect()
 }
 
 fn check_query(
     entry: &Entry<raw::Query>,
+    root: Option<plan::Node>,
     around: &Surroundings,
-    catalog: &Catalog,
     problems: &mut Problems,
 ) -> Option<(Query, plan::Query)> {
     check_name("query", &entry.name, entry.key, problems);
@@ -52,7 +50,6 @@ fn check_query(
             "write into = { sink = \"cloud\", topic = \"devices.{region}.telemetry\" }, or a list of such tables";
         missing("into", &owner, entry.key, help, problems);
     }
-    let root = raw.sql.given().and_then(|text| bind(text, around, catalog, problems));
     let devices = root.as_ref().map(|root| device_columns(root, around)).unwrap_or_default();
     let columns = root.as_ref().map(|root| root.schema.columns.as_slice());
     let mut into: Vec<Route> = Vec::new();
@@ -72,20 +69,6 @@ fn check_query(
     }
     let (name, sql) = (entry.name.clone(), raw.sql.given()?.value.value.clone());
     Some((Query { name: name.clone(), sql, into }, plan::Query { name, root: root? }))
-}
-
-fn bind(text: &At<Text>, around: &Surroundings, catalog: &Catalog, problems: &mut Problems) -> Option<plan::Node> {
-    let errors = match sql::bind_query(&text.value.value, catalog) {
-        Ok(root) => return Some(root),
-        Err(errors) => errors,
-    };
-    // What a wrong source would have had is unknown: errors of queries that name it would only mislead.
-    let words = text.value.value.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'));
-    let wrong = |word: &str| around.sources.iter().any(|source| source.checked.is_none() && source.name == word);
-    if !words.into_iter().any(wrong) {
-        report_sql(text, &errors, problems);
-    }
-    None
 }
 
 /// Names of the columns that name the device in what the query reads.

@@ -1,0 +1,137 @@
+//! What FROM can name: sources, `[view.x]`, and other queries, whose rows a query may read as if they were a view.
+//!
+//! The sections may stand in any order. Each text is bound as soon as all that it reads is; what is read is inlined, so
+//! that a query's plan, and with it its fingerprint, holds everything its results depend on.
+
+use std::collections::HashSet;
+
+use super::super::names::check_name;
+use super::super::problem::Problems;
+use super::super::raw;
+use super::super::read::{At, Field, Named};
+use super::super::text::Text;
+use super::{missing, report_sql, source};
+use crate::plan;
+use crate::sql::{self, Catalog, SqlError, View};
+
+/// One SQL text of the configuration.
+struct Statement<'a> {
+    name: &'a str,
+    text: &'a At<Text>,
+    /// Whether FROM in another text may mean it.
+    readable: bool,
+}
+
+/// Binds the views and the queries; gives what each query was bound to, `None` where it is wrong or has no text.
+pub(super) fn bind_all(
+    views: &Field<Named<raw::View>>,
+    queries: &Field<Named<raw::Query>>,
+    sources: &[source::Checked],
+    problems: &mut Problems,
+) -> Vec<Option<plan::Node>> {
+    let mut taken: HashSet<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    let mut statements = check_views(views, &mut taken, problems);
+    let view_count = statements.len();
+    let entries = || queries.given().into_iter().flat_map(|at| &at.value);
+    let sql = |entry| -> Option<&At<Text>> {
+        let entry: &super::super::read::Entry<raw::Query> = entry;
+        entry.value.as_ref()?.value.sql.given()
+    };
+    // A query may have the name of a source or a view; FROM then means that one.
+    let with_text = entries().filter_map(|entry| Some((entry.name.as_str(), sql(entry)?)));
+    statements.extend(with_text.map(|(name, text)| Statement { name, text, readable: !taken.contains(name) }));
+    let mut roots = bind(&statements, sources, problems).into_iter().skip(view_count);
+    entries().map(|entry| sql(entry).and_then(|_| roots.next().flatten())).collect()
+}
+
+fn check_views<'a>(
+    views: &'a Field<Named<raw::View>>,
+    taken: &mut HashSet<&'a str>,
+    problems: &mut Problems,
+) -> Vec<Statement<'a>> {
+    let mut statements = Vec::new();
+    for entry in views.given().into_iter().flat_map(|at| &at.value) {
+        check_name("view", &entry.name, entry.key, problems);
+        if !taken.insert(&entry.name) {
+            let message = format!("there is a source {:?} already", entry.name);
+            problems.error(entry.key, message, "FROM could mean either: choose another name for the view");
+            continue;
+        }
+        let Some(table) = &entry.value else { continue };
+        match table.value.sql.given() {
+            Some(text) => statements.push(Statement { name: &entry.name, text, readable: true }),
+            None if table.value.sql.is_missing() => {
+                let help = "write sql = \"SELECT … FROM …\"";
+                missing("sql", &format!("view {:?}", entry.name), entry.key, help, problems);
+            }
+            None => {}
+        }
+    }
+    statements
+}
+
+/// Rounds, until one binds nothing new: then what is left is wrong, or reads what is.
+fn bind(statements: &[Statement<'_>], sources: &[source::Checked], problems: &mut Problems) -> Vec<Option<plan::Node>> {
+    let plans: Vec<plan::Source> =
+        sources.iter().filter_map(|source| Some(source.checked.as_ref()?.1.clone())).collect();
+    let is_read = |one: &Statement| {
+        one.readable && statements.iter().any(|other| other.name != one.name && mentions(other, one.name))
+    };
+    let mut known: Vec<View> = Vec::new();
+    let mut bound: Vec<Result<plan::Node, Vec<SqlError>>> = statements.iter().map(|_| Err(Vec::new())).collect();
+    loop {
+        let before = bound.iter().filter(|bound| bound.is_ok()).count();
+        for (statement, bound) in statements.iter().zip(&mut bound).filter(|(_, bound)| bound.is_err()) {
+            let catalog = Catalog { sources: &plans, views: &known };
+            *bound = sql::bind_query(&statement.text.value.value, &catalog);
+            if let (Ok(root), true) = (&*bound, is_read(statement)) {
+                known.push(View { name: statement.name.to_owned(), root: root.clone() });
+            }
+        }
+        if bound.iter().filter(|bound| bound.is_ok()).count() == before {
+            break;
+        }
+    }
+    report(statements, &bound, sources, problems);
+    bound.into_iter().map(Result::ok).collect()
+}
+
+/// What a wrong source or view would have had is unknown: errors of texts that name it would only mislead.
+fn report(
+    statements: &[Statement<'_>],
+    bound: &[Result<plan::Node, Vec<SqlError>>],
+    sources: &[source::Checked],
+    problems: &mut Problems,
+) {
+    let wrong_sources = || sources.iter().filter(|source| source.checked.is_none()).map(|source| source.name.as_str());
+    let wrong =
+        || statements.iter().zip(bound).filter_map(|(statement, bound)| Some((statement, bound.as_ref().err()?)));
+    let mut reported = false;
+    let mut misled: Vec<&str> = Vec::new();
+    for (statement, errors) in wrong() {
+        let by_source = wrong_sources().any(|name| mentions(statement, name));
+        let by_other =
+            wrong().any(|(other, _)| other.readable && other.name != statement.name && mentions(statement, other.name));
+        if !by_source && !by_other {
+            report_sql(statement.text, errors, problems);
+        }
+        reported |= by_source || !by_other;
+        if by_other {
+            misled.push(statement.name);
+        }
+    }
+    if !reported && !misled.is_empty() {
+        for (statement, errors) in wrong() {
+            report_sql(statement.text, errors, problems);
+        }
+        let at = statements.iter().find(|statement| statement.name == misled[0]).map(|statement| statement.text.span);
+        let message = format!("these read each other in a circle: {}", misled.join(", "));
+        problems.error(at.unwrap_or_default(), message, "let one of them read a source instead");
+    }
+}
+
+/// Whether the text has the word in it.
+fn mentions(statement: &Statement<'_>, name: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    statement.text.value.value.split(|c| !is_part(c)).any(|word| word == name)
+}
