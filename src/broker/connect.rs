@@ -11,7 +11,7 @@ use super::reason::{
     BAD_AUTHENTICATION_METHOD, Fault, IDENTIFIER_INVALID, IMPLEMENTATION_SPECIFIC, MALFORMED, NOT_AUTHORIZED,
     PROTOCOL_ERROR, QUOTA, SERVER_BUSY, UNSUPPORTED_VERSION,
 };
-use super::wire::Reader;
+use super::wire::{Allowed, Reader, id, walk_properties};
 use crate::config::BrokerLimits;
 
 /// Longest client identifier in bytes.
@@ -58,6 +58,7 @@ pub(super) fn read(frame: &[u8], header: usize, limits: &BrokerLimits) -> Result
         });
     };
     let refused = |fault| Refused { version: Some(version), fault };
+    check_fields(&frame[header..], version, limits).map_err(refused)?;
     let malformed = || refused(Fault::malformed("a CONNECT that cannot be read"));
     let mut bytes = BytesMut::from(frame);
     let packet = match version {
@@ -88,18 +89,59 @@ pub(super) fn read(frame: &[u8], header: usize, limits: &BrokerLimits) -> Result
         if properties.authentication_method.is_some() {
             return Err(refused(Fault::new(BAD_AUTHENTICATION_METHOD, "enhanced authentication is not supported")));
         }
-        if properties.receive_maximum == Some(0) || properties.max_packet_size == Some(0) {
-            return Err(refused(Fault::protocol("a receive maximum or maximum packet size of 0")));
-        }
-        let user: usize = properties.user_properties.iter().map(|(key, value)| key.len() + value.len() + 5).sum();
-        if user > limits.properties_bytes_max {
-            return Err(refused(Fault::new(QUOTA, "properties larger than properties_bytes_max")));
-        }
         request.session_expiry_s = properties.session_expiry_interval.unwrap_or(0);
         request.receive_maximum = properties.receive_maximum.unwrap_or(u16::MAX).min(limits.inflight_max);
         request.packet_bytes_max = properties.max_packet_size.map_or(usize::MAX, |size| size as usize);
     }
     Ok(request)
+}
+
+const CONNECT_PROPERTIES: Allowed = Allowed::of(&[
+    id::SESSION_EXPIRY,
+    id::AUTH_METHOD,
+    id::AUTH_DATA,
+    id::REQUEST_PROBLEM,
+    id::REQUEST_RESPONSE,
+    id::RECEIVE_MAXIMUM,
+    id::TOPIC_ALIAS_MAXIMUM,
+    id::USER,
+    id::MAXIMUM_PACKET_SIZE,
+]);
+const WILL_PROPERTIES: Allowed = Allowed::of(&[
+    id::PAYLOAD_FORMAT,
+    id::MESSAGE_EXPIRY,
+    id::CONTENT_TYPE,
+    id::RESPONSE_TOPIC,
+    id::CORRELATION_DATA,
+    id::WILL_DELAY,
+    id::USER,
+]);
+
+/// Checks every field that the flags announce, which the codec does not: strings, properties, and that nothing follows.
+fn check_fields(body: &[u8], version: Version, limits: &BrokerLimits) -> Result<(), Fault> {
+    let mut reader = Reader::new(body);
+    let properties = |reader: &mut Reader<'_>, allowed| match version {
+        Version::V4 => Ok(()),
+        Version::V5 => walk_properties(reader.properties(limits.properties_bytes_max)?, allowed, |_, _, _| Ok(())),
+    };
+    reader.string()?;
+    reader.u8()?;
+    let flags = reader.u8()?;
+    reader.u16()?;
+    properties(&mut reader, CONNECT_PROPERTIES)?;
+    reader.string()?;
+    if flags & 0x04 != 0 {
+        properties(&mut reader, WILL_PROPERTIES)?;
+        reader.string()?;
+        reader.binary()?;
+    }
+    if flags & 0x80 != 0 {
+        reader.string()?;
+    }
+    if flags & 0x40 != 0 {
+        reader.binary()?;
+    }
+    reader.finish()
 }
 
 /// The version a CONNECT's body names; `None` for one that we do not speak.

@@ -24,6 +24,7 @@ use super::inbound::{Inbound, Item, Publish};
 use super::metrics::{add, count, subtract};
 use super::outbox::Outbox;
 use super::packets::{self, Filter, PUBACK, PUBCOMP, PUBREC, Packet, Written};
+use super::partial::Partial;
 use super::reason::{
     End, FILTER_INVALID, Fault, NO_SUBSCRIPTION_EXISTED, QUOTA, RECEIVE_MAXIMUM, SHARED_NOT_SUPPORTED, SUCCESS,
 };
@@ -35,6 +36,8 @@ use crate::store::SessionChange;
 const READ_BYTES: usize = 4 << 10;
 /// A read of a busy connection.
 const READ_BYTES_BUSY: usize = 64 << 10;
+/// Within a packet, a read of this much is a sign of life too; a client that drips bytes is none.
+const READ_BYTES_ALIVE: usize = 1 << 10;
 /// Output is written at the latest when this much has gathered.
 const WRITE_BYTES: usize = 64 << 10;
 /// A publish's topic and payload up to this size are copied out of the read buffer, which larger ones would pin.
@@ -71,6 +74,7 @@ pub(super) struct Client {
     outgoing: HashMap<u16, ()>,
     next_id: u16,
     out: BytesMut,
+    partial: Partial,
     /// Told to end once everything handed over is acknowledged.
     shutting_down: bool,
     end: Option<End>,
@@ -83,6 +87,7 @@ impl Client {
             Outbox::new(Arc::clone(&name), Arc::clone(&acks), limits.queue_messages_max, limits.queue_bytes_max);
         Client {
             outbox: Arc::new(outbox),
+            partial: Partial::new(Arc::clone(&shared)),
             shared,
             request,
             name,
@@ -102,11 +107,25 @@ impl Client {
         }
     }
 
-    /// Items to commit before anything else: the opening of a durable session.
-    pub fn begin(&mut self, changes: Vec<SessionChange>) {
-        for change in changes {
-            self.hand_over(Item::Session(change), 0, 0, 0);
+    /// Commits the opening or the end of a durable session, before the client hears of it: after a crash the client and
+    /// the store must agree on which packet ids are new. False: told to end meanwhile.
+    pub async fn begin(&mut self, changes: Vec<SessionChange>) -> bool {
+        let count = changes.len() as u64;
+        if count > 0 {
+            let items = changes.into_iter().map(Item::Session).collect();
+            let inbound = Inbound { connection: Arc::clone(&self.acks), items };
+            if self.shared.to_pipeline.send(inbound).await.is_err() {
+                return false;
+            }
         }
+        while self.acks.committed_total() < count {
+            if self.acks.ordered() != Order::Stay {
+                return false;
+            }
+            self.acks.woken().await;
+        }
+        self.acknowledged = count;
+        true
     }
 
     /// Serves the client until its end. `buffer` holds what came behind its CONNECT.
@@ -117,6 +136,7 @@ impl Client {
         let mut stop = self.shared.stop.clone();
         self.take_packets(&mut buffer);
         loop {
+            self.obey();
             self.settle();
             if let Err(end) = self.write_out(&mut writer).await {
                 return end;
@@ -132,14 +152,16 @@ impl Client {
             let sender = self.shared.to_pipeline.clone();
             tokio::select! {
                 biased;
-                () = self.acks.woken() => self.obey(),
+                () = self.acks.woken() => {}
                 permit = sender.reserve(), if !self.pending.is_empty() => self.send(permit),
                 read = read(&mut reader, &mut buffer), if reading => match read {
                     Ok(0) | Err(_) => return End::Lost,
                     Ok(bytes) => {
-                        heard = Instant::now();
                         add(&self.shared.counters.bytes_in, bytes);
-                        self.take_packets(&mut buffer);
+                        let whole = self.take_packets(&mut buffer);
+                        if whole || bytes >= READ_BYTES_ALIVE {
+                            heard = Instant::now();
+                        }
                     }
                 },
                 () = tokio::time::sleep_until((heard + keep_alive).into()), if reading && !keep_alive.is_zero() => {
@@ -223,10 +245,21 @@ impl Client {
         self.next_id
     }
 
+    async fn taken_over(&self) {
+        while self.acks.ordered() != Order::TakenOver {
+            self.acks.woken().await;
+        }
+    }
+
     async fn write_out(&mut self, writer: &mut WriteHalf<'_>) -> Result<(), End> {
         while !self.out.is_empty() {
             let bytes = self.out.split();
-            match timeout(self.shared.limits.write_timeout, writer.write_all(&bytes)).await {
+            let written = tokio::select! {
+                written = timeout(self.shared.limits.write_timeout, writer.write_all(&bytes)) => written,
+                // Whoever takes over must not wait for a socket that takes nothing.
+                () = self.taken_over() => return Err(End::TakenOver),
+            };
+            match written {
                 Err(_) => return Err(End::NoProgress),
                 Ok(Err(_)) => return Err(End::Lost),
                 Ok(Ok(())) => add(&self.shared.counters.bytes_out, bytes.len()),
@@ -246,8 +279,8 @@ impl Client {
         }
     }
 
-    /// Takes every whole packet of the buffer, up to a fault.
-    fn take_packets(&mut self, buffer: &mut BytesMut) {
+    /// Takes every whole packet of the buffer, up to a fault; says whether there was one.
+    fn take_packets(&mut self, buffer: &mut BytesMut) -> bool {
         let limits = self.shared.limits.clone();
         let whole = match frame::whole_packets(buffer, limits.packet_bytes_max) {
             Ok(whole) => whole,
@@ -256,15 +289,19 @@ impl Client {
                 let whole = before_fault(buffer, limits.packet_bytes_max);
                 self.take_whole(buffer.split_to(whole).freeze());
                 self.end = self.end.or(Some(End::Fault(fault)));
-                return;
+                return true;
             }
         };
         if whole > 0 {
             self.take_whole(buffer.split_to(whole).freeze());
         }
+        if let Err(fault) = self.partial.holds(buffer.len()) {
+            self.end = self.end.or(Some(End::Fault(fault)));
+        }
         if buffer.is_empty() && buffer.capacity() > READ_BYTES {
             *buffer = BytesMut::new();
         }
+        whole > 0
     }
 
     fn take_whole(&mut self, packets: Bytes) {

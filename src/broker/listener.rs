@@ -16,6 +16,7 @@ use super::connect::{self, Refused, Request, Version, Welcome};
 use super::connection::{Client, count_end};
 use super::frame::{self, CONNECT, Cut};
 use super::metrics::count;
+use super::partial::Partial;
 use super::reason::{End, Fault, IDENTIFIER_INVALID, NOT_AUTHORIZED, UNSUPPORTED_VERSION};
 use super::sessions::Resumed;
 use super::{Shared, wall_millis};
@@ -29,6 +30,8 @@ pub(super) struct Connected {
 
 /// How often a warning of one kind is logged at most.
 const WARN_EVERY: Duration = Duration::from_secs(10);
+/// How long a socket that was told why it is ended may go on sending.
+const LINGER_MAX: Duration = Duration::from_millis(500);
 
 pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener, allow_anonymous: bool) {
     let mut stop = shared.stop.clone();
@@ -96,11 +99,12 @@ async fn serve(shared: Arc<Shared>, mut socket: TcpStream, peer: SocketAddr, all
 
 /// Waits for a whole CONNECT. `None`: the socket ended.
 async fn read_connect(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     socket: &mut TcpStream,
     buffer: &mut BytesMut,
 ) -> Option<Result<Request, Refused>> {
     let limits = &shared.limits;
+    let mut partial = Partial::new(Arc::clone(shared));
     loop {
         match frame::cut(buffer, limits.packet_bytes_max) {
             Err(fault) => return Some(Err(Refused { version: None, fault })),
@@ -118,6 +122,9 @@ async fn read_connect(
             Ok(1..) => {}
             _ => return None,
         }
+        if let Err(fault) = partial.holds(buffer.len()) {
+            return Some(Err(Refused { version: None, fault }));
+        }
     }
 }
 
@@ -134,6 +141,16 @@ async fn refuse(shared: &Shared, socket: &mut TcpStream, peer: SocketAddr, refus
     let mut out = BytesMut::new();
     connect::write_refusal(refused, &mut out);
     let _ = timeout(shared.limits.write_timeout, socket.write_all(&out)).await;
+    linger(socket).await;
+}
+
+/// Closing a socket with unread input resets it, and the client might never read why: so what it still sends is read
+/// and thrown away, for a moment.
+async fn linger(socket: &mut TcpStream) {
+    let _ = socket.shutdown().await;
+    let mut scrap = [0; 1024];
+    let ended = async { while matches!(socket.read(&mut scrap).await, Ok(1..)) {} };
+    let _ = timeout(LINGER_MAX, ended).await;
 }
 
 async fn run(shared: Arc<Shared>, mut socket: TcpStream, peer: SocketAddr, mut request: Request, buffer: BytesMut) {
@@ -173,17 +190,22 @@ async fn run(shared: Arc<Shared>, mut socket: TcpStream, peer: SocketAddr, mut r
     count(&shared.counters.connects);
     count(&shared.counters.connections);
     let mut client = Client::new(Arc::clone(&shared), request, Arc::clone(&name), Arc::clone(&acks), session);
-    client.begin(changes);
-    let end = match timeout(shared.limits.write_timeout, socket.write_all(&out)).await {
-        Ok(Ok(())) => client.serve(&mut socket, buffer).await,
-        _ => End::Lost,
+    let end = if !client.begin(changes).await {
+        if acks.ordered() == Order::TakenOver { End::TakenOver } else { End::ShutDown }
+    } else if let Ok(Ok(())) = timeout(shared.limits.write_timeout, socket.write_all(&out)).await {
+        client.serve(&mut socket, buffer).await
+    } else {
+        End::Lost
     };
     count_end(&shared, end);
     if matches!(end, End::Fault(_) | End::SlowSubscriber | End::NoProgress) {
         shared.warn(WARN_EVERY, || format!("client {name:?} at {peer} was disconnected: {end}"));
     }
-    drop(socket);
     client.close().await;
+    if matches!(end, End::Fault(_)) {
+        linger(&mut socket).await;
+    }
+    drop(socket);
     {
         let mut clients = shared.clients();
         if clients.get(&*name).is_some_and(|connected| Arc::ptr_eq(&connected.acks, &acks)) {

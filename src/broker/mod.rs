@@ -20,6 +20,7 @@ mod listener;
 mod metrics;
 mod outbox;
 mod packets;
+mod partial;
 mod reason;
 mod sessions;
 mod subscriptions;

@@ -65,10 +65,12 @@ impl Away {
     ) -> Resumed {
         let limit_s = u32::try_from(limits.session_expiry_max.as_secs()).unwrap_or(u32::MAX);
         let expiry_s = expiry_s.min(limit_s);
-        let found = self.sessions.remove(client).filter(|(session, closed)| !is_expired(session, *closed, now));
+        let stored = self.sessions.remove(client);
+        let was_stored = stored.is_some();
+        let found = stored.filter(|(session, closed)| !is_expired(session, *closed, now));
         let present = found.is_some() && !clean;
         let mut changes = Vec::new();
-        if !present {
+        if was_stored && !present {
             changes.push(SessionChange::Drop { client: client.to_owned() });
         }
         let room = present || self.sessions.len() + durable_now < limits.sessions_max;

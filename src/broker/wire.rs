@@ -104,6 +104,7 @@ pub(super) mod id {
     pub const CORRELATION_DATA: u8 = 9;
     pub const SUBSCRIPTION_ID: u8 = 11;
     pub const SESSION_EXPIRY: u8 = 17;
+    pub const AUTH_METHOD: u8 = 21;
     pub const AUTH_DATA: u8 = 22;
     pub const REQUEST_PROBLEM: u8 = 23;
     pub const WILL_DELAY: u8 = 24;
