@@ -26,7 +26,6 @@ const UNSUPPORTED: &[&str] = &[
     "over_late_rows",
     "over_range",
     "over_rows",
-    "query_cte_union",
     "query_first_of_key",
     "window_cumulate",
     "window_deduplicate",

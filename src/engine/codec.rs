@@ -3,7 +3,7 @@
 //! Holds always: what [`Writer`] wrote, [`Reader`] reads back; a reader never allocates more than the bytes it was
 //! given could hold, and never panics, whatever those bytes are.
 
-use crate::model::{Decimal, Value};
+use crate::model::{Decimal, Millis, Row, Value};
 
 use super::RestoreError;
 
@@ -83,6 +83,18 @@ impl Writer {
                 self.byte(10);
                 self.signed(*micros);
             }
+        }
+    }
+
+    /// Without their number: the reader knows it.
+    pub fn row(&mut self, row: &[Value]) {
+        row.iter().for_each(|value| self.value(value));
+    }
+
+    pub fn time(&mut self, time: Option<Millis>) {
+        self.byte(u8::from(time.is_some()));
+        if let Some(time) = time {
+            self.signed(time);
         }
     }
 
@@ -179,6 +191,17 @@ impl<'a> Reader<'a> {
             10 => Value::Timestamp(self.signed()?),
             tag => return Err(RestoreError(format!("there is no value of kind {tag}"))),
         })
+    }
+
+    pub fn row(&mut self, columns: usize) -> Result<Row, RestoreError> {
+        (0..columns).map(|_| self.value()).collect()
+    }
+
+    pub fn time(&mut self) -> Result<Option<Millis>, RestoreError> {
+        match self.byte()? {
+            0 => Ok(None),
+            _ => self.signed().map(Some),
+        }
     }
 
     /// Everything must have been read.

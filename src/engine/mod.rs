@@ -13,13 +13,18 @@
 //! a bound. While `more` is set there is no snapshot to take: the queue is not part of one.
 //!
 //! Nothing reaches an output in the order of a hash map. A row that makes an expression fail is a [`Failure`] of that
-//! query alone. New kinds of SQL are new operators in `query.rs`.
+//! query alone. New kinds of SQL are new operators (`operator.rs`), which `build.rs` makes of the plan's nodes.
 
 mod aggregate;
+mod build;
 mod codec;
 pub mod eval;
 mod key_index;
+#[allow(dead_code, reason = "the first operator on it follows")]
+mod keyed;
 mod operand;
+#[allow(dead_code, reason = "the first operator on it follows")]
+mod operator;
 mod query;
 #[cfg(test)]
 mod tests;
@@ -137,6 +142,8 @@ struct Source {
     by_arrival: bool,
     /// The queries that read it, in order.
     readers: Vec<usize>,
+    /// The sources that one of these queries reads as well, itself among them: their time advances together.
+    linked: Vec<usize>,
 }
 
 pub struct Engine {
@@ -159,12 +166,17 @@ impl Engine {
             .enumerate()
             .map(|(index, query)| Query::new(index, &query.root, &topology.sources))
             .collect();
+        let reads = |query: usize, source: usize| queries[query].reads(source);
+        let linked = |source: usize, other: usize| {
+            other == source || (0..queries.len()).any(|query| reads(query, source) && reads(query, other))
+        };
         let source = |(index, source): (usize, &crate::plan::Source)| Source {
             rule: Rule::new(&source.watermark),
             event_time: source.schema.event_time.filter(|_| source.watermark != crate::plan::Watermark::None),
             device: source.schema.device,
             by_arrival: source.is_by_arrival(),
-            readers: (0..queries.len()).filter(|query| queries[*query].reads(index)).collect(),
+            readers: (0..queries.len()).filter(|query| reads(*query, index)).collect(),
+            linked: (0..topology.sources.len()).filter(|other| linked(index, *other)).collect(),
         };
         let sources = topology.sources.iter().enumerate().map(source).collect();
         Engine {
@@ -192,7 +204,7 @@ impl Engine {
         if self.queue.is_empty() && self.ticks.is_empty() {
             let now_ms = self.last.map_or(0, |now| now.millis);
             for query in (0..self.queries.len()).filter(|query| self.queries[*query].is_stateful()) {
-                self.queue.push_back(Work::Advance { query, stage: 0, event: Event::End(Millis::MAX), now_ms });
+                self.queue.push_back(Work::Advance { query, stage: 0, event: Event::End, now_ms });
             }
         }
         self.run()
@@ -233,9 +245,10 @@ impl Engine {
             match work {
                 Work::Watch { source, device } => {
                     let readers = &self.sources[*source].readers;
-                    let end = readers.iter().filter_map(|query| self.queries[*query].next_end_of(device)).min();
-                    if let (Rule::Device(rule), Some(end)) = (&mut self.sources[*source].rule, end) {
-                        rule.watch(device, end);
+                    let next = |query: &usize| self.queries[*query].next_due_of(*source, device);
+                    let due = readers.iter().filter_map(next).min();
+                    if let (Rule::Device(rule), Some(due)) = (&mut self.sources[*source].rule, due) {
+                        rule.watch(device, due);
                     }
                 }
                 Work::Advance { query, stage, event, now_ms } => {
@@ -265,12 +278,12 @@ impl Engine {
                 let Source { rule, by_arrival, .. } = &mut self.sources[source];
                 if *by_arrival {
                     *rule = Rule::new(&self.topology.sources[source].watermark);
-                    self.queue_for_readers(source, &Event::End(0), now.millis);
+                    self.queue_for_readers(source, &Event::Restart { source }, now.millis);
                 }
                 if let Rule::Device(rule) = &mut self.sources[source].rule {
                     let shared = rule.step_clock(now.millis);
                     if !shared.is_none() {
-                        self.queue_for_readers(source, &Event::Shared(shared), now.millis);
+                        self.queue_for_readers(source, &Event::Shared { source, moved: shared }, now.millis);
                     }
                 }
             }
@@ -284,14 +297,14 @@ impl Engine {
         }
     }
 
-    /// The earliest end of a window that waits for the source's shared watermark.
-    fn next_end(&self, source: usize) -> Option<Millis> {
-        self.sources[source].readers.iter().filter_map(|query| self.queries[*query].next_end()).min()
+    /// The source's shared watermark at which something happens next.
+    fn next_due(&self, source: usize) -> Option<Millis> {
+        self.sources[source].readers.iter().filter_map(|query| self.queries[*query].next_due_by(source)).min()
     }
 
     fn deadline(&self, source: usize, trusted: bool) -> Option<Millis> {
         match &self.sources[source].rule {
-            Rule::Device(rule) => rule.next_deadline(trusted, self.next_end(source)),
+            Rule::Device(rule) => rule.next_deadline(trusted, self.next_due(source)),
             Rule::None | Rule::Source { .. } => None,
         }
     }
@@ -303,18 +316,19 @@ impl Engine {
             .collect();
         let earliest = deadlines.iter().flatten().min().copied();
         let to = earliest.unwrap_or(now.millis);
-        for (source, deadline) in deadlines.into_iter().enumerate() {
-            if deadline != earliest {
-                continue;
-            }
+        let mut moving: Vec<usize> = (0..self.sources.len()).filter(|source| deadlines[*source] == earliest).collect();
+        moving = moving.into_iter().flat_map(|source| self.sources[source].linked.clone()).collect();
+        moving.sort_unstable();
+        moving.dedup();
+        for source in moving {
             let Rule::Device(rule) = &mut self.sources[source].rule else { continue };
             let TimeMoves { devices, shared } = rule.advance(to, now.trusted);
             for (device, moved) in devices {
-                self.queue_for_readers(source, &Event::Device(device.clone(), moved), to);
+                self.queue_for_readers(source, &Event::Device { source, device: device.clone(), moved }, to);
                 self.queue.push_back(Work::Watch { source, device });
             }
-            if let Some(shared) = shared {
-                self.queue_for_readers(source, &Event::Shared(shared), to);
+            if let Some(moved) = shared {
+                self.queue_for_readers(source, &Event::Shared { source, moved }, to);
             }
         }
         earliest.is_some()
@@ -360,7 +374,8 @@ impl Engine {
         let has_device = matches!(source.rule, Rule::Device(_));
         let readers = source.readers.len();
         if let Some(forgotten) = moves.forgotten {
-            self.queue_for_readers(index, &Event::Device(forgotten, Move { from: 0, to: Millis::MAX }), now.millis);
+            let moved = Move { from: 0, to: Millis::MAX };
+            self.queue_for_readers(index, &Event::Device { source: index, device: forgotten, moved }, now.millis);
         }
         for at in 0..readers {
             let query_index = self.sources[index].readers[at];
@@ -372,11 +387,12 @@ impl Engine {
             let mut advance = |stage: usize, event: Event| {
                 self.queue.push_back(Work::Advance { query: query_index, stage, event, now_ms: now.millis });
             };
-            if has_device && query.is_due(&device, moves.device) {
-                advance(0, Event::Device(device.clone(), moves.device));
-                advance(0, Event::Shared(moves.shared));
+            let shared = Event::Shared { source: index, moved: moves.shared };
+            if has_device && query.is_due(index, &device, moves.device) {
+                advance(0, Event::Device { source: index, device: device.clone(), moved: moves.device });
+                advance(0, shared);
             } else if !moves.shared.is_none() {
-                let event = Event::Shared(moves.shared);
+                let event = shared;
                 if let Some(stage) = query.next_due(&event, 0) {
                     advance(stage, event);
                 }
@@ -390,7 +406,7 @@ impl Engine {
         if !self.queue.is_empty() || !self.ticks.is_empty() {
             return Some(last.millis);
         }
-        let waits = |source: &usize| self.next_end(*source).is_some() || self.closes_after(*source);
+        let waits = |source: &usize| self.next_due(*source).is_some() || self.closes_after(*source);
         (0..self.sources.len()).filter(waits).filter_map(|source| self.deadline(source, last.trusted)).min()
     }
 
@@ -439,9 +455,8 @@ impl Engine {
 
     /// A query's operators stand where its sources do.
     fn align(&mut self, query: usize) {
-        let sources = self.sources.iter().filter(|source| source.readers.contains(&query));
-        if let Some(watermark) = sources.map(|source| source.rule.shared()).min() {
-            self.queries[query].set_watermark(watermark);
+        for (index, source) in self.sources.iter().enumerate() {
+            self.queries[query].set_watermark(index, source.rule.shared());
         }
     }
 

@@ -1,29 +1,41 @@
-//! One query as a chain of operators, and the way of a row through it.
+//! One query as stages, and the way of a row through them.
 //!
-//! Stages stand in topological order, each names the later one that reads it; an operator with two inputs (a join) will
-//! be one more [`Operator`] that two stages name. A row goes down as far as it gets at once. Watermarks follow stage by
-//! stage: a stage fires all that is due, then the next one learns of the watermark, as in Flink.
+//! A stage stands before the one that reads it and names it, with the port (an operator may have several inputs). A row
+//! goes down as far as it gets at once. Watermarks follow stage by stage: a stage fires all that is due, then those that
+//! read it learn of the watermark, as in Flink. A stage's watermark is the smallest of the sources' below it.
 
-use super::aggregate::{ClosedBy, Due, Taken, WindowAggregate};
+use super::build::{self, Below, Stages};
 use super::codec::{Reader, Writer};
 use super::eval::{Context, EvalError, Program};
 use super::operand::Operand;
+use super::operator::{At, Due, Out, Stateful, Taken};
 use super::watermark::Move;
 use super::windowing::{Panes, event_time};
 use super::{Failure, Output, QueryCounts, RestoreError, RowError, Step};
 use crate::model::{Millis, Row, Value};
-use crate::plan::{ExprKind, Node, NodeKind, Source, Watermark};
+use crate::plan::{Node, Source};
 
-/// What moves a query's time.
+/// What moves a query's time: something of one of its sources, or the end of all of them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    Shared(Move),
-    Device(Value, Move),
-    /// All that is open closes; afterwards the watermark is this.
-    End(Millis),
+    Shared {
+        source: usize,
+        moved: Move,
+    },
+    Device {
+        source: usize,
+        device: Value,
+        moved: Move,
+    },
+    /// The source's time line ends and another one begins: what waits on it closes.
+    Restart {
+        source: usize,
+    },
+    /// All that is open closes.
+    End,
 }
 
-enum Operator {
+pub enum Operator {
     Filter(Program),
     Project(Vec<Operand>),
     /// A window table function without aggregation.
@@ -31,22 +43,37 @@ enum Operator {
         time: usize,
         panes: Panes,
     },
-    Aggregate(Box<WindowAggregate>),
+    Stateful(Box<dyn Stateful>),
 }
 
-struct Stage {
-    operator: Operator,
-    /// The stage that reads this one, counted from the one right after it; `None`: the query's output.
-    next: Option<usize>,
+/// Where a stage's rows go.
+#[derive(Clone, Copy, Debug)]
+pub struct Next {
+    /// Counted from the stage right after the one that names it; for the rows of a source, from the first.
+    pub stage: usize,
+    pub port: usize,
+}
+
+pub struct Stage {
+    pub operator: Operator,
+    /// `None`: the query's output.
+    pub next: Option<Next>,
+    /// Whether each device has its own time line here; the rows are then of one source.
+    pub by_device: bool,
+    pub below: Vec<Below>,
+    /// The shared watermark, as far as this stage has seen it.
+    pub watermark: Millis,
+    /// Rows on their way out.
+    pub out: Out,
 }
 
 pub struct Query {
     index: usize,
     stages: Vec<Stage>,
-    /// What each source it reads goes to: (source, stage).
-    entries: Vec<(usize, Option<usize>)>,
+    entries: Vec<(usize, Option<Next>)>,
     stateful: Vec<usize>,
-    row: Row,
+    /// The shared watermark of each source, as far as the query has seen it.
+    watermarks: Vec<Millis>,
 }
 
 /// Where a row is in its query, and what became of it.
@@ -56,6 +83,7 @@ struct Walk<'a> {
     /// Watermark of the row's device before the row.
     device_watermark: Millis,
     outputs: &'a mut Vec<Output>,
+    failures: &'a mut Vec<Failure>,
     output_bytes: &'a mut usize,
     kept: bool,
     late: bool,
@@ -94,50 +122,15 @@ pub struct Arrival {
 
 const VERSION: u8 = 1;
 
+/// Buffers of rows up to here are kept for the next ones.
+const KEPT_ROWS: usize = 64;
+
 impl Query {
     pub fn new(index: usize, root: &Node, sources: &[Source]) -> Query {
-        let mut query = Query { index, stages: Vec::new(), entries: Vec::new(), stateful: Vec::new(), row: Row::new() };
-        query.build(root, None, sources);
-        // Built from the output up; rows go the other way.
-        let last = query.stages.len().wrapping_sub(1);
-        query.stages.reverse();
-        for (at, stage) in query.stages.iter_mut().enumerate() {
-            stage.next = stage.next.map(|next| last - next - at - 1);
-        }
-        for (_, stage) in &mut query.entries {
-            *stage = stage.map(|stage| last - stage);
-        }
-        let is_stateful = |at: &usize| matches!(query.stages[*at].operator, Operator::Aggregate(_));
-        query.stateful = (0..query.stages.len()).filter(is_stateful).collect();
-        query
-    }
-
-    fn build(&mut self, node: &Node, next: Option<usize>, sources: &[Source]) {
-        let (operator, input) = match &node.kind {
-            NodeKind::Scan { source } => {
-                self.entries.push((*source, next));
-                return;
-            }
-            NodeKind::Filter { input, predicate } => (Operator::Filter(Program::compile(predicate)), input),
-            NodeKind::Project { input, exprs } => (Operator::Project(exprs.iter().map(Operand::new).collect()), input),
-            NodeKind::Window { input, time, windowing } => {
-                (Operator::Window { time: *time, panes: Panes::new(*windowing) }, input)
-            }
-            NodeKind::WindowAggregate { input, time, windowing, keys, aggregates } => {
-                let device = device_column(input, sources);
-                let is_device = |kind: &ExprKind| device.is_some_and(|device| *kind == ExprKind::Column(device));
-                let closed_by = match keys.iter().position(|key| is_device(&key.kind)) {
-                    Some(column) => ClosedBy::Device(column),
-                    None => ClosedBy::Shared,
-                };
-                (
-                    Operator::Aggregate(Box::new(WindowAggregate::new(*time, *windowing, keys, aggregates, closed_by))),
-                    input,
-                )
-            }
-        };
-        self.stages.push(Stage { operator, next });
-        self.build(input, Some(self.stages.len() - 1), sources);
+        let Stages { stages, entries } = build::stages(root, sources);
+        let is_stateful = |at: &usize| matches!(stages[*at].operator, Operator::Stateful(_));
+        let stateful = (0..stages.len()).filter(is_stateful).collect();
+        Query { index, stages, entries, stateful, watermarks: vec![0; sources.len()] }
     }
 
     pub fn reads(&self, source: usize) -> bool {
@@ -159,7 +152,7 @@ impl Query {
         bytes: &mut usize,
     ) {
         for entry in 0..self.entries.len() {
-            let (read, stage) = self.entries[entry];
+            let (read, next) = self.entries[entry];
             if read != source {
                 continue;
             }
@@ -171,13 +164,14 @@ impl Query {
                 },
                 device_watermark: arrival.device_watermark,
                 outputs: &mut step.outputs,
+                failures: &mut step.failures,
                 output_bytes: bytes,
                 kept: false,
                 late: false,
             };
-            let is_last = last && entry + 1 == self.entries.len();
+            let is_last = last && !self.entries[entry + 1..].iter().any(|(read, _)| *read == source);
             let carried = if is_last { Carried::Owned(row) } else { Carried::Borrowed(row) };
-            let result = push(&mut self.stages, stage, carried, &mut walk);
+            let result = push(&mut self.stages, next, carried, &mut walk);
             let (kept, late) = (walk.kept, walk.late);
             let counts = &mut step.counts[self.index];
             match result {
@@ -198,102 +192,129 @@ impl Query {
 
     /// The first stage that may have something to fire, from `stage` on; those before it have learnt of the event.
     pub fn next_due(&mut self, event: &Event, stage: usize) -> Option<usize> {
+        self.learn(event);
         for at in self.stateful.iter().copied().filter(|at| *at >= stage) {
-            if let Operator::Aggregate(aggregate) = &mut self.stages[at].operator {
-                if aggregate.may_be_due(event.due()) {
+            let stage = &mut self.stages[at];
+            let Some(due) = stage.due(event, &self.watermarks) else { continue };
+            if let Operator::Stateful(operator) = &mut stage.operator {
+                if operator.may_be_due(due) {
                     return Some(at);
                 }
-                if let Some(watermark) = event.watermark() {
-                    aggregate.set_watermark(watermark);
-                }
             }
+            stage.watermark = stage.watermark_of(&self.watermarks);
         }
         None
     }
 
     /// The same as `next_due(..).is_none()` for the own move of a row's device.
-    pub fn is_due(&mut self, device: &Value, own: Move) -> bool {
+    pub fn is_due(&mut self, source: usize, device: &Value, own: Move) -> bool {
         !own.is_none()
-            && self.stateful.iter().any(|at| match &mut self.stages[*at].operator {
-                Operator::Aggregate(aggregate) => aggregate.may_be_due(Due::Device(device, own.to)),
-                _ => false,
+            && self.stateful.iter().any(|at| {
+                let stage = &mut self.stages[*at];
+                let due = stage.device_due(source, device, own.to);
+                match (&mut stage.operator, due) {
+                    (Operator::Stateful(operator), Some(due)) => operator.may_be_due(due),
+                    _ => false,
+                }
             })
     }
 
-    /// Fires one group of a stage and sends it down. `false`: nothing is due there any more, and the stage has learnt
-    /// of the event.
+    fn learn(&mut self, event: &Event) {
+        match event {
+            Event::Shared { source, moved } => self.watermarks[*source] = moved.to,
+            Event::Device { .. } => {}
+            Event::Restart { source } => self.watermarks[*source] = 0,
+            Event::End => self.watermarks.fill(Millis::MAX),
+        }
+    }
+
+    /// Fires what a stage has due next and sends it down. `false`: nothing is due there any more, and the stage has
+    /// learnt of the event.
     pub fn fire(&mut self, stage: usize, event: &Event, now_ms: Millis, step: &mut Step, bytes: &mut usize) -> bool {
         let (firing, below) = self.stages[stage..].split_at_mut(1);
-        let Stage { operator: Operator::Aggregate(aggregate), next } = &mut firing[0] else { return false };
-        if !aggregate.fire(event.due(), &mut self.row) {
-            if let Some(watermark) = event.watermark() {
-                aggregate.set_watermark(watermark);
-            }
-            return false;
-        }
+        let firing = &mut firing[0];
+        let Some(due) = firing.due(event, &self.watermarks) else { return false };
         let from = match event {
-            Event::Shared(moved) | Event::Device(_, moved) => moved.from,
-            Event::End(_) => 0,
+            Event::Device { moved, .. } => moved.from - firing.delay_ms(),
+            Event::Shared { .. } => firing.watermark,
+            Event::Restart { .. } | Event::End => 0,
         };
+        let context = Context { now_ms, watermark: Some(from).filter(|watermark| *watermark > 0) };
+        let Operator::Stateful(operator) = &mut firing.operator else { return false };
+        let fired = operator.fire(due, &context, &mut firing.out);
         let mut walk = Walk {
             query: self.index,
-            context: Context { now_ms, watermark: Some(from).filter(|watermark| *watermark > 0) },
-            device_watermark: from,
+            context,
+            device_watermark: match event {
+                Event::Device { moved, .. } => moved.from,
+                _ => from,
+            },
             outputs: &mut step.outputs,
+            failures: &mut step.failures,
             output_bytes: bytes,
             kept: false,
             late: false,
         };
-        if let Err(error) = push(below, *next, Carried::Owned(&mut self.row), &mut walk) {
-            let failure =
-                Failure { query: self.index, row: self.row.clone(), reason: error.to_string(), is_input: false };
-            *bytes += row_bytes(&failure.row);
-            step.failures.push(failure);
+        send(&mut firing.out, below, firing.next, &mut walk);
+        if !fired {
+            firing.watermark = firing.watermark_of(&self.watermarks);
         }
-        true
+        fired
     }
 
-    fn aggregates(&self) -> impl Iterator<Item = &WindowAggregate> {
+    fn operators(&self) -> impl Iterator<Item = (&Stage, &dyn Stateful)> {
         self.stateful.iter().filter_map(|at| match &self.stages[*at].operator {
-            Operator::Aggregate(aggregate) => Some(&**aggregate),
+            Operator::Stateful(operator) => Some((&self.stages[*at], &**operator)),
             _ => None,
         })
     }
 
-    fn aggregates_mut(&mut self) -> impl Iterator<Item = &mut WindowAggregate> {
+    fn operators_mut(&mut self) -> impl Iterator<Item = &mut Box<dyn Stateful>> {
         self.stages.iter_mut().filter_map(|stage| match &mut stage.operator {
-            Operator::Aggregate(aggregate) => Some(&mut **aggregate),
+            Operator::Stateful(operator) => Some(operator),
             _ => None,
         })
     }
 
-    /// All stages stand at this watermark, and nothing fires.
-    pub fn set_watermark(&mut self, watermark: Millis) {
-        self.aggregates_mut().for_each(|aggregate| aggregate.set_watermark(watermark));
+    /// The source stands at this watermark, and nothing fires.
+    pub fn set_watermark(&mut self, source: usize, watermark: Millis) {
+        self.watermarks[source] = watermark;
+        for stage in &mut self.stages {
+            stage.watermark = stage.watermark_of(&self.watermarks);
+        }
     }
 
-    /// The earliest end of a window that waits for the shared watermark.
-    pub fn next_end(&self) -> Option<Millis> {
-        self.aggregates()
-            .filter(|aggregate| aggregate.closed_by() == ClosedBy::Shared)
-            .filter_map(WindowAggregate::next_end)
-            .min()
+    /// The shared watermark of the source at which, as far as it goes, something happens next.
+    pub fn next_due_by(&self, source: usize) -> Option<Millis> {
+        let due = |(stage, operator): (&Stage, &dyn Stateful)| {
+            let (_, delay_ms) = stage.below.iter().find(|(below, _)| *below == source)?;
+            Some(operator.next_due()?.saturating_add(*delay_ms))
+        };
+        self.operators().filter_map(due).min()
     }
 
-    /// The earliest end of a window that waits for this device's watermark.
-    pub fn next_end_of(&mut self, device: &Value) -> Option<Millis> {
-        self.aggregates_mut().filter_map(|aggregate| aggregate.next_end_of(device)).min()
+    /// The same for a device's own watermark.
+    pub fn next_due_of(&mut self, source: usize, device: &Value) -> Option<Millis> {
+        let due = |stage: &mut Stage| {
+            let delay_ms = stage.delay_ms();
+            let is_its = stage.by_device && stage.below.iter().any(|(below, _)| *below == source);
+            match &mut stage.operator {
+                Operator::Stateful(operator) if is_its => Some(operator.next_due_of(device)?.saturating_add(delay_ms)),
+                _ => None,
+            }
+        };
+        self.stages.iter_mut().filter_map(due).min()
     }
 
     pub fn state_bytes(&self) -> usize {
-        self.aggregates().map(WindowAggregate::state_bytes).sum()
+        self.operators().map(|(_, operator)| operator.state_bytes()).sum()
     }
 
     pub fn snapshot(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.byte(VERSION);
         writer.count(self.stateful.len());
-        self.aggregates().for_each(|aggregate| aggregate.write(&mut writer));
+        self.operators().for_each(|(_, operator)| operator.write(&mut writer));
         writer.finish()
     }
 
@@ -307,49 +328,65 @@ impl Query {
         if reader.unsigned()? != self.stateful.len() as u64 {
             return Err(RestoreError("it belongs to a query with other operators".to_owned()));
         }
-        for aggregate in self.aggregates_mut() {
-            aggregate.read(&mut reader)?;
+        for operator in self.operators_mut() {
+            operator.read(&mut reader)?;
         }
         reader.end()
     }
 }
 
-impl Event {
-    fn due(&self) -> Due<'_> {
-        match self {
-            Event::Shared(moved) => Due::Shared(moved.to),
-            Event::Device(device, moved) => Due::Device(device, moved.to),
-            Event::End(_) => Due::End,
+impl Stage {
+    /// How far its time line is behind that of the one source whose devices have their own here.
+    fn delay_ms(&self) -> Millis {
+        self.below.first().map_or(0, |(_, delay_ms)| *delay_ms)
+    }
+
+    fn watermark_of(&self, sources: &[Millis]) -> Millis {
+        let delayed = |(source, delay_ms): &Below| sources[*source].saturating_sub(*delay_ms).max(0);
+        self.below.iter().map(delayed).min().unwrap_or(0)
+    }
+
+    /// What the event means here; `None`: nothing.
+    fn due<'e>(&self, event: &'e Event, sources: &[Millis]) -> Option<Due<'e>> {
+        let reads = |source: &usize| self.below.iter().any(|(below, _)| below == source);
+        match event {
+            Event::Shared { source, .. } => reads(source).then(|| Due::Shared(self.watermark_of(sources))),
+            Event::Device { source, device, moved } => self.device_due(*source, device, moved.to),
+            Event::Restart { source } => reads(source).then_some(Due::End),
+            Event::End => Some(Due::End),
         }
     }
 
-    /// What the shared watermark is after it.
-    fn watermark(&self) -> Option<Millis> {
-        match self {
-            Event::Shared(moved) => Some(moved.to),
-            Event::Device(..) => None,
-            Event::End(then) => Some(*then),
-        }
+    fn device_due<'e>(&self, source: usize, device: &'e Value, watermark: Millis) -> Option<Due<'e>> {
+        let is_its = self.by_device && self.below.iter().any(|(below, _)| *below == source);
+        let watermark = match watermark {
+            Millis::MAX => watermark,
+            _ => watermark - self.delay_ms(),
+        };
+        is_its.then_some(Due::Device(device, watermark))
     }
 }
 
-/// The column of the node's output that names the device, where the device rule is in force.
-fn device_column(node: &Node, sources: &[Source]) -> Option<usize> {
-    let is_column = |expr: &crate::plan::Expr, column: usize| expr.kind == ExprKind::Column(column);
-    match &node.kind {
-        NodeKind::Scan { source } => {
-            let source = sources.get(*source)?;
-            source.schema.device.filter(|_| matches!(source.watermark, Watermark::Device(_)))
+impl Walk<'_> {
+    /// A row on its way out failed.
+    fn fail(&mut self, row: Row, error: &RowError) {
+        *self.output_bytes += row_bytes(&row);
+        self.failures.push(Failure { query: self.query, row, reason: error.to_string(), is_input: false });
+    }
+}
+
+/// Sends what an operator put out on its way.
+fn send(out: &mut Out, stages: &mut [Stage], next: Option<Next>, walk: &mut Walk<'_>) {
+    for mut row in out.rows.drain(..) {
+        if let Err(error) = push(stages, next, Carried::Owned(&mut row), walk) {
+            walk.fail(row, &error);
         }
-        NodeKind::Filter { input, .. } | NodeKind::Window { input, .. } => device_column(input, sources),
-        NodeKind::Project { input, exprs } => {
-            let column = device_column(input, sources)?;
-            exprs.iter().position(|expr| is_column(expr, column))
-        }
-        NodeKind::WindowAggregate { input, keys, .. } => {
-            let column = device_column(input, sources)?;
-            keys.iter().position(|key| is_column(key, column))
-        }
+    }
+    for (row, error) in out.failed.drain(..) {
+        walk.fail(row, &error);
+    }
+    if out.rows.capacity() > KEPT_ROWS {
+        out.rows = Vec::new();
     }
 }
 
@@ -359,17 +396,17 @@ pub fn row_bytes(row: &[Value]) -> usize {
 }
 
 /// Sends a row into a stage, and on from there. An error leaves no trace of the row but copies already put out.
-fn push(stages: &mut [Stage], at: Option<usize>, row: Carried<'_>, walk: &mut Walk<'_>) -> Result<(), RowError> {
-    let Some(at) = at else {
+fn push(stages: &mut [Stage], to: Option<Next>, row: Carried<'_>, walk: &mut Walk<'_>) -> Result<(), RowError> {
+    let Some(Next { stage: at, port }) = to else {
         let row = row.into_row();
         *walk.output_bytes += row_bytes(&row);
         walk.outputs.push(Output { query: walk.query, row });
         walk.kept = true;
         return Ok(());
     };
-    let Some((Stage { operator, next }, below)) = stages[at..].split_first_mut() else { return Ok(()) };
-    let next = *next;
-    match operator {
+    let Some((stage, below)) = stages[at..].split_first_mut() else { return Ok(()) };
+    let next = stage.next;
+    match &mut stage.operator {
         Operator::Filter(predicate) => match predicate.eval_bool(row.values(), &walk.context)? {
             Some(true) => push(below, next, row, walk),
             _ => Ok(()),
@@ -391,10 +428,22 @@ fn push(stages: &mut [Stage], at: Option<usize>, row: Carried<'_>, walk: &mut Wa
             }
             Ok(())
         }
-        Operator::Aggregate(aggregate) => {
-            match aggregate.take(row.values(), &walk.context, walk.device_watermark)? {
+        Operator::Stateful(operator) => {
+            let watermark = match stage.by_device {
+                true => walk
+                    .device_watermark
+                    .saturating_sub(stage.below.first().map_or(0, |(_, delay_ms)| *delay_ms))
+                    .max(0),
+                false => stage.watermark,
+            };
+            let at = At { context: walk.context, watermark };
+            match operator.take(port, row.values(), &at, &mut stage.out)? {
                 Taken::Kept => walk.kept = true,
                 Taken::Late => walk.late = true,
+                Taken::Filtered => {}
+            }
+            if !stage.out.rows.is_empty() || !stage.out.failed.is_empty() {
+                send(&mut stage.out, below, next, walk);
             }
             Ok(())
         }

@@ -90,7 +90,11 @@ impl Query {
         self.root.visit(&mut |node| {
             stateful |= !matches!(
                 node.kind,
-                NodeKind::Scan { .. } | NodeKind::Filter { .. } | NodeKind::Project { .. } | NodeKind::Window { .. }
+                NodeKind::Scan { .. }
+                    | NodeKind::Filter { .. }
+                    | NodeKind::Project { .. }
+                    | NodeKind::Window { .. }
+                    | NodeKind::Union { .. }
             )
         });
         stateful
@@ -117,6 +121,10 @@ pub enum NodeKind {
     Project {
         input: Box<Node>,
         exprs: Vec<Expr>,
+    },
+    /// UNION ALL: the rows of all inputs, whose columns have the same types.
+    Union {
+        inputs: Vec<Node>,
     },
     /// A window table function without aggregation: each row once per window that holds it, with the columns
     /// window_start, window_end and window_time appended.
@@ -175,12 +183,29 @@ impl Node {
     /// Calls `visit` with this node and then with everything below it.
     pub fn visit<'a>(&'a self, visit: &mut dyn FnMut(&'a Node)) {
         visit(self);
+        self.inputs().into_iter().for_each(|input| input.visit(visit));
+    }
+
+    /// What the node reads, one for each port.
+    pub fn inputs(&self) -> Vec<&Node> {
         match &self.kind {
-            NodeKind::Scan { .. } => {}
+            NodeKind::Scan { .. } => Vec::new(),
             NodeKind::Filter { input, .. }
             | NodeKind::Project { input, .. }
             | NodeKind::Window { input, .. }
-            | NodeKind::WindowAggregate { input, .. } => input.visit(visit),
+            | NodeKind::WindowAggregate { input, .. } => vec![input],
+            NodeKind::Union { inputs } => inputs.iter().collect(),
+        }
+    }
+
+    pub fn inputs_mut(&mut self) -> Vec<&mut Node> {
+        match &mut self.kind {
+            NodeKind::Scan { .. } => Vec::new(),
+            NodeKind::Filter { input, .. }
+            | NodeKind::Project { input, .. }
+            | NodeKind::Window { input, .. }
+            | NodeKind::WindowAggregate { input, .. } => vec![input],
+            NodeKind::Union { inputs } => inputs.iter_mut().collect(),
         }
     }
 }

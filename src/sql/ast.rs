@@ -54,7 +54,15 @@ pub struct TableOption {
 #[derive(Clone, Debug)]
 pub struct Query {
     pub with: Vec<CommonTable>,
-    pub select: Box<Select>,
+    /// At least one; between several stands UNION ALL.
+    pub branches: Vec<Branch>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Branch {
+    Select(Box<Select>),
+    /// In parentheses.
+    Query(Box<Query>),
 }
 
 /// One of WITH: `name (columns) AS (query)`.
@@ -302,6 +310,22 @@ pub enum CallArguments {
 pub enum Interval {
     Months(i64),
     Millis(i64),
+}
+
+impl Query {
+    /// The first word SELECT.
+    pub fn span(&self) -> Span {
+        self.branches.first().map_or(Span { start: 0, end: 0 }, Branch::span)
+    }
+}
+
+impl Branch {
+    pub fn span(&self) -> Span {
+        match self {
+            Branch::Select(select) => select.span,
+            Branch::Query(query) => query.span(),
+        }
+    }
 }
 
 impl Expr {

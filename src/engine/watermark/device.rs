@@ -152,8 +152,9 @@ impl DeviceRule {
     }
 
     /// The next moment at which [`advance`](Self::advance) could move something that matters, not before the time
-    /// reached. `next_end`: the earliest end of an open window that waits for the shared watermark.
-    pub fn next_deadline(&self, trusted: bool, next_end: Option<Millis>) -> Option<Millis> {
+    /// reached. `next_due`: the shared watermark at which something happens next; where that has passed, it waits for
+    /// another source.
+    pub fn next_deadline(&self, trusted: bool, next_due: Option<Millis>) -> Option<Millis> {
         let mut deadline = None;
         let mut consider = |at: Millis| deadline = Some(deadline.map_or(at, |earliest: Millis| earliest.min(at)));
         if self.first_active != NIL {
@@ -166,9 +167,10 @@ impl DeviceRule {
             if let Some(Reverse((at, _))) = self.silent.peek() {
                 consider(*at);
             }
-            if let (0, Some(restarted), Some(end)) = (self.active, self.restarted, next_end) {
+            let next_due = next_due.filter(|due| *due > self.shared);
+            if let (0, Some(restarted), Some(due)) = (self.active, self.restarted, next_due) {
                 let follows_from = restarted.saturating_add(self.settings.idle_after_ms);
-                consider(end.saturating_sub(1).saturating_add(self.settings.delay_ms).max(follows_from));
+                consider(due.saturating_add(self.settings.delay_ms).max(follows_from));
             }
         }
         deadline.map(|at| at.max(self.time))
@@ -227,10 +229,10 @@ impl DeviceRule {
         }
     }
 
-    /// A silent device has a window that ends then.
-    pub fn watch(&mut self, device: &Value, end: Millis) {
+    /// Something happens once the watermark of a silent device has come this far.
+    pub fn watch(&mut self, device: &Value, due: Millis) {
         if let Some(at) = self.find(device).filter(|at| self.is_silent(*at)) {
-            self.silent.push(Reverse((end.saturating_sub(1).saturating_add(self.settings.delay_ms), at)));
+            self.silent.push(Reverse((due.saturating_add(self.settings.delay_ms), at)));
         }
     }
 

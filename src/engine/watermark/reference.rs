@@ -127,11 +127,11 @@ fn name(device: u8) -> Value {
 
 /// As the engine drives it: from deadline to deadline, with a window that ends at every multiple of ten.
 fn advance(rule: &mut DeviceRule, to: Millis, trusted: bool) {
-    let end_after = |watermark: Millis| (watermark + 1) / 10 * 10 + 10;
-    while let Some(due) = rule.next_deadline(trusted, Some(end_after(rule.shared()))).filter(|due| *due <= to) {
+    let due_after = |watermark: Millis| (watermark + 1) / 10 * 10 + 9;
+    while let Some(due) = rule.next_deadline(trusted, Some(due_after(rule.shared()))).filter(|due| *due <= to) {
         let moves = rule.advance(due, trusted);
         for (device, moved) in moves.devices {
-            rule.watch(&device, end_after(moved.to));
+            rule.watch(&device, due_after(moved.to));
         }
     }
     rule.advance(to, trusted);

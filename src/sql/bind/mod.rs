@@ -12,6 +12,7 @@ mod literals;
 mod script;
 mod select;
 mod types;
+mod union;
 mod window;
 
 pub use script::{declare, script};
@@ -104,7 +105,7 @@ impl<'a> Binder<'a> {
             }
         }
         // What reads a subquery that is wrong itself would only be told that it is not there.
-        let result = if failed { Err(Reported) } else { self.select(&query.select) };
+        let result = if failed { Err(Reported) } else { self.branches(&query.branches) };
         self.names.views.truncate(outer);
         result
     }
@@ -175,7 +176,7 @@ fn weight(node: &Node) -> usize {
     node.visit(&mut |node| {
         weight += node.schema.columns.len();
         weight += match &node.kind {
-            NodeKind::Scan { .. } | NodeKind::Window { .. } => 1,
+            NodeKind::Scan { .. } | NodeKind::Window { .. } | NodeKind::Union { .. } => 1,
             NodeKind::Filter { predicate, .. } => expr::size(predicate),
             NodeKind::Project { exprs, .. } => exprs.iter().map(expr::size).sum(),
             NodeKind::WindowAggregate { keys, aggregates, .. } => {

@@ -150,7 +150,7 @@ impl Binder<'_> {
                     root = Some(self.query(query).map(|relation| relation.node))
                 }
                 Statement::Query(query) => {
-                    return self.fail(Problem::new(query.select.span, "a script has one SELECT, at its end"));
+                    return self.fail(Problem::new(query.span(), "a script has one SELECT, at its end"));
                 }
             }
         }
@@ -176,13 +176,10 @@ fn assemble(mut root: Node, tables: Vec<ScriptTable>, sources: Vec<Source>) -> S
 }
 
 fn renumber(node: &mut Node, used: &[usize]) {
-    match &mut node.kind {
-        NodeKind::Scan { source } => *source = used.binary_search(source).unwrap_or(0),
-        NodeKind::Filter { input, .. }
-        | NodeKind::Project { input, .. }
-        | NodeKind::Window { input, .. }
-        | NodeKind::WindowAggregate { input, .. } => renumber(input, used),
+    if let NodeKind::Scan { source } = &mut node.kind {
+        *source = used.binary_search(source).unwrap_or(0);
     }
+    node.inputs_mut().into_iter().for_each(|input| renumber(input, used));
 }
 
 fn script_table(create: &ast::CreateTable) -> Result<ScriptTable, Vec<Problem>> {

@@ -3,8 +3,8 @@
 use super::statement::COLUMNS_MAX;
 use super::{Parsed, Parser};
 use crate::sql::ast::{
-    Alias, CommonTable, GroupBy, Ident, Query, Select, SelectItem, Table, TableKind, WindowCall, WindowFunction,
-    WindowInterval,
+    Alias, Branch, CommonTable, GroupBy, Ident, Query, Select, SelectItem, Table, TableKind, WindowCall,
+    WindowFunction, WindowInterval,
 };
 use crate::sql::keywords::is_reserved;
 use crate::sql::lexer::TokenKind;
@@ -12,6 +12,9 @@ use crate::sql::span::{Problem, nearest};
 
 /// Words that begin what may follow a table, so that they are no alias though Flink does not reserve them all.
 const JOINS: [&str; 7] = ["JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL"];
+
+/// SELECTs that UNION ALL may put together.
+const BRANCHES_MAX: usize = 200;
 
 impl Parser {
     pub(super) fn query(&mut self) -> Parsed<Query> {
@@ -23,21 +26,35 @@ impl Parser {
         if self.at_word("VALUES") {
             return Err(Problem::unsupported(self.span(), "VALUES"));
         }
-        if self.at_symbol("(") && with.is_empty() {
-            self.advance();
+        let mut branches = vec![self.branch()?];
+        while self.at_words(&["UNION", "ALL"]) {
+            let span = self.span();
+            (0..2).for_each(|_| self.advance());
+            branches.push(self.branch()?);
+            if branches.len() > BRANCHES_MAX {
+                return Err(Problem::new(span, format!("a query has at most {BRANCHES_MAX} branches")));
+            }
+        }
+        self.end_of_query()?;
+        Ok(Query { with, branches })
+    }
+
+    fn branch(&mut self) -> Parsed<Branch> {
+        if self.take_symbol("(") {
             let query = self.query()?;
             self.expect_symbol(")")?;
-            self.end_of_query()?;
-            return Ok(query);
+            return Ok(Branch::Query(Box::new(query)));
         }
-        let select = Box::new(self.select()?);
-        self.end_of_query()?;
-        Ok(Query { with, select })
+        Ok(Branch::Select(Box::new(self.select()?)))
     }
 
     /// What Flink allows after a SELECT and tidegate does not yet.
     fn end_of_query(&self) -> Parsed<()> {
-        for word in ["UNION", "INTERSECT", "EXCEPT", "LIMIT", "OFFSET", "FETCH"] {
+        if self.at_word("UNION") {
+            let help = "UNION ALL keeps every row; UNION would have to remember all of them to find those that are there twice";
+            return Err(Problem::unsupported(self.span(), "UNION without ALL").help(help));
+        }
+        for word in ["INTERSECT", "EXCEPT", "LIMIT", "OFFSET", "FETCH"] {
             if self.at_word(word) {
                 let span = self.span();
                 if self.word_ahead(1, "ALL") {

@@ -1,0 +1,143 @@
+//! Plan → stages: which operator each node is, which sources move its time, and whose time line its rows are on.
+//!
+//! A new kind of SQL is one more arm in [`Builder::node`] and, if its rows stay on their devices' time lines, in
+//! [`device_of`].
+
+use super::aggregate::{ClosedBy, WindowAggregate};
+use super::eval::Program;
+use super::operand::Operand;
+use super::operator::Out;
+use super::query::{Next, Operator, Stage};
+use super::windowing::Panes;
+use crate::model::Millis;
+use crate::plan::{Expr, ExprKind, Node, NodeKind, Source, Watermark};
+
+/// The stages of one query: a stage stands before those that read it.
+pub struct Stages {
+    pub stages: Vec<Stage>,
+    /// What each reading of a source goes to: (source, where to), in the order of the text.
+    pub entries: Vec<(usize, Option<Next>)>,
+}
+
+/// A source below an operator, and how far the operators between hold its watermark back.
+pub type Below = (usize, Millis);
+
+struct Builder<'a> {
+    sources: &'a [Source],
+    stages: Vec<Stage>,
+    entries: Vec<(usize, Option<Next>)>,
+}
+
+pub fn stages(root: &Node, sources: &[Source]) -> Stages {
+    let mut builder = Builder { sources, stages: Vec::new(), entries: Vec::new() };
+    builder.node(root, None);
+    let Builder { mut stages, mut entries, .. } = builder;
+    // Built from the output up; rows go the other way.
+    let last = stages.len().wrapping_sub(1);
+    stages.reverse();
+    for (at, stage) in stages.iter_mut().enumerate() {
+        // From here on counted from the stage right after this one.
+        stage.next = stage.next.map(|next| Next { stage: last - next.stage - at - 1, ..next });
+    }
+    for (_, next) in &mut entries {
+        *next = next.map(|next| Next { stage: last - next.stage, ..next });
+    }
+    Stages { stages, entries }
+}
+
+impl Builder<'_> {
+    /// Builds what gives the node's rows to `next`; the answer is what moves the watermark there.
+    fn node(&mut self, node: &Node, next: Option<Next>) -> Vec<Below> {
+        match &node.kind {
+            NodeKind::Scan { source } => {
+                self.entries.push((*source, next));
+                let has_time = self.sources.get(*source).is_some_and(|source| source.watermark != Watermark::None);
+                has_time.then_some((*source, 0)).into_iter().collect()
+            }
+            // No operator: all branches give their rows to the same one.
+            NodeKind::Union { inputs } => {
+                let branches: Vec<Vec<Below>> = inputs.iter().map(|input| self.node(input, next)).collect();
+                merge(branches)
+            }
+            NodeKind::Filter { input, predicate } => {
+                self.stage(Operator::Filter(Program::compile(predicate)), false, 0, &[input], next)
+            }
+            NodeKind::Project { input, exprs } => {
+                let operator = Operator::Project(exprs.iter().map(Operand::new).collect());
+                self.stage(operator, false, 0, &[input], next)
+            }
+            NodeKind::Window { input, time, windowing } => {
+                let operator = Operator::Window { time: *time, panes: Panes::new(*windowing) };
+                self.stage(operator, false, 0, &[input], next)
+            }
+            NodeKind::WindowAggregate { input, time, windowing, keys, aggregates } => {
+                let device = device_of(input, self.sources).and_then(|device| key_position(keys, device.column));
+                let closed_by = device.map_or(ClosedBy::Shared, ClosedBy::Device);
+                let operator = WindowAggregate::new(*time, *windowing, keys, aggregates, closed_by);
+                self.stage(Operator::Stateful(Box::new(operator)), device.is_some(), 0, &[input], next)
+            }
+        }
+    }
+
+    /// Puts an operator before `next`, and its inputs before it, one a port.
+    fn stage(
+        &mut self,
+        operator: Operator,
+        by_device: bool,
+        delay_ms: Millis,
+        inputs: &[&Node],
+        next: Option<Next>,
+    ) -> Vec<Below> {
+        let at = self.stages.len();
+        self.stages.push(Stage { operator, next, by_device, below: Vec::new(), watermark: 0, out: Out::default() });
+        let ports = inputs.iter().enumerate().map(|(port, input)| self.node(input, Some(Next { stage: at, port })));
+        let below = merge(ports.collect());
+        self.stages[at].below.clone_from(&below);
+        below.into_iter().map(|(source, delay)| (source, delay + delay_ms)).collect()
+    }
+}
+
+/// Each source once, with its longest delay.
+fn merge(inputs: Vec<Vec<Below>>) -> Vec<Below> {
+    let mut merged: Vec<Below> = Vec::new();
+    for (source, delay_ms) in inputs.into_iter().flatten() {
+        match merged.iter_mut().find(|(known, _)| *known == source) {
+            Some((_, known)) => *known = delay_ms.max(*known),
+            None => merged.push((source, delay_ms)),
+        }
+    }
+    merged
+}
+
+/// Where rows that stand on their devices' own time lines name their device, and whose devices those are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Device {
+    source: usize,
+    pub column: usize,
+}
+
+/// `None`: the node's rows stand on the shared time line.
+pub fn device_of(node: &Node, sources: &[Source]) -> Option<Device> {
+    match &node.kind {
+        NodeKind::Scan { source: index } => {
+            let source = sources.get(*index)?;
+            let column = source.schema.device.filter(|_| matches!(source.watermark, Watermark::Device(_)))?;
+            Some(Device { source: *index, column })
+        }
+        NodeKind::Filter { input, .. } | NodeKind::Window { input, .. } => device_of(input, sources),
+        NodeKind::Project { input, exprs: keys, .. } | NodeKind::WindowAggregate { input, keys, .. } => {
+            let device = device_of(input, sources)?;
+            Some(Device { column: key_position(keys, device.column)?, ..device })
+        }
+        // Of different sources there is no time line that all rows are on.
+        NodeKind::Union { inputs } => {
+            let mut devices = inputs.iter().map(|input| device_of(input, sources));
+            let first = devices.next()??;
+            devices.all(|device| device == Some(first)).then_some(first)
+        }
+    }
+}
+
+fn key_position(keys: &[Expr], column: usize) -> Option<usize> {
+    keys.iter().position(|key| key.kind == ExprKind::Column(column))
+}

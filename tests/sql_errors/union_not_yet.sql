@@ -1,1 +1,0 @@
-SELECT device FROM readings UNION ALL SELECT zone FROM readings

@@ -1,0 +1,1 @@
+SELECT device FROM readings UNION SELECT zone FROM readings
