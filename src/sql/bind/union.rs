@@ -81,7 +81,8 @@ impl Binder<'_> {
 
 fn no_common_type(span: Span, column: &Column, data_type: DataType) -> Problem {
     let message = format!("{} is {} here and {data_type} before UNION ALL", column.name, column.data_type);
-    Problem::new(span, message).help(format!("convert one of them: CAST({} AS {data_type})", column.name))
+    let target = if types::can_cast(column.data_type, data_type) { data_type } else { DataType::String };
+    Problem::new(span, message).help(format!("convert one of them: CAST({} AS {target})", column.name))
 }
 
 /// The branch with the types of the whole.
