@@ -17,6 +17,8 @@ pub struct Settings {
     pub broker: Broker,
     /// In order of name; `topology.sources` has the same indices.
     pub sources: Vec<Source>,
+    /// Views, and queries that others read: each after what it reads. They are inlined in `topology`.
+    pub views: Vec<View>,
     /// In order of name; `topology.queries` has the same indices.
     pub queries: Vec<Query>,
     /// In order of name.
@@ -223,6 +225,13 @@ pub enum WordOrder {
     Cdab,
     Badc,
     Dcba,
+}
+
+/// A SELECT with a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    pub name: String,
+    pub sql: String,
 }
 
 /// Where a query's rows go. The bound plan is `Topology::queries[i]` under the same index.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{check, query_file, run};
+use super::{check, flink_export, query_file, rules, run};
 
 /// An edge gateway: MQTT and Modbus in, streaming SQL in the middle, Kafka out exactly once.
 #[derive(Parser)]
@@ -43,6 +43,22 @@ enum Command {
         #[arg(short, long, value_name = "FILE")]
         file: PathBuf,
     },
+    /// Runs your own tests of rules in simulated time: messages in, rows out
+    #[command(
+        after_help = "Example:\n  tidegate test tests/ --config tidegate.toml\n\nA case is NAME.toml (query, input, expected), or NAME.sql with its rows in NAME.out.\nExit code 0: all pass, 1: some fail, 2: there is nothing to run."
+    )]
+    Test {
+        /// The folder with the cases
+        directory: PathBuf,
+        /// The configuration of cases that name none
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Prints the configuration in another system's words
+    Export {
+        #[command(subcommand)]
+        to: Export,
+    },
     /// Makes a sink deliver again that was fenced by another gateway with the same id
     #[command(
         after_help = "Example:\n  tidegate takeover cloud --config /etc/tidegate/tidegate.toml\n\nStop the other gateway first, and this one: the command works on the store while the gateway is down."
@@ -56,12 +72,25 @@ enum Command {
     },
 }
 
+#[derive(Subcommand)]
+enum Export {
+    /// Sources, views, queries and sinks as a script for Flink's SQL client, with Kafka connectors
+    #[command(after_help = "Example:\n  tidegate export flink --config tidegate.toml > gateway.sql")]
+    Flink {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run { config } => run::command(&config),
         Command::Check { config } => ExitCode::from(check::check(&config)),
         Command::Query { file } => query_file::command(&file),
+        Command::Test { directory, config } => rules::command(&directory, config.as_deref()),
+        Command::Export { to: Export::Flink { config } } => flink_export::command(&config),
         Command::Takeover { sink, config } => run::takeover(&sink, &config),
     }
 }

@@ -11,12 +11,14 @@ mod cli;
 mod clock;
 mod core;
 mod exposition;
+pub mod flink_export;
 mod journal;
 mod logging;
 mod names;
 mod pipeline;
 pub mod query_file;
 mod recovery;
+mod rules;
 mod run;
 
 pub use cli::main;

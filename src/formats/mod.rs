@@ -6,7 +6,7 @@
 mod csv;
 mod json;
 mod json_out;
-mod moment;
+pub mod moment;
 
 pub use csv::CsvReader;
 pub use json::{JsonDecoder, JsonField};

@@ -27,7 +27,7 @@ pub(super) fn check(raw: &raw::Config, problems: &mut Problems) -> Option<Settin
     let broker = broker::check_broker(&raw.broker, admin.listen, problems);
     let checked_sources = source::check_sources(&raw.source, problems);
     let sinks = sink::Declared::new(&raw.sink, problems);
-    let roots = relations::bind_all(&raw.view, &raw.query, &checked_sources, problems);
+    let relations::Bound { views, roots } = relations::bind_all(&raw.view, &raw.query, &checked_sources, problems);
     let around = query::Surroundings { gateway: &gateway, sources: &checked_sources, sinks: &sinks };
     let checked_queries = query::check_queries(&raw.query, roots, &around, problems);
     let (sinks, store) = sink::check_sinks(&sinks, &raw.store, &checked_queries, problems);
@@ -41,7 +41,19 @@ pub(super) fn check(raw: &raw::Config, problems: &mut Problems) -> Option<Settin
         checked_queries.into_iter().filter_map(|query| query.checked).unzip();
     let log_level = gateway::check_log_level(&raw.gateway, problems);
     let topology = Topology { sources: source_plans, queries: query_plans };
-    Some(Settings { gateway, store, admin, log_level, broker, sources, queries, sinks, topology, warnings: Vec::new() })
+    Some(Settings {
+        gateway,
+        store,
+        admin,
+        log_level,
+        broker,
+        sources,
+        views,
+        queries,
+        sinks,
+        topology,
+        warnings: Vec::new(),
+    })
 }
 
 fn refuse_later_tables<T>(kind: &str, tables: &Field<Named<T>>, what: &str, problems: &mut Problems) {

@@ -9,6 +9,7 @@ use super::super::names::check_name;
 use super::super::problem::Problems;
 use super::super::raw;
 use super::super::read::{At, Field, Named};
+use super::super::settings;
 use super::super::text::Text;
 use super::{missing, report_sql, source};
 use crate::plan;
@@ -22,13 +23,21 @@ struct Statement<'a> {
     readable: bool,
 }
 
-/// Binds the views and the queries; gives what each query was bound to, `None` where it is wrong or has no text.
+/// What the texts were bound to.
+pub(super) struct Bound {
+    /// Everything that can be read: each after what it reads itself.
+    pub views: Vec<settings::View>,
+    /// One for each query, `None` where it is wrong or has no text.
+    pub roots: Vec<Option<plan::Node>>,
+}
+
+/// Binds the views and the queries.
 pub(super) fn bind_all(
     views: &Field<Named<raw::View>>,
     queries: &Field<Named<raw::Query>>,
     sources: &[source::Checked],
     problems: &mut Problems,
-) -> Vec<Option<plan::Node>> {
+) -> Bound {
     let mut taken: HashSet<&str> = sources.iter().map(|source| source.name.as_str()).collect();
     let mut statements = check_views(views, &mut taken, problems);
     let view_count = statements.len();
@@ -40,8 +49,17 @@ pub(super) fn bind_all(
     // A query may have the name of a source or a view; FROM then means that one.
     let with_text = entries().filter_map(|entry| Some((entry.name.as_str(), sql(entry)?)));
     statements.extend(with_text.map(|(name, text)| Statement { name, text, readable: !taken.contains(name) }));
-    let mut roots = bind(&statements, sources, problems).into_iter().skip(view_count);
-    entries().map(|entry| sql(entry).and_then(|_| roots.next().flatten())).collect()
+    let (known, roots) = bind(&statements, sources, problems);
+    let mut roots = roots.into_iter().skip(view_count);
+    let text_of = |name: &str| statements.iter().find(|statement| statement.readable && statement.name == name);
+    let view = |known: View| {
+        let sql = text_of(&known.name).map(|statement| statement.text.value.value.clone()).unwrap_or_default();
+        settings::View { name: known.name, sql }
+    };
+    Bound {
+        views: known.into_iter().map(view).collect(),
+        roots: entries().map(|entry| sql(entry).and_then(|_| roots.next().flatten())).collect(),
+    }
 }
 
 fn check_views<'a>(
@@ -71,7 +89,11 @@ fn check_views<'a>(
 }
 
 /// Rounds, until one binds nothing new: then what is left is wrong, or reads what is.
-fn bind(statements: &[Statement<'_>], sources: &[source::Checked], problems: &mut Problems) -> Vec<Option<plan::Node>> {
+fn bind(
+    statements: &[Statement<'_>],
+    sources: &[source::Checked],
+    problems: &mut Problems,
+) -> (Vec<View>, Vec<Option<plan::Node>>) {
     let plans: Vec<plan::Source> =
         sources.iter().filter_map(|source| Some(source.checked.as_ref()?.1.clone())).collect();
     let is_read = |one: &Statement| {
@@ -93,7 +115,7 @@ fn bind(statements: &[Statement<'_>], sources: &[source::Checked], problems: &mu
         }
     }
     report(statements, &bound, sources, problems);
-    bound.into_iter().map(Result::ok).collect()
+    (known, bound.into_iter().map(Result::ok).collect())
 }
 
 /// What a wrong source or view would have had is unknown: errors of texts that name it would only mislead.

@@ -1,0 +1,144 @@
+-- The sources, queries and sinks of gateway gw-1 for Apache Flink 2 with its Kafka connector.
+-- Each source is read from a topic that holds its rows as tidegate writes them: JSON, captured levels included,
+-- as of a query "SELECT * FROM source". Passwords are not in here.
+SET 'execution.runtime-mode' = 'streaming';
+SET 'table.local-time-zone' = 'UTC';
+-- A watermark after every row: with Flink's default, which rows are late depends on the clock.
+SET 'pipeline.auto-watermark-interval' = '0';
+
+-- tidegate gives each device its own time line, Flink has one for all: late rows differ unless
+-- the source has watermark = "source".
+CREATE TEMPORARY TABLE `presses` (
+  `device` STRING,
+  `count` BIGINT,
+  `arrived_at` TIMESTAMP_LTZ(3),
+  WATERMARK FOR `arrived_at` AS `arrived_at` - INTERVAL '600.000' SECOND(10, 3)
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'counts.gw-1',
+  'properties.bootstrap.servers' = 'kafka1:9092,kafka2:9092',
+  'properties.security.protocol' = 'SASL_SSL',
+  'properties.group.id' = 'flink-gw-1',
+  'properties.isolation.level' = 'read_committed',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json',
+  'json.timestamp-format.standard' = 'ISO-8601'
+);
+
+CREATE TEMPORARY TABLE `silent` (
+  `payload` BYTES,
+  `arrived_at` TIMESTAMP_LTZ(3),
+  WATERMARK FOR `arrived_at` AS `arrived_at` - INTERVAL '0.000' SECOND
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'silent',
+  'properties.bootstrap.servers' = 'kafka1:9092,kafka2:9092',
+  'properties.security.protocol' = 'SASL_SSL',
+  'properties.group.id' = 'flink-gw-1',
+  'properties.isolation.level' = 'read_committed',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json',
+  'json.timestamp-format.standard' = 'ISO-8601'
+);
+
+CREATE TEMPORARY TABLE `telemetry` (
+  `device` STRING,
+  `ts` TIMESTAMP_LTZ(3),
+  `temp` DOUBLE,
+  `zone` STRING,
+  WATERMARK FOR `ts` AS `ts` - INTERVAL '2.500' SECOND
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'plant.eu-west.raw',
+  'properties.bootstrap.servers' = 'kafka1:9092,kafka2:9092',
+  'properties.security.protocol' = 'SASL_SSL',
+  'properties.group.id' = 'flink-gw-1',
+  'properties.isolation.level' = 'read_committed',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json',
+  'json.timestamp-format.standard' = 'ISO-8601'
+);
+
+CREATE TEMPORARY VIEW `hot` AS
+SELECT * FROM telemetry WHERE temp > 80;
+
+CREATE TEMPORARY VIEW `alerts` AS
+SELECT device, ts, temp FROM hot;
+
+CREATE TEMPORARY TABLE `alerts_out` (
+  `device` STRING,
+  `ts` TIMESTAMP_LTZ(3),
+  `temp` DOUBLE
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'alerts',
+  'properties.bootstrap.servers' = 'kafka1:9092,kafka2:9092',
+  'properties.security.protocol' = 'SASL_SSL',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'flink-gw-1-cloud-alerts_out',
+  'key.format' = 'raw',
+  'key.fields' = 'device',
+  'value.format' = 'json',
+  'value.json.timestamp-format.standard' = 'ISO-8601',
+  'value.json.encode.decimal-as-plain-number' = 'true'
+);
+
+CREATE TEMPORARY TABLE `alerts_out2` (
+  `device` STRING,
+  `ts` TIMESTAMP_LTZ(3),
+  `temp` DOUBLE
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'alerts',
+  'properties.bootstrap.servers' = 'edge:9092',
+  'sink.delivery-guarantee' = 'at-least-once',
+  'value.format' = 'json',
+  'value.json.timestamp-format.standard' = 'ISO-8601',
+  'value.json.encode.decimal-as-plain-number' = 'true'
+);
+
+CREATE TEMPORARY TABLE `alerts_by_minute_out` (
+  `device` STRING,
+  `window_end` TIMESTAMP(3),
+  `n` BIGINT
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'minutes',
+  'properties.bootstrap.servers' = 'kafka1:9092,kafka2:9092',
+  'properties.security.protocol' = 'SASL_SSL',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'flink-gw-1-cloud-alerts_by_minute_out',
+  'key.format' = 'raw',
+  'key.fields' = 'device',
+  'value.format' = 'json',
+  'value.json.timestamp-format.standard' = 'ISO-8601',
+  'value.json.encode.decimal-as-plain-number' = 'true'
+);
+
+CREATE TEMPORARY TABLE `payloads_out` (
+  `payload` BYTES
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'payloads',
+  'properties.bootstrap.servers' = 'kafka1:9092,kafka2:9092',
+  'properties.security.protocol' = 'SASL_SSL',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'flink-gw-1-cloud-payloads_out',
+  'value.format' = 'raw'
+);
+
+EXECUTE STATEMENT SET
+BEGIN
+
+INSERT INTO `alerts_out`
+SELECT * FROM `alerts`;
+INSERT INTO `alerts_out2`
+SELECT * FROM `alerts`;
+INSERT INTO `alerts_by_minute_out`
+SELECT device, window_end, COUNT(*) AS n
+FROM TABLE(TUMBLE(TABLE alerts, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+GROUP BY device, window_start, window_end;
+INSERT INTO `payloads_out`
+SELECT payload FROM silent;
+
+END;
