@@ -15,13 +15,6 @@ const UNSUPPORTED: &[&str] = &[
     "join_static",
     "join_versions",
     "join_windows",
-    "match_held_above",
-    "match_late_rows",
-    "match_quantifiers",
-    "match_skip_next_row",
-    "match_spike_then_rise",
-    "match_v_shape",
-    "match_within",
     "over_lag",
     "over_late_rows",
     "over_range",
@@ -156,5 +149,18 @@ fn every_case_gives_flinks_rows() {
     assert!(failures.is_empty(), "{} of {} cases fail\n{}", failures.len(), cases.len(), failures.join("\n"));
     for listed in UNSUPPORTED {
         assert!(cases.iter().any(|case| name(case) == *listed), "there is no case {listed}");
+    }
+}
+
+/// What docs/match.md shows is the text of cases, so that it has Flink's rows.
+#[test]
+fn the_examples_of_the_page_on_patterns_are_cases() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/match.md")).unwrap();
+    let examples: Vec<&str> =
+        page.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+    assert_eq!(examples.len(), 2);
+    let texts: Vec<String> = cases().iter().map(|case| fs::read_to_string(case).unwrap()).collect();
+    for example in examples {
+        assert!(texts.iter().any(|text| text.ends_with(example)), "no case has this text:\n{example}");
     }
 }

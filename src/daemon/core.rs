@@ -166,6 +166,7 @@ impl Core {
             raise(&mut tick.counters, &names.filtered, counts.filtered);
             raise(&mut tick.counters, &names.late, counts.late);
             raise(&mut tick.counters, &names.failed, counts.failed);
+            raise(&mut tick.counters, &names.given_up, counts.given_up);
         }
     }
 

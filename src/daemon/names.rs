@@ -22,6 +22,8 @@ pub struct QueryCounters {
     pub failed: String,
     /// Rows that failed behind a window: they were used when they came in.
     pub failed_outputs: String,
+    /// No rows: what the query's operators gave up at the limits of their state.
+    pub given_up: String,
     /// One for each route.
     pub out: Vec<String>,
 }
@@ -54,6 +56,7 @@ impl Names {
             late: key("late", "query", &query.name),
             failed: key("failed", "query", &query.name),
             failed_outputs: key("failed_outputs", "query", &query.name),
+            given_up: key("given_up", "query", &query.name),
             out: query
                 .into
                 .iter()
@@ -75,8 +78,10 @@ impl Names {
     /// Every key that a start makes known with a zero, so that a dashboard sees it before the first event.
     pub fn all(&self) -> impl Iterator<Item = &String> {
         let sources = self.sources.iter().flat_map(|s| [&s.received, &s.decoded, &s.invalid]);
-        let queries =
-            self.queries.iter().flat_map(|q| [&q.used, &q.filtered, &q.late, &q.failed].into_iter().chain(&q.out));
+        let queries = self
+            .queries
+            .iter()
+            .flat_map(|q| [&q.used, &q.filtered, &q.late, &q.failed, &q.given_up].into_iter().chain(&q.out));
         sources.chain(queries).chain(self.sinks.iter().map(|s| &s.committed))
     }
 }

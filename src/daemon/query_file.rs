@@ -182,7 +182,7 @@ impl<'a> Runner<'a> {
 }
 
 fn new_engine(script: &Script) -> Engine {
-    Engine::new(Arc::new(script.topology.clone()), Limits { output_bytes_max: OUTPUT_BYTES_MAX })
+    Engine::new(Arc::new(script.topology.clone()), Limits { output_bytes_max: OUTPUT_BYTES_MAX }).without_state_limits()
 }
 
 /// The rows of one file.

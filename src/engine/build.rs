@@ -6,8 +6,9 @@
 use super::aggregate::{ClosedBy, WindowAggregate};
 use super::eval::Program;
 use super::operand::Operand;
-use super::operator::Out;
+use super::operator::{Out, TimeLines};
 use super::query::{Next, Operator, Stage};
+use super::recognize::Recognizer;
 use super::windowing::Panes;
 use crate::model::Millis;
 use crate::plan::{Expr, ExprKind, Node, NodeKind, Source, Watermark};
@@ -24,12 +25,14 @@ pub type Below = (usize, Millis);
 
 struct Builder<'a> {
     sources: &'a [Source],
+    /// Whether what operators keep is limited.
+    limited: bool,
     stages: Vec<Stage>,
     entries: Vec<(usize, Option<Next>)>,
 }
 
-pub fn stages(root: &Node, sources: &[Source]) -> Stages {
-    let mut builder = Builder { sources, stages: Vec::new(), entries: Vec::new() };
+pub fn stages(root: &Node, sources: &[Source], limited: bool) -> Stages {
+    let mut builder = Builder { sources, limited, stages: Vec::new(), entries: Vec::new() };
     builder.node(root, None);
     let Builder { mut stages, mut entries, .. } = builder;
     // Built from the output up; rows go the other way.
@@ -75,6 +78,13 @@ impl Builder<'_> {
                 let closed_by = device.map_or(ClosedBy::Shared, ClosedBy::Device);
                 let operator = WindowAggregate::new(*time, *windowing, keys, aggregates, closed_by);
                 self.stage(Operator::Stateful(Box::new(operator)), device.is_some(), 0, &[input], next)
+            }
+            NodeKind::Match { input, recognition } => {
+                let device = device_of(input, self.sources).map(|device| device.column);
+                let device = device.filter(|column| recognition.partition.contains(column));
+                let operator = Recognizer::new(recognition, self.limited);
+                let lines = TimeLines::new(operator, device.map(|column| vec![column]));
+                self.stage(Operator::Stateful(Box::new(lines)), device.is_some(), 0, &[input], next)
             }
         }
     }
@@ -128,6 +138,11 @@ pub fn device_of(node: &Node, sources: &[Source]) -> Option<Device> {
         NodeKind::Project { input, exprs: keys, .. } | NodeKind::WindowAggregate { input, keys, .. } => {
             let device = device_of(input, sources)?;
             Some(Device { column: key_position(keys, device.column)?, ..device })
+        }
+        NodeKind::Match { input, recognition } => {
+            let device = device_of(input, sources)?;
+            let column = recognition.partition.iter().position(|column| *column == device.column)?;
+            Some(Device { column, ..device })
         }
         // Of different sources there is no time line that all rows are on.
         NodeKind::Union { inputs } => {

@@ -116,6 +116,11 @@ impl<S> Keyed<S> {
         Some((&entry.key, &mut entry.state))
     }
 
+    /// Slots are numbers below this.
+    pub fn slots(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Slots in order of first arrival. Takes time for all of them.
     pub fn in_order(&self) -> Vec<u32> {
         let mut slots: Vec<u32> = (0..self.entries.len() as u32).filter(|at| self.entry(*at).is_some()).collect();

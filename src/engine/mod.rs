@@ -26,6 +26,7 @@ mod operand;
 #[allow(dead_code, reason = "the first operator on it follows")]
 mod operator;
 mod query;
+mod recognize;
 #[cfg(test)]
 mod tests;
 mod watermark;
@@ -90,13 +91,15 @@ pub struct Failure {
     pub is_input: bool,
 }
 
-/// Each row that entered the query is in exactly one of them.
+/// Each row that entered the query is in exactly one of the first four.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueryCounts {
     pub used: u64,
     pub filtered: u64,
     pub late: u64,
     pub failed: u64,
+    /// No rows: what operators gave up at the limits of their state, such as partial matches.
+    pub given_up: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +113,10 @@ enum RowError {
     Eval(#[from] eval::EvalError),
     #[error("the event time is NULL")]
     NoEventTime,
+    #[error("AFTER MATCH SKIP TO {0}: the match has no row of {0}")]
+    SkipToNothing(String),
+    #[error("AFTER MATCH SKIP TO {0}: that is the first row of the match, so the search would never get past it")]
+    SkipToStart(String),
 }
 
 /// Work that waits until what came before it has fired.
@@ -149,6 +156,8 @@ struct Source {
 pub struct Engine {
     topology: Arc<Topology>,
     limits: Limits,
+    /// Whether what operators keep is limited.
+    limited: bool,
     sources: Vec<Source>,
     queries: Vec<Query>,
     queue: VecDeque<Work>,
@@ -164,7 +173,7 @@ impl Engine {
             .queries
             .iter()
             .enumerate()
-            .map(|(index, query)| Query::new(index, &query.root, &topology.sources))
+            .map(|(index, query)| Query::new(index, &query.root, &topology.sources, true))
             .collect();
         let reads = |query: usize, source: usize| queries[query].reads(source);
         let linked = |source: usize, other: usize| {
@@ -182,6 +191,7 @@ impl Engine {
         Engine {
             topology,
             limits,
+            limited: true,
             sources,
             queries,
             queue: VecDeque::new(),
@@ -189,6 +199,13 @@ impl Engine {
             bytes: 0,
             last: None,
         }
+    }
+
+    /// A new engine whose operators keep as much as they need, for input that ends.
+    pub fn without_state_limits(mut self) -> Engine {
+        self.limited = false;
+        (0..self.queries.len()).for_each(|query| self.reset_query(query));
+        self
     }
 
     /// Advances time to `now`, firing timers at their own deadlines, then takes the rows.
@@ -450,7 +467,7 @@ impl Engine {
     }
 
     fn new_query(&self, query: usize) -> Query {
-        Query::new(query, &self.topology.queries[query].root, &self.topology.sources)
+        Query::new(query, &self.topology.queries[query].root, &self.topology.sources, self.limited)
     }
 
     /// A query's operators stand where its sources do.

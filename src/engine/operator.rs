@@ -84,6 +84,11 @@ pub trait Timed: Send {
 
     fn read(&self, reader: &mut Reader<'_>) -> Result<Self::State, RestoreError>;
 
+    /// What was lost to limits on the state since this was asked last.
+    fn take_given_up(&mut self) -> u64 {
+        0
+    }
+
     /// How far its rows may be behind the watermark, so that the watermark is held back for those who read them.
     fn delay_ms(&self) -> Millis {
         0
@@ -108,6 +113,11 @@ pub trait Stateful: Send {
     fn next_due_of(&mut self, device: &Value) -> Option<Millis>;
 
     fn state_bytes(&self) -> usize;
+
+    /// What was lost to limits on the state since this was asked last.
+    fn take_given_up(&mut self) -> u64 {
+        0
+    }
 
     fn write(&self, writer: &mut Writer);
 
@@ -229,6 +239,10 @@ impl<O: Timed> Stateful for TimeLines<O> {
             Lines::Shared(state) => self.operator.state_bytes(state),
             Lines::PerDevice { devices, bytes, .. } => devices.bytes() + bytes,
         }
+    }
+
+    fn take_given_up(&mut self) -> u64 {
+        self.operator.take_given_up()
     }
 
     fn write(&self, writer: &mut Writer) {

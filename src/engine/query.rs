@@ -126,8 +126,8 @@ const VERSION: u8 = 1;
 const KEPT_ROWS: usize = 64;
 
 impl Query {
-    pub fn new(index: usize, root: &Node, sources: &[Source]) -> Query {
-        let Stages { stages, entries } = build::stages(root, sources);
+    pub fn new(index: usize, root: &Node, sources: &[Source], limited: bool) -> Query {
+        let Stages { stages, entries } = build::stages(root, sources, limited);
         let is_stateful = |at: &usize| matches!(stages[*at].operator, Operator::Stateful(_));
         let stateful = (0..stages.len()).filter(is_stateful).collect();
         Query { index, stages, entries, stateful, watermarks: vec![0; sources.len()] }
@@ -242,6 +242,7 @@ impl Query {
         let context = Context { now_ms, watermark: Some(from).filter(|watermark| *watermark > 0) };
         let Operator::Stateful(operator) = &mut firing.operator else { return false };
         let fired = operator.fire(due, &context, &mut firing.out);
+        step.counts[self.index].given_up += operator.take_given_up();
         let mut walk = Walk {
             query: self.index,
             context,

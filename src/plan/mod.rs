@@ -6,8 +6,10 @@
 //! Knows nothing of SQL text, files or the network.
 
 mod expr;
+mod recognition;
 
 pub use expr::{ArithmeticOp, CompareOp, Expr, ExprKind, Function, TimeUnit};
+pub use recognition::{AfterMatch, End, Formula, Recognition, Rows, SortKey, Term, Variable};
 
 use crate::model::{Millis, Schema};
 
@@ -142,6 +144,11 @@ pub enum NodeKind {
         keys: Vec<Expr>,
         aggregates: Vec<Aggregate>,
     },
+    /// MATCH_RECOGNIZE. Output: the partition's columns, the measures.
+    Match {
+        input: Box<Node>,
+        recognition: Box<Recognition>,
+    },
 }
 
 /// Windows are `[start, end)`, aligned to 1970-01-01 00:00 plus `offset_ms`, by flooring.
@@ -193,7 +200,8 @@ impl Node {
             NodeKind::Filter { input, .. }
             | NodeKind::Project { input, .. }
             | NodeKind::Window { input, .. }
-            | NodeKind::WindowAggregate { input, .. } => vec![input],
+            | NodeKind::WindowAggregate { input, .. }
+            | NodeKind::Match { input, .. } => vec![input],
             NodeKind::Union { inputs } => inputs.iter().collect(),
         }
     }
@@ -204,7 +212,8 @@ impl Node {
             NodeKind::Filter { input, .. }
             | NodeKind::Project { input, .. }
             | NodeKind::Window { input, .. }
-            | NodeKind::WindowAggregate { input, .. } => vec![input],
+            | NodeKind::WindowAggregate { input, .. }
+            | NodeKind::Match { input, .. } => vec![input],
             NodeKind::Union { inputs } => inputs.iter_mut().collect(),
         }
     }

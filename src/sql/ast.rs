@@ -121,6 +121,66 @@ pub enum TableKind {
     Named(Ident),
     Subquery(Box<Query>),
     Window(WindowCall),
+    Match(Box<MatchRecognize>),
+}
+
+/// `table MATCH_RECOGNIZE (…)`
+#[derive(Clone, Debug)]
+pub struct MatchRecognize {
+    /// The word MATCH_RECOGNIZE.
+    pub span: Span,
+    pub input: Table,
+    pub partition_by: Vec<Expr>,
+    pub order_by: Vec<MatchOrder>,
+    pub measures: Vec<Measure>,
+    pub skip: AfterMatch,
+    pub pattern: Vec<PatternVariable>,
+    /// The interval of WITHIN and its place.
+    pub within: Option<(Interval, Span)>,
+    pub define: Vec<Definition>,
+}
+
+/// One of ORDER BY in MATCH_RECOGNIZE.
+#[derive(Clone, Debug)]
+pub struct MatchOrder {
+    pub expr: Expr,
+    pub descending: bool,
+}
+
+/// `expr AS name`
+#[derive(Clone, Debug)]
+pub struct Measure {
+    pub expr: Expr,
+    pub name: Ident,
+}
+
+/// Where the search for the next match begins.
+#[derive(Clone, Debug)]
+pub enum AfterMatch {
+    ToNextRow,
+    PastLastRow,
+    ToFirst(Ident),
+    ToLast(Ident),
+}
+
+/// A variable of PATTERN with its quantifier.
+#[derive(Clone, Debug)]
+pub struct PatternVariable {
+    pub name: Ident,
+    /// Fewest rows.
+    pub min: u32,
+    /// Most rows; `None`: no limit.
+    pub max: Option<u32>,
+    pub reluctant: bool,
+    /// With its quantifier.
+    pub span: Span,
+}
+
+/// `variable AS condition`
+#[derive(Clone, Debug)]
+pub struct Definition {
+    pub variable: Ident,
+    pub condition: Expr,
 }
 
 /// `TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' MINUTES))`

@@ -15,10 +15,10 @@ mod sums;
 
 use std::collections::BTreeMap;
 
-use accumulator::Layout;
+pub(super) use accumulator::Layout;
 use groups::{Groups, KEPT_SLOTS, NEVER, NIL};
 use lines::Lines;
-use objects::Objects;
+pub(super) use objects::Objects;
 
 use super::codec::{Reader, Writer};
 use super::eval::Context;

@@ -12,6 +12,11 @@ use crate::sql::span::{Problem, Span};
 impl ExprBinder<'_> {
     pub fn call(&mut self, written: &ast::Call, span: Span) -> Bound {
         let upper = written.name.name.to_ascii_uppercase();
+        if let Aggregation::Match(_) = self.aggregation {
+            if let Some(result) = self.match_call(&upper, written, span) {
+                return result;
+            }
+        }
         if let Some(function) = aggregate::function(&upper) {
             return self.aggregate(function, written, span);
         }
@@ -333,7 +338,7 @@ impl ExprBinder<'_> {
         self.collect(result?)
     }
 
-    fn aggregate_parts(
+    pub fn aggregate_parts(
         &mut self,
         function: plan::AggregateFunction,
         name: &str,

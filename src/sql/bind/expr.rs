@@ -1,6 +1,7 @@
 //! Expressions: names to positions, operands to types, each implicit coercion to a CAST.
 
 use super::aggregate;
+use super::match_recognize::MatchScope;
 use super::{literals, types};
 use crate::model::{Column, DataType, Value};
 use crate::plan::{self, Aggregate, ArithmeticOp, CompareOp, ExprKind, Function};
@@ -30,6 +31,8 @@ pub struct Scope<'a> {
 pub enum Aggregation<'a> {
     /// In the SELECT list or HAVING: aggregates are collected here and stand as columns from [`aggregate::BASE`] on.
     Collect(&'a mut Vec<Aggregate>),
+    /// In MEASURES and DEFINE of MATCH_RECOGNIZE: columns and aggregates are terms of the match.
+    Match(&'a mut MatchScope),
     /// Elsewhere, for the message: "WHERE", "GROUP BY" …
     Refuse(&'static str),
 }
@@ -111,6 +114,9 @@ impl ExprBinder<'_> {
     }
 
     fn name(&mut self, table: Option<&Ident>, column: &Ident) -> Bound {
+        if let Aggregation::Match(_) = self.aggregation {
+            return self.match_name(table, column);
+        }
         if let Some(table) = table {
             if self.scope.table != Some(table.name.as_str()) {
                 let problem = Problem::new(table.span, format!("there is no table {} here", table.name));
@@ -120,9 +126,15 @@ impl ExprBinder<'_> {
                 });
             }
         }
+        let index = self.column(column)?;
+        Ok(plan::Expr::column(index, self.scope.columns[index].data_type))
+    }
+
+    /// The position of the one column of that name.
+    pub fn column(&mut self, column: &Ident) -> Bound<usize> {
         let mut found = self.scope.columns.iter().enumerate().filter(|(_, known)| *known.name == *column.name);
         match (found.next(), found.next()) {
-            (Some((index, known)), None) => Ok(plan::Expr::column(index, known.data_type)),
+            (Some((index, _)), None) => Ok(index),
             (Some(_), Some(_)) => {
                 self.fail(Problem::new(column.span, format!("{} can mean more than one column", column.name)))
             }

@@ -258,7 +258,6 @@ const NOT_YET: &[&str] = &[
     "FIELD",
     "OCTET_LENGTH",
     "CURRENT_DATABASE",
-    "MATCH_ROWTIME",
     "MATCH_PROCTIME",
     "FIRST",
     "LAST",
@@ -308,6 +307,9 @@ pub fn find(upper: &str) -> Option<&'static Builtin> {
 pub fn explain(upper: &str) -> Unknown {
     if NOT_YET.contains(&upper) {
         return Unknown::NotYet;
+    }
+    if upper == "MATCH_ROWTIME" {
+        return Unknown::Never(Some("it stands in MEASURES of MATCH_RECOGNIZE".to_owned()));
     }
     if let Some((_, instead)) = FOREIGN.iter().find(|(name, _)| *name == upper) {
         return Unknown::Never(Some(format!("in Flink it is {instead}")));

@@ -9,6 +9,7 @@ mod conditions;
 mod expr;
 mod functions;
 mod literals;
+mod match_recognize;
 mod script;
 mod select;
 mod types;
@@ -18,7 +19,7 @@ mod window;
 pub use script::{declare, script};
 
 use crate::model::{DataType, Schema};
-use crate::plan::{Node, NodeKind, Source};
+use crate::plan::{Formula, Node, NodeKind, Source};
 use crate::sql::View;
 use crate::sql::ast;
 use crate::sql::span::{Problem, Span, nearest};
@@ -182,6 +183,9 @@ fn weight(node: &Node) -> usize {
             NodeKind::WindowAggregate { keys, aggregates, .. } => {
                 let parts = aggregates.iter().flat_map(|aggregate| aggregate.argument.iter().chain(&aggregate.filter));
                 keys.iter().chain(parts).map(expr::size).sum()
+            }
+            NodeKind::Match { recognition, .. } => {
+                recognition.formulas().flat_map(Formula::exprs).map(expr::size).sum()
             }
         };
     });

@@ -44,6 +44,7 @@ impl Binder<'_> {
             TableKind::Named(name) => self.named(name)?,
             TableKind::Subquery(query) => self.query(query)?,
             TableKind::Window(call) => self.window(call)?,
+            TableKind::Match(written) => self.match_recognize(written)?,
         };
         if let Some(alias) = &table.alias {
             self.rename(&mut relation, &alias.columns)?;
@@ -55,7 +56,7 @@ impl Binder<'_> {
         self.binder(input, table, aggregation).bind(expr)
     }
 
-    fn binder<'b>(
+    pub(super) fn binder<'b>(
         &'b mut self,
         input: &'b Relation,
         table: Option<&'b str>,
@@ -292,11 +293,11 @@ impl Binder<'_> {
 }
 
 /// The name before a dot that means this table.
-fn table_name(table: &ast::Table) -> Option<&str> {
+pub fn table_name(table: &ast::Table) -> Option<&str> {
     match (&table.alias, &table.kind) {
         (Some(alias), _) => Some(&alias.name.name),
         (None, TableKind::Named(name)) => Some(&name.name),
-        (None, TableKind::Subquery(_) | TableKind::Window(_)) => None,
+        (None, TableKind::Subquery(_) | TableKind::Window(_) | TableKind::Match(_)) => None,
     }
 }
 

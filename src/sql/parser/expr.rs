@@ -273,6 +273,10 @@ impl Parser {
         let first = self.ident("a column")?;
         let mut name = ExprKind::Name { table: None, column: first.clone() };
         if self.take_symbol(".") {
+            if self.at_symbol("*") {
+                return Err(Problem::new(self.span_from(start).to(self.span()), "a star is no value here")
+                    .help("COUNT(*) counts all rows, COUNT(a.x) those of a in which x is not NULL"));
+            }
             name = ExprKind::Name { table: Some(first), column: self.ident("a column")? };
         }
         if self.at_symbol(".") {
@@ -319,6 +323,11 @@ impl Parser {
             "CASE" => self.case(),
             "EXISTS" | "ROW" | "ARRAY" | "MAP" | "UNIQUE" if self.symbol_ahead(1, "(") || self.symbol_ahead(1, "[") => {
                 Err(Problem::unsupported(start, &upper))
+            }
+            "FINAL" | "RUNNING" if matches!(self.token(1).kind, TokenKind::Word(_)) && self.symbol_ahead(2, "(") => {
+                Err(Problem::new(start, format!("Flink has no {upper} in MATCH_RECOGNIZE")).help(
+                    "leave it out: measures see all rows of the match, conditions those up to the row under test",
+                ))
             }
             _ if self.symbol_ahead(1, "(") => self.call(&upper),
             "CURRENT_TIMESTAMP" | "CURRENT_DATE" | "CURRENT_TIME" | "LOCALTIME" | "LOCALTIMESTAMP" => {

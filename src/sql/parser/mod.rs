@@ -6,6 +6,7 @@
 
 mod expr;
 mod interval;
+mod match_recognize;
 mod query;
 mod statement;
 mod types;

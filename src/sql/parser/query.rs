@@ -230,14 +230,19 @@ impl Parser {
         self.refuse_table_suffix()?;
         let alias = self.alias()?;
         self.refuse_table_suffix()?;
-        Ok(Table { kind, alias })
+        let table = Table { kind, alias };
+        if !self.at_word("MATCH_RECOGNIZE") {
+            return Ok(table);
+        }
+        let kind = TableKind::Match(Box::new(self.nested(|parser| parser.match_recognize(table))?));
+        Ok(Table { kind, alias: self.alias()? })
     }
 
     fn refuse_table_suffix(&self) -> Parsed<()> {
         if self.at_words(&["FOR", "SYSTEM_TIME"]) {
             return Err(Problem::unsupported(self.span().to(self.token(1).span), "FOR SYSTEM_TIME AS OF"));
         }
-        for word in ["MATCH_RECOGNIZE", "TABLESAMPLE", "PIVOT", "UNPIVOT"] {
+        for word in ["TABLESAMPLE", "PIVOT", "UNPIVOT"] {
             if self.at_word(word) && (self.symbol_ahead(1, "(") || is_reserved(word)) {
                 return Err(Problem::unsupported(self.span(), word));
             }

@@ -1,0 +1,9 @@
+SELECT *
+FROM readings MATCH_RECOGNIZE (
+  ORDER BY ts
+  MEASURES a.temp AS t
+  AFTER MATCH SKIP TO NEXT ROW
+  ONE ROW PER MATCH
+  PATTERN (a b)
+  DEFINE a AS a.temp > 1
+)

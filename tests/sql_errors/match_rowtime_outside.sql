@@ -1,0 +1,1 @@
+SELECT MATCH_ROWTIME() AS t FROM readings

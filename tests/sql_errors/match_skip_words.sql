@@ -1,0 +1,8 @@
+SELECT *
+FROM readings MATCH_RECOGNIZE (
+  PARTITION BY device ORDER BY ts
+  MEASURES a.temp AS t
+  AFTER MATCH SKIP NEXT ROW
+  PATTERN (a b)
+  DEFINE a AS a.temp > 1
+)

@@ -1,0 +1,7 @@
+SELECT *
+FROM readings MATCH_RECOGNIZE (
+  PARTITION BY device ORDER BY ts
+  MEASURES a.temp AS t
+  PATTERN (a b) SUBSET u = (a, b)
+  DEFINE a AS a.temp > 1
+)
