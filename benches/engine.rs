@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tidegate::engine::{Engine, Input, InputRow, Limits};
-use tidegate::model::{Column, DataType, Now, Row, Schema, Value};
+use tidegate::model::{After, Column, DataType, Now, Row, Schema, Value};
 use tidegate::plan::{DeviceWatermark, Query, Source, Topology, Watermark};
 use tidegate::sql::{Catalog, bind_query};
 
@@ -92,7 +92,7 @@ fn measure(name: &str, rule: &str, sql: &str, watermark: Watermark, rows: &[Row]
         .collect();
     let (start, cpu_start) = (Instant::now(), cpu_nanos());
     for (at, rows) in ticks.into_iter().enumerate() {
-        let now = Now { millis: 1_700_000_000_000 + at as i64, trusted: true, stepped: false };
+        let now = Now { millis: 1_700_000_000_000 + at as i64, trusted: true, after: After::Tick };
         let mut step = engine.step(now, vec![Input { source: 0, rows }]);
         outputs += step.outputs.len();
         while step.more {

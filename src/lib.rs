@@ -23,6 +23,15 @@
 //!
 //! After a crash the last snapshot is loaded and the messages since are run through the same `step` again.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        reason = "a panic takes down a gateway at which nobody sits: say what is wrong and go on, or end in order"
+    )
+)]
+
 pub mod broker;
 pub mod config;
 pub mod daemon;

@@ -16,6 +16,8 @@ mod identity;
 mod link;
 #[path = "kafka/records.rs"]
 mod records;
+#[path = "kafka/security.rs"]
+mod security;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,11 +1,11 @@
 //! The admin page: `/metrics` for Prometheus, `/healthz` for a person or a probe.
 //!
-//! `/healthz` answers 200 while the gateway does its work: taking in, committing. An uplink that is gone is normal
-//! operation; its state stands in the text.
+//! `/healthz` answers 200 while the gateway does its work, as `health` judges it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -15,6 +15,7 @@ use axum::routing::get;
 
 use super::clock::wall_millis;
 use super::exposition::Exposition;
+use super::health::Facts;
 use super::pipeline::{Logs, Progress};
 use super::run::RunError;
 use crate::broker::Broker;
@@ -68,19 +69,19 @@ async fn metrics(State(view): State<Arc<View>>) -> impl IntoResponse {
 }
 
 async fn healthz(State(view): State<Arc<View>>) -> impl IntoResponse {
-    let mut text = String::new();
-    let failed = view.writer.failed().borrow().clone();
-    for (sink, status) in view.settings.sinks.iter().zip(&view.sinks) {
-        let report = status.report();
-        let reason = report.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-        text.push_str(&format!("sink {}: {}{reason}\n", sink.name, report.state.name()));
-    }
-    for (source, status) in &view.pollers {
-        text.push_str(&format!("source {source}: {}\n", status.describe()));
-    }
-    match failed {
-        None => (StatusCode::OK, format!("ok\n{text}")),
-        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("failed: {why}\n{text}")),
+    let facts = facts(&view);
+    let status = if facts.faults().is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, facts.page())
+}
+
+fn facts(view: &View) -> Facts {
+    let sinks = view.settings.sinks.iter().zip(&view.sinks);
+    Facts {
+        failed: view.writer.failed().borrow().clone(),
+        disk_full: view.writer.is_disk_full(),
+        still: Duration::from_secs(view.progress.still_s.load(Ordering::Relaxed)),
+        sinks: sinks.map(|(sink, status)| (sink.name.clone(), status.report())).collect(),
+        pollers: view.pollers.iter().map(|(source, status)| (source.clone(), status.describe())).collect(),
     }
 }
 

@@ -70,6 +70,17 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Drops the records that are kept for a sink which is no longer in the configuration
+    #[command(
+        after_help = "Example:\n  tidegate forget cloud --config /etc/tidegate/tidegate.toml\n\nIts undelivered records are gone for good, and counted as dropped. The command works on the store while the gateway is down."
+    )]
+    Forget {
+        /// The sink's name
+        sink: String,
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -92,5 +103,6 @@ pub fn main() -> ExitCode {
         Command::Test { directory, config } => rules::command(&directory, config.as_deref()),
         Command::Export { to: Export::Flink { config } } => flink_export::command(&config),
         Command::Takeover { sink, config } => run::takeover(&sink, &config),
+        Command::Forget { sink, config } => run::forget(&sink, &config),
     }
 }

@@ -4,10 +4,10 @@
 //! half speed until it has caught up); one that is far off, either way, is a *step*, reported once in the tick that sees it.
 //! [`Steering`] is pure; [`Clock`] reads the machine's clocks.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 use crate::config;
-use crate::model::{Millis, Now};
+use crate::model::{After, Millis, Now, unix_millis};
 
 /// Differences up to this are absorbed, larger ones are steps.
 const STEP_MIN_MS: Millis = 2_000;
@@ -26,17 +26,16 @@ impl Steering {
         let elapsed = self.last_monotonic.map(|last| (monotonic - last).max(0));
         self.last_monotonic = Some(monotonic);
         let ahead = wall - (self.last_now + elapsed.unwrap_or(0));
-        let (millis, stepped) = match elapsed {
+        let (millis, after) = match elapsed {
             // The first tick after a start: any time may have passed, but none can have run backwards.
-            None if wall >= self.last_now => (wall, false),
-            None if ahead < -STEP_MIN_MS => (wall, true),
-            None => (self.last_now, false),
-            Some(_) if ahead.abs() > STEP_MIN_MS => (wall, true),
-            Some(_) if ahead >= 0 => (wall, false),
-            Some(elapsed) => ((self.last_now + elapsed / 2).max(wall), false),
+            None if ahead < -STEP_MIN_MS => (wall, After::Step),
+            None => (wall.max(self.last_now), After::Start),
+            Some(_) if ahead.abs() > STEP_MIN_MS => (wall, After::Step),
+            Some(_) if ahead >= 0 => (wall, After::Tick),
+            Some(elapsed) => ((self.last_now + elapsed / 2).max(wall), After::Tick),
         };
         self.last_now = millis;
-        Now { millis, trusted, stepped }
+        Now { millis, trusted, after }
     }
 }
 
@@ -54,22 +53,29 @@ impl Clock {
         Clock { steering: Steering { last_now, last_monotonic: None }, start: Instant::now(), trust }
     }
 
+    /// The time of a tick. A start or a step is told to one tick only.
     pub fn now(&mut self) -> Now {
-        let monotonic = self.start.elapsed().as_millis() as Millis;
         let trusted = match self.trust {
             config::Clock::Rtc => true,
             config::Clock::Kernel => kernel_synchronised(),
         };
-        self.steering.advance(monotonic, wall_millis(), trusted)
+        self.steering.advance(self.monotonic(), wall_millis(), trusted)
+    }
+
+    /// What a tick would be given now, without being one.
+    pub fn peek(&self) -> Millis {
+        let mut steering = self.steering;
+        steering.advance(self.monotonic(), wall_millis(), false).millis
+    }
+
+    fn monotonic(&self) -> Millis {
+        self.start.elapsed().as_millis() as Millis
     }
 }
 
-/// Milliseconds since 1970 by the wall clock; negative before.
+/// What the wall clock says.
 pub fn wall_millis() -> Millis {
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
-        Ok(since) => since.as_millis() as Millis,
-        Err(before) => -(before.duration().as_millis() as Millis),
-    }
+    unix_millis(SystemTime::now())
 }
 
 /// Whether the kernel believes its clock: adjtimex(2) without the STA_UNSYNC bit.
@@ -93,11 +99,15 @@ mod tests {
         Steering { last_now, last_monotonic: Some(0) }
     }
 
+    fn now(millis: Millis, trusted: bool, after: After) -> Now {
+        Now { millis, trusted, after }
+    }
+
     #[test]
     fn it_follows_a_wall_clock_that_agrees() {
         let mut s = steering(1_000_000);
-        assert_eq!(s.advance(100, 1_000_100, true), Now { millis: 1_000_100, trusted: true, stepped: false });
-        assert_eq!(s.advance(200, 1_000_900, true), Now { millis: 1_000_900, trusted: true, stepped: false });
+        assert_eq!(s.advance(100, 1_000_100, true), now(1_000_100, true, After::Tick));
+        assert_eq!(s.advance(200, 1_000_900, true), now(1_000_900, true, After::Tick));
     }
 
     #[test]
@@ -107,7 +117,7 @@ mod tests {
         for i in 1..100 {
             let wall = 999_000 + i * 100; // one second behind
             let now = s.advance(i * 100, wall, true);
-            assert!(!now.stepped && now.millis >= last);
+            assert!(now.after == After::Tick && now.millis >= last);
             last = now.millis;
         }
         assert_eq!(last, 999_000 + 9_900, "caught up");
@@ -117,22 +127,28 @@ mod tests {
     fn a_large_step_either_way_is_reported_once() {
         for wall in [1_500_000_000_000, 4_000_000_000_000] {
             let mut s = steering(2_000_000_000_000);
-            assert_eq!(s.advance(100, wall, true), Now { millis: wall, trusted: true, stepped: true });
-            assert_eq!(s.advance(200, wall + 100, true), Now { millis: wall + 100, trusted: true, stepped: false });
+            assert_eq!(s.advance(100, wall, true), now(wall, true, After::Step));
+            assert_eq!(s.advance(200, wall + 100, true), now(wall + 100, true, After::Tick));
         }
     }
 
     #[test]
-    fn after_a_start_only_a_clock_behind_the_last_tick_is_a_step() {
+    fn the_first_tick_is_after_a_start_unless_the_clock_is_behind_the_last_tick() {
         let fresh = |last_now| Steering { last_now, last_monotonic: None };
-        assert_eq!(
-            fresh(1_000_000).advance(0, 9_000_000, false),
-            Now { millis: 9_000_000, trusted: false, stepped: false }
-        );
-        assert_eq!(
-            fresh(1_000_000).advance(0, 999_500, false),
-            Now { millis: 1_000_000, trusted: false, stepped: false }
-        );
-        assert_eq!(fresh(1_000_000).advance(0, 0, false), Now { millis: 0, trusted: false, stepped: true });
+        assert_eq!(fresh(1_000_000).advance(0, 9_000_000, false), now(9_000_000, false, After::Start));
+        assert_eq!(fresh(1_000_000).advance(0, 999_500, false), now(1_000_000, false, After::Start));
+        assert_eq!(fresh(1_000_000).advance(0, 0, false), now(0, false, After::Step));
+        let mut s = fresh(1_000_000);
+        s.advance(0, 9_000_000, false);
+        assert_eq!(s.advance(5, 9_000_005, false).after, After::Tick, "a start is told once");
+    }
+
+    #[test]
+    fn looking_at_the_clock_takes_nothing_from_the_tick() {
+        let mut clock = Clock::new(config::Clock::Rtc, None);
+        let seen = clock.peek();
+        let tick = clock.now();
+        assert!(tick.after == After::Start && tick.millis >= seen);
+        assert_eq!(clock.now().after, After::Tick);
     }
 }

@@ -14,7 +14,7 @@ use crate::config::{OutputFormat, Route, Settings, TopicPart};
 use crate::delivery::Record;
 use crate::engine::{Engine, Failure, Input, InputRow, Limits, QueryCounts, Step};
 use crate::formats::{JsonEncoder, encode_value};
-use crate::model::{Millis, Now, Row, Schema, Value};
+use crate::model::{After, Millis, Now, Row, Schema, Value};
 use crate::sources::decode::Decoder;
 use crate::store::Records;
 
@@ -201,7 +201,7 @@ impl Core {
     fn write_journal(&mut self, now: Now, messages: &[Vec<Message>], tick: &mut Tick) {
         let logged = |source: &usize| self.journaled[*source] && !messages[*source].is_empty();
         let sources: Vec<usize> = (0..messages.len()).filter(logged).collect();
-        let clock_changed = now.stepped || self.trusted != Some(now.trusted);
+        let clock_changed = now.after != After::Tick || self.trusted != Some(now.trusted);
         if sources.is_empty() && tick.digests.is_empty() && !clock_changed {
             return;
         }

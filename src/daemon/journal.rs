@@ -5,7 +5,7 @@
 //! stateful query put out.
 //!
 //! ```text
-//! header   version u8 = 1, flags u8 (1 trusted, 2 stepped), now i64, sources: count, (length, name)…,
+//! header   version u8 = 1, flags u8 (1 trusted, 2 after a step of the clock, 4 after a start), now i64, sources: count, (length, name)…,
 //!          digests: count, (length, name, rows varint, crc u32)…
 //! message  source varint (index into the header's names), arrival zigzag varint relative to now,
 //!          captures: count, (length, text)…, payload to the end
@@ -13,12 +13,13 @@
 
 use std::sync::Arc;
 
-use crate::model::{Millis, Now};
+use crate::model::{After, Millis, Now, varint};
 use crate::store::Records;
 
 const VERSION: u8 = 1;
 const TRUSTED: u8 = 1;
 const STEPPED: u8 = 2;
+const STARTED: u8 = 4;
 
 /// What a stateful query put out in one tick.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,21 +57,26 @@ impl Header {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION, self.flags()];
         out.extend_from_slice(&self.now.millis.to_le_bytes());
-        put_varint(&mut out, self.sources.len() as u64);
+        varint::put(&mut out, self.sources.len() as u64);
         for source in &self.sources {
             put_bytes(&mut out, source.as_bytes());
         }
-        put_varint(&mut out, self.digests.len() as u64);
+        varint::put(&mut out, self.digests.len() as u64);
         for digest in &self.digests {
             put_bytes(&mut out, digest.query.as_bytes());
-            put_varint(&mut out, digest.rows);
+            varint::put(&mut out, digest.rows);
             out.extend_from_slice(&digest.crc.to_le_bytes());
         }
         out
     }
 
     fn flags(&self) -> u8 {
-        (if self.now.trusted { TRUSTED } else { 0 }) | (if self.now.stepped { STEPPED } else { 0 })
+        let after = match self.now.after {
+            After::Tick => 0,
+            After::Step => STEPPED,
+            After::Start => STARTED,
+        };
+        after | if self.now.trusted { TRUSTED } else { 0 }
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Header, JournalError> {
@@ -87,7 +93,13 @@ impl Header {
                 Ok(Digest { query: input.text()?, rows: input.varint()?, crc: u32::from_le_bytes(input.array()?) })
             })
             .collect::<Result<_, _>>()?;
-        let now = Now { millis, trusted: flags & TRUSTED != 0, stepped: flags & STEPPED != 0 };
+        let after = match flags & (STEPPED | STARTED) {
+            0 => After::Tick,
+            STEPPED => After::Step,
+            STARTED => After::Start,
+            _ => return Err(JournalError::Malformed),
+        };
+        let now = Now { millis, trusted: flags & TRUSTED != 0, after };
         Ok(Header { now, sources, digests })
     }
 }
@@ -103,10 +115,9 @@ pub fn push_message(
     payload: &[u8],
 ) {
     scratch.clear();
-    put_varint(scratch, source as u64);
-    let relative = arrival.wrapping_sub(now.millis);
-    put_varint(scratch, ((relative << 1) ^ (relative >> 63)) as u64);
-    put_varint(scratch, captures.len() as u64);
+    varint::put(scratch, source as u64);
+    varint::put_signed(scratch, arrival.wrapping_sub(now.millis));
+    varint::put(scratch, captures.len() as u64);
     for capture in captures {
         put_bytes(scratch, capture.as_bytes());
     }
@@ -118,22 +129,13 @@ pub fn push_message(
 pub fn decode_message(bytes: &[u8], now: Now) -> Result<Message<'_>, JournalError> {
     let mut input = Input(bytes);
     let source = usize::try_from(input.varint()?).map_err(|_| JournalError::Malformed)?;
-    let zigzag = input.varint()?;
-    let relative = ((zigzag >> 1) as i64) ^ -((zigzag & 1) as i64);
+    let relative = varint::take_signed(&mut input.0).ok_or(JournalError::Malformed)?;
     let captures = (0..input.count()?).map(|_| Ok(Arc::from(input.text()?))).collect::<Result<_, JournalError>>()?;
     Ok(Message { source, arrival: now.millis.wrapping_add(relative), captures, payload: input.0 })
 }
 
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_varint(out, bytes.len() as u64);
+    varint::put(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
@@ -156,15 +158,7 @@ impl<'a> Input<'a> {
     }
 
     fn varint(&mut self) -> Result<u64, JournalError> {
-        let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(JournalError::Malformed)
+        varint::take(&mut self.0).ok_or(JournalError::Malformed)
     }
 
     /// A number of things that take at least a byte each.
@@ -186,11 +180,8 @@ mod tests {
     use super::*;
 
     fn now() -> impl Strategy<Value = Now> {
-        (any::<i64>(), any::<bool>(), any::<bool>()).prop_map(|(millis, trusted, stepped)| Now {
-            millis,
-            trusted,
-            stepped,
-        })
+        let after = prop_oneof![Just(After::Tick), Just(After::Start), Just(After::Step)];
+        (any::<i64>(), any::<bool>(), after).prop_map(|(millis, trusted, after)| Now { millis, trusted, after })
     }
 
     proptest! {

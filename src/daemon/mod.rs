@@ -12,6 +12,7 @@ mod clock;
 mod core;
 mod exposition;
 pub mod flink_export;
+mod health;
 mod journal;
 mod logging;
 mod names;

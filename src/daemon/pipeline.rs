@@ -19,7 +19,7 @@ use super::core::{Core, Message, Tick};
 use super::recovery;
 use crate::broker::{Acks, Broker, Inbound, Item, Publish};
 use crate::config::{self, Overflow, Settings, Source};
-use crate::model::{Millis, Now};
+use crate::model::{After, Millis, Now};
 use crate::sources::decode::encode_polled;
 use crate::sources::modbus::Polled;
 use crate::sources::mqtt::TopicMap;
@@ -65,6 +65,8 @@ pub struct Intake {
 pub struct Progress {
     /// Raised each time the loop turns: the watchdog's food.
     pub turns: AtomicU64,
+    /// For how many seconds it has not turned, as the one who feeds the watchdog saw it.
+    pub still_s: AtomicU64,
     pub ticks: AtomicU64,
     pub parked: AtomicU64,
 }
@@ -173,7 +175,7 @@ impl Pipeline {
         let most = if self.parked.is_empty() { HEARTBEAT } else { PARKED_RETRY };
         match self.core.engine.next_deadline() {
             Some(deadline) => {
-                let left = deadline.saturating_sub(self.clock.now().millis).max(1);
+                let left = deadline.saturating_sub(self.clock.peek()).max(1);
                 most.min(Duration::from_millis(left as u64))
             }
             None => most,
@@ -200,7 +202,7 @@ impl Pipeline {
                 let Some(next) = waiting.pop_front() else { break };
                 self.gather(now, next, &mut gathered);
             }
-            if now.stepped {
+            if now.after == After::Step {
                 log::warn!("the clock made a step: it is now {} ms since 1970", now.millis);
             }
             let tick = self.core.tick(now, &gathered.messages);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::clock::wall_millis;
 use crate::engine::{Engine, Input, InputRow, Limits, RestoreError, Step};
 use crate::formats::{CsvReader, DecodeError, JsonDecoder, JsonEncoder, JsonField};
-use crate::model::{Millis, Now, Row};
+use crate::model::{After, Millis, Now, Row};
 use crate::sql::{Format, Script, ScriptTable, SqlError, bind_script};
 
 /// The window results of one step are held in memory up to here.
@@ -94,7 +94,7 @@ impl<'a> Runner<'a> {
         Runner {
             script,
             ticks,
-            now: Now { millis: now_ms, trusted: true, stepped: false },
+            now: Now { millis: now_ms, trusted: true, after: After::Tick },
             engine: new_engine(script),
             encoder: JsonEncoder::new(columns),
             line: String::new(),

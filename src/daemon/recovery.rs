@@ -2,7 +2,8 @@
 //!
 //! The last snapshot is loaded and every tick since is computed again; what they put out is suppressed, since it was
 //! committed with them. A query whose fingerprint differs from its snapshot's, or whose replay gives another digest than
-//! the live run, starts afresh at the end; the others keep their state. Every such decision is a finding in plain words.
+//! the live run, starts afresh at the end; the others keep their state. A query whose saved state cannot be read is
+//! built again from the messages that are left. Every such decision is a finding in plain words.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use super::core::{Core, Message};
 use super::journal::{self, Header};
 use crate::config::Settings;
 use crate::engine;
-use crate::model::{Millis, Now};
+use crate::model::{After, Millis, Now};
 use crate::store::{Block, LogId, Opened, Reader, Section, Snapshot, StoreError};
 
 /// Read from the journal at once while replaying.
@@ -89,31 +90,22 @@ pub fn recover(
     reader: &mut Reader,
 ) -> Result<Recovered, StoreError> {
     let mut replay = Replay::new(core, settings);
-    let mut offset = opened.log_starts[journal];
+    let (start, end) = (opened.log_starts[journal], opened.log_ends[journal]);
+    let mut offset = start;
     match &opened.snapshot {
         Some(snapshot) => {
-            replay.load(snapshot);
+            let unreadable = replay.load(snapshot);
+            if !unreadable.is_empty() {
+                let mut past = Core::new(Arc::clone(settings));
+                let mut history = Replay::new(&mut past, settings);
+                history.run(reader, journal, start, snapshot.journal_offset)?;
+                replay.take_over(&unreadable, history.settled());
+            }
             offset = offset.max(snapshot.journal_offset);
         }
         None => replay.recovered.snapshot_due = true,
     }
-    loop {
-        let blocks = reader.read(journal, offset, REPLAY_BYTES)?;
-        let Some(last) = blocks.last() else { break };
-        let end = last.first + u64::from(last.records.count);
-        for block in &blocks {
-            if block.first > offset {
-                replay.gap(block.first - offset);
-            }
-            if block.corrupt {
-                replay.gap(u64::from(block.records.count));
-            } else {
-                replay.tick(block);
-            }
-            offset = block.first + u64::from(block.records.count);
-        }
-        offset = end;
-    }
+    replay.run(reader, journal, offset, end)?;
     Ok(replay.finish())
 }
 
@@ -132,7 +124,55 @@ impl<'a> Replay<'a> {
         Replay { core, settings, afresh: BTreeSet::new(), restored: BTreeSet::new(), recovered: Recovered::default() }
     }
 
-    fn load(&mut self, snapshot: &Snapshot) {
+    /// Computes the blocks from `offset` to before `end` again.
+    fn run(&mut self, reader: &mut Reader, journal: LogId, mut offset: u64, end: u64) -> Result<(), StoreError> {
+        while offset < end {
+            let blocks = reader.read(journal, offset, REPLAY_BYTES)?;
+            if blocks.is_empty() {
+                break;
+            }
+            for block in blocks.iter().take_while(|block| block.first < end) {
+                if block.first > offset {
+                    self.gap(block.first - offset);
+                }
+                if block.corrupt {
+                    self.gap(u64::from(block.records.count));
+                } else {
+                    self.tick(block);
+                }
+                offset = block.first + u64::from(block.records.count);
+            }
+        }
+        Ok(())
+    }
+
+    /// The engine after everything that was due has fired: only then it can be saved.
+    fn settled(mut self) -> &'a Core {
+        let nothing = vec![Vec::new(); self.settings.sources.len()];
+        while self.recovered.more {
+            let now = same_instant(self.recovered.last_now.unwrap_or(0), true);
+            self.recovered.more = self.core.tick(now, &nothing).more;
+        }
+        self.core
+    }
+
+    /// Gives queries the state that a replay of all that is left came to.
+    fn take_over(&mut self, unreadable: &[(usize, String)], past: &Core) {
+        for (query, why) in unreadable {
+            match self.core.engine.restore_query(*query, &past.engine.snapshot_query(*query)) {
+                Ok(()) => self.find(format!(
+                    "query {}: its saved state cannot be read ({why}); it is built again from the messages that are left",
+                    self.settings.queries[*query].name
+                )),
+                Err(error) => self.start_afresh(*query, &error.to_string()),
+            }
+        }
+        self.recovered.snapshot_due = true;
+    }
+
+    /// Gives the queries whose state cannot be read, and why.
+    fn load(&mut self, snapshot: &Snapshot) -> Vec<(usize, String)> {
+        let mut unreadable = Vec::new();
         let sections: BTreeMap<&str, &Section> = snapshot.sections.iter().map(|s| (s.name.as_str(), s)).collect();
         if let Some(clock) = sections.get("clock") {
             self.recovered.last_now = clock.state.as_slice().try_into().ok().map(Millis::from_le_bytes);
@@ -164,10 +204,11 @@ impl<'a> Replay<'a> {
                     Ok(()) => {
                         self.restored.insert(query);
                     }
-                    Err(error) => self.start_afresh(query, &error.to_string()),
+                    Err(error) => unreadable.push((query, error.to_string())),
                 },
             }
         }
+        unreadable
     }
 
     fn start_afresh(&mut self, query: usize, why: &str) {
@@ -248,5 +289,187 @@ impl<'a> Replay<'a> {
 
 /// `now` of a tick that only repeats what the one before left due.
 pub fn same_instant(last_now: Millis, trusted: bool) -> Now {
-    Now { millis: last_now, trusted, stepped: false }
+    Now { millis: last_now, trusted, after: After::Tick }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::{self, Outside};
+    use crate::store::{self, Append, Commit, LogSettings, Overflow, Records, Store};
+
+    const JOURNAL: LogId = 0;
+    const START_MS: Millis = 1_772_352_000_000;
+
+    const CONFIGURATION: &str = r#"
+[gateway]
+id = "gw"
+
+[source.t]
+mqtt = "dev/{device}/t"
+schema = "n BIGINT, ts TIMESTAMP_LTZ(3)"
+event_time = "ts"
+late_after = "0"
+
+[query.kept]
+sql = "SELECT device, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY device, window_start, window_end"
+into = { sink = "cloud", topic = "kept" }
+
+[query.other]
+sql = "SELECT device, SUM(n) AS s FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '30' SECOND)) GROUP BY device, window_start, window_end"
+into = { sink = "cloud", topic = "other" }
+
+[sink.cloud]
+kafka = "127.0.0.1:1"
+"#;
+
+    fn settings() -> Arc<Settings> {
+        let (variable, credential) = (|_: &str| None, |_: &str| Err(String::new()));
+        let outside = Outside { variable: &variable, credential: &credential };
+        Arc::new(config::load(CONFIGURATION, "test.toml", outside).expect("a right configuration"))
+    }
+
+    fn query(name: &str) -> usize {
+        settings().queries.iter().position(|query| query.name == name).expect("it is there")
+    }
+
+    fn open(directory: &Path) -> (Store, Opened) {
+        let journal = LogSettings {
+            name: "journal".to_owned(),
+            share_max_bytes: 1 << 30,
+            overflow: Overflow::DropOldest,
+            dropped_counter: String::new(),
+            readers: vec!["replay".to_owned()],
+            retain: Duration::ZERO,
+        };
+        let settings = store::Settings {
+            data_dir: directory.to_owned(),
+            size_max_bytes: 1 << 30,
+            commit_interval: Duration::ZERO,
+            logs: vec![journal],
+            faults: store::Faults::default(),
+        };
+        Store::open(settings).expect("it opens")
+    }
+
+    /// A gateway that has run: what its ticks left in the store, and the engine as it stood at its end.
+    struct Past {
+        directory: tempfile::TempDir,
+        core: Core,
+    }
+
+    /// Sixty ticks of a second each, two devices; `change` may alter a tick's journal block, `snapshot` the snapshot that
+    /// is taken after the thirtieth.
+    fn live(change: impl Fn(usize, Records) -> Records, snapshot: impl Fn(Snapshot) -> Snapshot) -> Past {
+        let (directory, settings) = (tempfile::tempdir().expect("a directory"), settings());
+        let (mut store, _) = open(directory.path());
+        let mut core = Core::new(Arc::clone(&settings));
+        let mut end = 0;
+        for number in 0..60usize {
+            let now = Now { millis: START_MS + 1_000 * number as Millis, trusted: true, after: After::Tick };
+            let message = |device: &str| Message {
+                arrival: now.millis,
+                captures: [Arc::from(device)].into(),
+                payload: Bytes::from(format!("{{\"n\":{number},\"ts\":{}}}", now.millis)),
+            };
+            let tick = core.tick(now, &[vec![message("a"), message("b")]]);
+            assert!(!tick.more);
+            let records = change(number, tick.journal);
+            end += u64::from(records.count);
+            let append = Append { log: JOURNAL, tick: now.millis, records, refused_counter: String::new() };
+            let mut commit = Commit { appends: vec![append], ..Commit::default() };
+            if number == 30 {
+                commit.snapshot = Some(snapshot(super::snapshot(&core, &settings, end, now.millis)));
+            }
+            store.commit(&commit).expect("committed");
+        }
+        Past { directory, core }
+    }
+
+    fn recovered(past: &Past) -> (Core, Recovered) {
+        let (settings, (store, opened)) = (settings(), open(past.directory.path()));
+        let mut core = Core::new(Arc::clone(&settings));
+        let mut reader = store.reader().expect("it opens");
+        let recovered = recover(&mut core, &settings, &opened, JOURNAL, &mut reader).expect("it recovers");
+        (core, recovered)
+    }
+
+    fn state(core: &Core, name: &str) -> Vec<u8> {
+        core.engine.snapshot_query(query(name))
+    }
+
+    fn fresh(name: &str) -> Vec<u8> {
+        let mut core = Core::new(settings());
+        core.engine.reset_query(query(name));
+        state(&core, name)
+    }
+
+    #[test]
+    fn the_engine_stands_where_it_stood() {
+        let past = live(|_, records| records, |snapshot| snapshot);
+        let (core, recovered) = recovered(&past);
+        assert_eq!((recovered.ticks, recovered.findings.as_slice()), (29, &[][..]));
+        assert_eq!(recovered.last_now, Some(START_MS + 59_000));
+        for name in ["kept", "other"] {
+            assert_eq!(state(&core, name), state(&past.core, name));
+            assert_ne!(state(&core, name), fresh(name), "there was something to keep");
+        }
+    }
+
+    #[test]
+    fn a_query_whose_replay_differs_starts_afresh_and_says_so_and_the_other_goes_on() {
+        let tampered = |number: usize, records: Records| {
+            let mut parts = records.iter();
+            let mut header = Header::decode(parts.next().expect("a header")).expect("well formed");
+            match header.digests.iter_mut().find(|digest| digest.query == "kept" && number > 30) {
+                Some(digest) => digest.crc ^= 1,
+                None => return records.clone(),
+            }
+            let mut out = Records::default();
+            out.push(&header.encode());
+            parts.for_each(|part| out.push(part));
+            out
+        };
+        let past = live(tampered, |snapshot| snapshot);
+        let (core, recovered) = recovered(&past);
+        assert_eq!(recovered.findings.len(), 1, "{:?}", recovered.findings);
+        let finding = &recovered.findings[0];
+        assert!(finding.contains("query kept starts afresh") && finding.contains("differs"), "{finding}");
+        assert_eq!(state(&core, "other"), state(&past.core, "other"));
+        assert_ne!(state(&core, "kept"), state(&past.core, "kept"));
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_read_is_built_again_from_what_is_left() {
+        let unreadable = |mut snapshot: Snapshot| {
+            let section = snapshot.sections.iter_mut().find(|section| section.name == "query/kept");
+            section.expect("it is there").state = vec![250, 1, 2, 3];
+            snapshot
+        };
+        let past = live(|_, records| records, unreadable);
+        let (core, recovered) = recovered(&past);
+        assert_eq!(recovered.findings.len(), 1, "{:?}", recovered.findings);
+        assert!(recovered.findings[0].contains("query kept") && recovered.findings[0].contains("built again"));
+        assert!(recovered.snapshot_due, "the next start must be able to read it");
+        for name in ["kept", "other"] {
+            assert_eq!(state(&core, name), state(&past.core, name), "{name}");
+        }
+    }
+
+    #[test]
+    fn messages_that_the_disk_lost_make_every_query_start_afresh() {
+        let past = live(|_, records| records, |snapshot| snapshot);
+        let db = rusqlite::Connection::open(past.directory.path().join("tidegate.db")).expect("it opens");
+        // The fortieth tick: each has a header and two messages.
+        let damaged = db.execute("UPDATE log_1 SET bytes = zeroblob(9) WHERE first = 120", []).expect("SQL");
+        assert_eq!(damaged, 1);
+        drop(db);
+        let (core, recovered) = recovered(&past);
+        assert_eq!(recovered.findings.len(), 2, "{:?}", recovered.findings);
+        assert!(recovered.findings.iter().all(|finding| finding.contains("3 records of the journal are missing")));
+        assert_ne!(state(&core, "kept"), state(&past.core, "kept"));
+    }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use super::admin::{self, View};
 use super::clock::Clock;
 use super::core::Core;
+use super::health::STILL_MAX;
 use super::pipeline::{Intake, Logs, Pipeline, Progress, REPLAY, Start};
 use super::{check, logging, recovery};
 use crate::broker::{self, Broker};
@@ -45,6 +46,10 @@ pub enum RunError {
     Fatal(String),
     #[error("there is no sink {0} in this configuration")]
     NoSink(String),
+    #[error("the sink {0} is still in this configuration: take it out first")]
+    SinkInUse(String),
+    #[error("the store keeps nothing of a sink {0}")]
+    NoRecords(String),
 }
 
 /// `tidegate run`.
@@ -161,11 +166,12 @@ fn store_settings(settings: &Settings) -> store::Settings {
         readers,
         retain,
     };
-    let size = settings.store.size_max_bytes;
+    let of = &settings.store;
+    let (oldest, days) = (store::Overflow::DropOldest, |days: u64| Duration::from_secs(days * 86_400));
     let mut logs = vec![
-        log("journal", size / 4, store::Overflow::DropOldest, vec![REPLAY.to_owned()], settings.store.keep_raw),
-        log("invalid", size / 64, store::Overflow::DropOldest, Vec::new(), Duration::from_secs(7 * 86_400)),
-        log("dead", size / 64, store::Overflow::DropOldest, Vec::new(), Duration::from_secs(30 * 86_400)),
+        log("journal", of.journal_share_max_bytes, oldest, vec![REPLAY.to_owned()], of.keep_raw),
+        log("invalid", of.invalid_share_max_bytes, oldest, Vec::new(), days(7)),
+        log("dead", of.dead_share_max_bytes, oldest, Vec::new(), days(30)),
     ];
     logs.extend(settings.sinks.iter().map(|sink| {
         let overflow = match sink.overflow {
@@ -178,8 +184,8 @@ fn store_settings(settings: &Settings) -> store::Settings {
     }));
     store::Settings {
         data_dir: settings.gateway.data_dir.clone(),
-        size_max_bytes: size,
-        commit_interval: settings.store.commit_interval,
+        size_max_bytes: of.size_max_bytes,
+        commit_interval: of.commit_interval,
         logs,
         faults: store::Faults::default(),
     }
@@ -275,6 +281,34 @@ fn take_over(sink: &str, settings: &Settings) -> Result<(), RunError> {
     Ok(())
 }
 
+/// `tidegate forget`: drops what the store keeps for a sink that is no longer configured.
+pub fn forget(sink: &str, config: &Path) -> ExitCode {
+    let settings = match check::load_file(config) {
+        Ok(settings) => settings,
+        Err(error) => return wrong_configuration(&error),
+    };
+    match forget_sink(sink, &settings) {
+        Ok(records) => {
+            println!("sink {sink} is forgotten, with {records} records that it had not delivered");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn forget_sink(sink: &str, settings: &Settings) -> Result<u64, RunError> {
+    if settings.sinks.iter().any(|known| known.name == sink) {
+        return Err(RunError::SinkInUse(sink.to_owned()));
+    }
+    let (mut store, _) = Store::open(store_settings(settings))?;
+    let dropped_counter = format!("tidegate_dropped_total{{sink=\"{sink}\",reason=\"forgotten\"}}");
+    let dropped = store.forget(&format!("sink/{sink}"), sinks::READER, &dropped_counter)?;
+    dropped.ok_or_else(|| RunError::NoRecords(sink.to_owned()))
+}
+
 /// Runs the pipeline on a thread of its own; the receiver gets its end.
 fn spawn_pipeline(pipeline: Pipeline, intake: Intake, snapshot_due: bool) -> oneshot::Receiver<Result<(), String>> {
     let (done, ended) = oneshot::channel();
@@ -305,7 +339,7 @@ async fn wait_for_the_end(
     };
     let mut failed = writer.failed();
     let mut watchdog = tokio::time::interval(Duration::from_secs(1));
-    let mut turns = 0;
+    let (mut turns, mut last_turn) = (0, Instant::now());
     loop {
         tokio::select! {
             _ = terminate.recv() => return None,
@@ -322,7 +356,11 @@ async fn wait_for_the_end(
             _ = watchdog.tick() => {
                 let now = progress.turns.load(Ordering::Relaxed);
                 if now != turns {
-                    turns = now;
+                    (turns, last_turn) = (now, Instant::now());
+                }
+                progress.still_s.store(last_turn.elapsed().as_secs(), Ordering::Relaxed);
+                // To wait for a disk that is full is work, too: a restart would not make room.
+                if last_turn.elapsed() < STILL_MAX || writer.is_disk_full() {
                     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]);
                 }
             }

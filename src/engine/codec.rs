@@ -3,7 +3,7 @@
 //! Holds always: what [`Writer`] wrote, [`Reader`] reads back; a reader never allocates more than the bytes it was
 //! given could hold, and never panics, whatever those bytes are.
 
-use crate::model::{Decimal, Millis, Row, Value};
+use crate::model::{Decimal, Millis, Row, Value, varint};
 
 use super::RestoreError;
 
@@ -17,13 +17,8 @@ impl Writer {
         self.bytes.push(byte);
     }
 
-    /// LEB128.
-    pub fn unsigned(&mut self, mut number: u64) {
-        while number >= 0x80 {
-            self.bytes.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        self.bytes.push(number as u8);
+    pub fn unsigned(&mut self, number: u64) {
+        varint::put(&mut self.bytes, number);
     }
 
     pub fn count(&mut self, number: usize) {
@@ -31,7 +26,7 @@ impl Writer {
     }
 
     pub fn signed(&mut self, number: i64) {
-        self.unsigned(((number << 1) ^ (number >> 63)) as u64);
+        varint::put_signed(&mut self.bytes, number);
     }
 
     /// A word whose upper bits are in use, such as those of a double.
@@ -108,7 +103,7 @@ pub struct Reader<'a> {
 }
 
 fn short() -> RestoreError {
-    RestoreError("it ends too early".to_owned())
+    RestoreError("it ends too early, or a number in it is too large".to_owned())
 }
 
 impl<'a> Reader<'a> {
@@ -129,18 +124,7 @@ impl<'a> Reader<'a> {
     }
 
     pub fn unsigned(&mut self) -> Result<u64, RestoreError> {
-        let mut number = 0u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            if shift == 63 && byte > 1 {
-                break;
-            }
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok(number);
-            }
-        }
-        Err(RestoreError("a number is too large".to_owned()))
+        varint::take(&mut self.rest).ok_or_else(short)
     }
 
     /// A number of things to come, each of at least one byte: never more than there are bytes left.
@@ -150,8 +134,7 @@ impl<'a> Reader<'a> {
     }
 
     pub fn signed(&mut self) -> Result<i64, RestoreError> {
-        let number = self.unsigned()?;
-        Ok((number >> 1) as i64 ^ -((number & 1) as i64))
+        varint::take_signed(&mut self.rest).ok_or_else(short)
     }
 
     pub fn word(&mut self) -> Result<u64, RestoreError> {

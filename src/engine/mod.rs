@@ -38,7 +38,7 @@ use std::sync::Arc;
 use self::query::{Arrival, Event, Query};
 use self::watermark::{Move, Rule, TimeMoves};
 use self::windowing::event_time;
-use crate::model::{Millis, Now, Row, Value};
+use crate::model::{After, Millis, Now, Row, Value};
 use crate::plan::Topology;
 
 /// Raised with each change of results: state of an older number is not restored.
@@ -290,10 +290,10 @@ impl Engine {
     }
 
     fn begin(&mut self, now: Now) {
-        if now.stepped {
+        if now.after != After::Tick {
             for source in 0..self.sources.len() {
                 let Source { rule, by_arrival, .. } = &mut self.sources[source];
-                if *by_arrival {
+                if *by_arrival && now.after == After::Step {
                     *rule = Rule::new(&self.topology.sources[source].watermark);
                     self.queue_for_readers(source, &Event::Restart { source }, now.millis);
                 }

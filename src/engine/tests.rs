@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Column, DataType, Schema};
+use crate::model::{After, Column, DataType, Schema};
 use crate::plan::{
     Aggregate, AggregateFunction, ArithmeticOp, CompareOp, DeviceWatermark, Expr, ExprKind, Node, NodeKind,
     Query as PlanQuery, Source as PlanSource, Watermark, Windowing,
@@ -137,6 +137,8 @@ struct Tick {
     passed: Millis,
     trusted: bool,
     stepped: Option<Millis>,
+    /// The gateway was away for the time that passed.
+    started: bool,
     rows: Vec<(u8, Millis, i64, Option<i64>)>,
 }
 
@@ -147,9 +149,11 @@ fn ticks() -> impl Strategy<Value = Vec<Tick>> {
         0i64..60,
         prop::bool::weighted(0.8),
         prop::option::weighted(0.05, 500i64..3_000),
+        prop::bool::weighted(0.1),
         prop::collection::vec(row, 0..6),
     );
-    let tick = tick.prop_map(|(passed, trusted, stepped, rows)| Tick { passed, trusted, stepped, rows });
+    let tick =
+        tick.prop_map(|(passed, trusted, stepped, started, rows)| Tick { passed, trusted, stepped, started, rows });
     prop::collection::vec(tick, 1..25)
 }
 
@@ -218,8 +222,9 @@ impl Run {
     }
 
     fn step(&mut self, now: Now, rows: Vec<Row>) {
-        let is_quiet =
-            rows.is_empty() && !now.stepped && self.engine.last.is_some_and(|last| last.trusted == now.trusted);
+        let is_quiet = rows.is_empty()
+            && now.after == After::Tick
+            && self.engine.last.is_some_and(|last| last.trusted == now.trusted);
         let is_early = self.engine.next_deadline().is_none_or(|deadline| now.millis < deadline);
         let rows = rows.into_iter().map(|values| InputRow { arrival: now.millis, values }).collect();
         let mut step = self.engine.step(now, vec![Input { source: 0, rows }]);
@@ -245,13 +250,15 @@ impl Run {
     }
 
     fn history(mut self, ticks: &[Tick]) -> Outcome {
-        let mut now = Now { millis: 1_000, trusted: false, stepped: false };
+        let mut now = Now { millis: 1_000, trusted: false, after: After::Tick };
         self.step(now, Vec::new());
         for tick in ticks {
             let before = now.millis;
-            now = Now { millis: before + tick.passed, trusted: tick.trusted, stepped: false };
+            now = Now { millis: before + tick.passed, trusted: tick.trusted, after: After::Tick };
             if let Some(to) = tick.stepped {
-                now = Now { millis: to, trusted: tick.trusted, stepped: true };
+                now = Now { millis: to, trusted: tick.trusted, after: After::Step };
+            } else if tick.started {
+                now.after = After::Start;
             } else if let Some(percent) = self.manner.cut_percent {
                 self.step(Now { millis: before + tick.passed * percent / 100, ..now }, Vec::new());
             }
@@ -329,7 +336,7 @@ proptest! {
             expected.sort_by_key(|row| format!("{:?}{:?}", row[6], row[0]));
             assert_eq!(ours, expected);
         };
-        let now = Now { millis: 0, trusted: false, stepped: false };
+        let now = Now { millis: 0, trusted: false, after: After::Tick };
         for (device, time, n) in rows {
             let values = row(device, time, 0, n);
             let step = engine.step(now, vec![Input { source: 0, rows: vec![InputRow { arrival: 0, values }] }]);
@@ -367,7 +374,7 @@ proptest! {
 
 fn one_step(engine: &mut Engine, now: Millis, rows: Vec<Row>) -> Step {
     let rows = rows.into_iter().map(|values| InputRow { arrival: now, values }).collect();
-    engine.step(Now { millis: now, trusted: true, stepped: false }, vec![Input { source: 0, rows }])
+    engine.step(Now { millis: now, trusted: true, after: After::Tick }, vec![Input { source: 0, rows }])
 }
 
 fn settings() -> DeviceWatermark {
@@ -405,7 +412,7 @@ fn a_million_windows_close_in_bounded_steps() {
             break;
         }
         assert_eq!(step.counts[0].late, 0, "no row before all has fired");
-        step = engine.step(Now { millis: 2, trusted: true, stepped: false }, Vec::new());
+        step = engine.step(Now { millis: 2, trusted: true, after: After::Tick }, Vec::new());
     }
     assert_eq!(next_key, KEYS);
     assert_eq!(step.counts[0].late, 1, "the row after the one that fired");
@@ -471,6 +478,39 @@ fn one_failing_query_does_not_touch_another() {
     assert_eq!(step.failures[0].row, row(1, 5, 0, Some(0)));
 }
 
+/// A device that was silent while the gateway was away was not idle for that: it gets its whole time again.
+#[test]
+fn idleness_starts_anew_at_a_start() {
+    let rule = DeviceWatermark { close_after_ms: None, ..settings() };
+    assert_eq!(rule.idle_after_ms, 1_000);
+    let queries = vec![windowed(scan(), tumble(10_000), &[BY_ZONE])];
+    let topology = topology(Watermark::Device(rule), queries);
+    let unlimited = || Limits { output_bytes_max: usize::MAX };
+    // Without the start both devices would be idle at once, and the shared watermark would follow the clock.
+    for (after, windows) in [(After::Start, [0, 0, 1]), (After::Tick, [2, 0, 0])] {
+        let mut engine = Engine::new(topology.clone(), unlimited());
+        let tick = |engine: &mut Engine, millis, after, rows: Vec<Row>| {
+            let rows = rows.into_iter().map(|values| InputRow { arrival: millis, values }).collect();
+            engine.step(Now { millis, trusted: true, after }, vec![Input { source: 0, rows }]).outputs.len()
+        };
+        // Device 2 is a window behind device 1 and holds the shared watermark.
+        let rows = vec![row(2, 81_000, 0, Some(1)), row(1, 100_000, 0, Some(1))];
+        assert_eq!(tick(&mut engine, 100_000, After::Tick, rows), 0);
+        // The gateway is away for an hour; device 1 comes back first.
+        let saved = snapshots(&engine, &topology);
+        engine = Engine::new(topology.clone(), unlimited());
+        engine.restore_query(0, &saved[1]).unwrap();
+        engine.restore_source(0, &saved[0]).unwrap();
+        let closed = [
+            tick(&mut engine, 3_700_000, after, vec![row(1, 100_500, 0, Some(1))]),
+            tick(&mut engine, 3_700_999, After::Tick, vec![row(1, 100_600, 0, Some(1))]),
+            // Only now device 2 has been silent for as long as it may.
+            tick(&mut engine, 3_701_000, After::Tick, vec![row(1, 100_700, 0, Some(1))]),
+        ];
+        assert_eq!(closed, windows, "{after:?}");
+    }
+}
+
 /// The clock decides only what it may.
 #[test]
 fn clocks() {
@@ -480,7 +520,7 @@ fn clocks() {
         Engine::new(topology(Watermark::Device(rule), vec![by_device()]), Limits { output_bytes_max: usize::MAX });
     let tick = |engine: &mut Engine, millis, trusted, rows: Vec<Row>| {
         let rows = rows.into_iter().map(|values| InputRow { arrival: millis, values }).collect();
-        engine.step(Now { millis, trusted, stepped: false }, vec![Input { source: 0, rows }]).outputs
+        engine.step(Now { millis, trusted, after: After::Tick }, vec![Input { source: 0, rows }]).outputs
     };
     // Ten years ahead: five seconds are believed, so the window of 100,000 to 110,000 takes it.
     assert!(tick(&mut engine, 100_000, true, vec![row(1, 315_000_000_000, 0, Some(1))]).is_empty());

@@ -7,7 +7,7 @@ use csv::StringRecord;
 
 use super::{DecodeError, moment, shown};
 use crate::model::decimal::DecimalType;
-use crate::model::{Column, DataType, Decimal, Row, Value};
+use crate::model::{Column, DataType, Decimal, Row, Value, civil};
 
 pub struct CsvReader<R> {
     records: csv::Reader<R>,
@@ -81,7 +81,7 @@ fn parse(text: &str, data_type: DataType) -> Option<Value> {
         DataType::Date => moment::date(trimmed).map(Value::Date),
         DataType::Time => moment::time(trimmed).map(|micros| Value::Time((micros / 1_000) as i32)),
         DataType::Timestamp(precision) | DataType::TimestampLtz(precision) => {
-            moment::timestamp(trimmed).map(|micros| Value::Timestamp(moment::cut(micros, precision)))
+            moment::timestamp(trimmed).map(|micros| Value::Timestamp(civil::cut_digits(micros, precision)))
         }
     }
 }

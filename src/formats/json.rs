@@ -12,7 +12,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use super::{DecodeError, moment, shown};
 use crate::model::decimal::DecimalType;
-use crate::model::{DataType, Decimal, Row, Value};
+use crate::model::{DataType, Decimal, Row, Value, civil};
 
 /// A column and the path of object keys that leads to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -203,7 +203,7 @@ impl Leaf<'_> {
             }
             DataType::Timestamp(precision) | DataType::TimestampLtz(precision) => {
                 let micros = number.checked_mul(1_000).ok_or_else(|| self.wrong(number))?;
-                Ok(Value::Timestamp(moment::cut(micros, precision)))
+                Ok(Value::Timestamp(civil::cut_digits(micros, precision)))
             }
             _ => Err(self.wrong(format_args!("the number {number}"))),
         }
@@ -274,7 +274,7 @@ impl<'de> Visitor<'de> for Leaf<'_> {
             DataType::Date => moment::date(text).map(Value::Date),
             DataType::Time => moment::time(text).map(|micros| Value::Time((micros / 1_000) as i32)),
             DataType::Timestamp(precision) | DataType::TimestampLtz(precision) => {
-                moment::timestamp(text).map(|micros| Value::Timestamp(moment::cut(micros, precision)))
+                moment::timestamp(text).map(|micros| Value::Timestamp(civil::cut_digits(micros, precision)))
             }
             _ => None,
         };

@@ -78,12 +78,6 @@ fn number(digits: &[u8]) -> Option<i64> {
     digits.iter().try_fold(0i64, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
 }
 
-/// Cuts microseconds to `precision` digits of a second.
-pub fn cut(micros: i64, precision: u8) -> i64 {
-    let unit = 10i64.pow(6u32.saturating_sub(u32::from(precision)));
-    micros - micros.rem_euclid(unit)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -142,6 +142,11 @@ fn write_digits<const N: usize>(mut number: u32, out: &mut impl Write) -> fmt::R
     out.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
 }
 
+/// Cuts microseconds to so many digits of a second, towards the past.
+pub fn cut_digits(micros: i64, digits: u8) -> i64 {
+    if digits >= 6 { micros } else { micros.saturating_sub(micros.rem_euclid(10i64.pow(6 - u32::from(digits)))) }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

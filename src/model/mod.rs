@@ -10,10 +10,11 @@ mod schema;
 mod size;
 mod time;
 mod value;
+pub mod varint;
 mod wide;
 
 pub use decimal::Decimal;
 pub use schema::{Column, DataType, Schema};
 pub use size::{Bytes as ByteSize, ParseSizeError};
-pub use time::{Millis, Now, ParseDurationError, parse_duration};
+pub use time::{After, Millis, Now, ParseDurationError, parse_duration, unix_millis};
 pub use value::{Row, Value};

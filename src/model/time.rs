@@ -1,9 +1,15 @@
 //! Time as the engine sees it: numbers that come in from outside.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970-01-01 00:00 UTC; event times, watermarks and `now` are all of this.
 pub type Millis = i64;
+
+/// A reading of the wall clock; negative before 1970.
+pub fn unix_millis(wall: SystemTime) -> Millis {
+    let millis = |since: Duration| Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX);
+    wall.duration_since(UNIX_EPOCH).map_or_else(|before| -millis(before.duration()), millis)
+}
 
 /// The clock of one tick, read by the shell and handed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +18,18 @@ pub struct Now {
     /// The kernel says the clock is synchronised, or the configuration vouches for it. Untrusted time moves no
     /// event-time watermark and clamps nothing.
     pub trusted: bool,
-    /// The clock made a step too large to absorb right before this tick: what was derived from `now` alone starts anew.
-    pub stepped: bool,
+    pub after: After,
+}
+
+/// What lies right before a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// The tick before it.
+    Tick,
+    /// A start of the gateway: nothing could be taken in for some time, so idleness starts anew.
+    Start,
+    /// A step of the clock too large to absorb: everything that was derived from `now` alone starts anew.
+    Step,
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -46,6 +62,12 @@ pub fn parse_duration(text: &str) -> Result<Duration, ParseDurationError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_wall_clock_may_stand_before_1970() {
+        assert_eq!(unix_millis(UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_999)), 1_700_000_000_123);
+        assert_eq!(unix_millis(UNIX_EPOCH - Duration::from_millis(5)), -5);
+    }
 
     #[test]
     fn durations() {

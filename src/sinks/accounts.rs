@@ -14,7 +14,7 @@ use super::starts::{Known, Starts};
 use super::trouble::Trouble;
 use super::{READER, Setup, fenced_key, meta_key, read_table};
 use crate::delivery;
-use crate::model::Millis;
+use crate::model::{Millis, unix_millis};
 use crate::store::{Append, Commit, CursorMove, LogId, Reader, Records, Writer};
 
 /// The cursor follows a commit in Kafka within this time (10 s are promised) ...
@@ -238,6 +238,5 @@ impl Accounts {
 }
 
 pub fn now_ms() -> Millis {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+    unix_millis(SystemTime::now())
 }

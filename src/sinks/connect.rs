@@ -13,7 +13,7 @@ use super::identity::{Identity, transactional_id};
 use super::producer::{Client, Context, Position, Producer, group_metadata, position_metadata, read_position};
 use super::session::{Ending, HEADER_GATEWAY, HEADER_STORE, Session, Transactions, lost};
 use super::status::{SinkState, SinkStatus};
-use super::trouble::{Names, Trouble, explain_error};
+use super::trouble::{Names, Trouble, explain_error, explain_position_error, is_forbidden};
 use crate::config::{Delivery, Kafka};
 use crate::delivery::{self, Committed, Resume};
 use crate::store::Reader;
@@ -240,8 +240,8 @@ impl Connector {
             if ending.is_stopping() {
                 return Err(Trouble::Stopping);
             }
-            if Instant::now() >= until {
-                return Err(Trouble::NewProducer(explain_error(&error, names)));
+            if is_forbidden(&error) || Instant::now() >= until {
+                return Err(Trouble::NewProducer(explain_position_error(&error, names)));
             }
             std::thread::sleep(Duration::from_millis(100));
         }

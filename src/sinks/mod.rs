@@ -51,6 +51,8 @@ pub use topics::unfit as unfit_topic;
 
 /// The name under which a sink reads its log: to be listed in `store::LogSettings::readers`.
 pub const READER: &str = "kafka";
+/// Brokers forget the position of a group that is silent for a week.
+const RENEW: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a stopping sink may take before it is left to the next start.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -117,6 +119,9 @@ pub struct Setup {
     pub dead: LogId,
     pub store_id: Uuid,
     pub start_id: Uuid,
+    /// How long a quiet sink waits before it writes its position again. Only tests change it.
+    #[doc(hidden)]
+    pub renew_after: Duration,
     cursor: u64,
     starts: Starts,
     /// What the store holds under `sink/<name>/`.
@@ -158,6 +163,7 @@ impl Setup {
             dead,
             store_id: opened.store_id,
             start_id: start.id,
+            renew_after: RENEW,
             cursor: opened.cursors.get(&(log, READER.to_owned())).copied().unwrap_or(0),
             starts: start.starts(&sink.name),
             meta: own.collect(),
@@ -186,21 +192,70 @@ pub async fn run(
     });
     if let Err(error) = started {
         log::error!("{name}: no thread for it: {error}");
-        return;
+        return ended(&status, format!("there is no thread for it: {error}"));
     }
     tokio::select! {
         _ = stop.wait_for(|stop| *stop) => {}
         // It ends by itself only if it panicked.
         _ = &mut finished => {
             log::error!("{name}: ended by a fault in tidegate; records are kept, a restart of tidegate starts it again");
-            return status.update(|report| {
-                report.state = SinkState::Stopped;
-                report.reason = Some("ended by a fault in tidegate: restart it".to_owned());
-            });
+            return ended(&status, "ended by a fault in tidegate: restart it".to_owned());
         }
     }
     ending.send_replace(true);
     if tokio::time::timeout(STOP_TIMEOUT, finished).await.is_err() {
         log::info!("{name}: left its transaction to the next start");
+    }
+}
+
+fn ended(status: &SinkStatus, reason: String) {
+    status.update(|report| (report.state, report.reason) = (SinkState::Stopped, Some(reason)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Faults, Settings, Store};
+
+    fn sink() -> config::Sink {
+        config::Sink {
+            name: "cloud".to_owned(),
+            kafka: config::Kafka {
+                brokers: "127.0.0.1:1".to_owned(),
+                delivery: config::Delivery::ExactlyOnce,
+                offsets_topic: None,
+                options: BTreeMap::new(),
+                drain_records_per_second_max: None,
+                accept_duplicates: false,
+            },
+            overflow: config::Overflow::DropOldest,
+            share_max_bytes: 1 << 20,
+            max_age: None,
+        }
+    }
+
+    /// A sink for a log that the store has not got dies at its first look at it.
+    #[test]
+    fn a_sink_whose_thread_dies_says_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            data_dir: directory.path().to_owned(),
+            size_max_bytes: 1 << 30,
+            commit_interval: Duration::ZERO,
+            logs: Vec::new(),
+            faults: Faults::default(),
+        };
+        let (store, opened) = Store::open(settings).unwrap();
+        let start = StartRecord { id: Uuid::new_v4(), meta: Vec::new() };
+        let setup = Setup::of("gw", sink(), Vec::new(), 9, 9, &opened, &start);
+        let reader = store.reader().unwrap();
+        let writer = Writer::spawn(store);
+        let (status, (_keep, stop)) = (Arc::new(SinkStatus::default()), watch::channel(false));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(run(setup, writer.clone(), reader, Arc::clone(&status), stop));
+        let report = status.report();
+        assert_eq!(report.state, SinkState::Stopped);
+        assert!(report.reason.is_some_and(|reason| reason.contains("restart it")));
+        runtime.block_on(writer.stop());
     }
 }

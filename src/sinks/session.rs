@@ -13,7 +13,7 @@ use rdkafka::producer::{BaseRecord, Producer as _};
 use tokio::sync::watch;
 
 use super::producer::{Failure, Producer, position_list};
-use super::trouble::{Kind, Names, Trouble, explain_error, kind};
+use super::trouble::{Kind, Names, Trouble, explain_error, explain_position_error, kind};
 use crate::delivery::RecordRef;
 
 /// rust-rdkafka's own waiting polls in steps of 100 ms; this is what makes a transaction cheap.
@@ -164,9 +164,10 @@ impl Session {
         let list = position_list(&self.names.offsets_topic, next, &transactions.metadata).map_err(|e| self.lost(&e))?;
         let until = Instant::now() + self.time_limit;
         let whole = CALL_WHOLE.min(self.time_limit);
-        self.repeat(until, ending, || self.producer.send_offsets_to_transaction(&list, &transactions.group, whole))?;
+        let put = || self.producer.send_offsets_to_transaction(&list, &transactions.group, whole);
+        self.repeat(until, ending, explain_position_error, put)?;
         // A commit that was once asked for goes on in the background: asking again is asking for its outcome.
-        self.repeat(until + self.time_limit, ending, || self.producer.commit_transaction(CALL))?;
+        self.repeat(until + self.time_limit, ending, explain_error, || self.producer.commit_transaction(CALL))?;
         self.open.set(false);
         Ok(())
     }
@@ -188,7 +189,7 @@ impl Session {
         if let Err(Setback::TimedOut | Setback::Trouble(_)) = self.settle(until, ending) {
             return Err(Trouble::NewProducer("the transaction could not be ended cleanly".to_owned()));
         }
-        let outcome = self.repeat(until, ending, || self.producer.abort_transaction(CALL));
+        let outcome = self.repeat(until, ending, explain_error, || self.producer.abort_transaction(CALL));
         self.producer.context().take_failures();
         match outcome {
             Err(Trouble::Again(text)) => Err(Trouble::NewProducer(text)),
@@ -213,6 +214,7 @@ impl Session {
         &self,
         until: Instant,
         ending: &Ending,
+        explain: impl Fn(&KafkaError, &Names) -> String,
         call: impl Fn() -> Result<(), KafkaError>,
     ) -> Result<(), Trouble> {
         loop {
@@ -226,7 +228,7 @@ impl Session {
                 _ => false,
             };
             if !retriable {
-                return Err(self.lost(&error));
+                return Err(sorted(&error, explain(&error, &self.names)));
             }
             if ending.must_leave() {
                 return Err(Trouble::Stopping);
@@ -253,7 +255,10 @@ impl Session {
 
 /// What an error of a transactional call means.
 pub fn lost(error: &KafkaError, names: &Names) -> Trouble {
-    let text = explain_error(error, names);
+    sorted(error, explain_error(error, names))
+}
+
+fn sorted(error: &KafkaError, text: String) -> Trouble {
     let fenced = error.rdkafka_error_code().is_some_and(|code| kind(code) == Kind::Fenced);
     match error {
         _ if fenced => Trouble::Fenced(text),

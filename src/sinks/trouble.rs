@@ -70,9 +70,11 @@ pub struct Names {
 /// The error and, where there is something to do, what.
 pub fn explain(code: Option<Code>, text: &str, names: &Names) -> String {
     let advice = match code {
-        Some(Code::TopicAuthorizationFailed) => {
-            "give this gateway's Kafka user the rights to write, read and describe the topics it writes to".to_owned()
-        }
+        Some(Code::TopicAuthorizationFailed) => format!(
+            "give this gateway's Kafka user the rights to write and describe the topics it writes to, and to read \"{}\", \
+             which carries its position",
+            names.offsets_topic
+        ),
         Some(Code::GroupAuthorizationFailed) => {
             format!("give this gateway's Kafka user the right to read the group \"{}\"", names.transactional_id)
         }
@@ -101,6 +103,24 @@ pub fn explain(code: Option<Code>, text: &str, names: &Names) -> String {
         _ => return text.to_owned(),
     };
     format!("{text}: {advice}")
+}
+
+/// The same for an error in reading or writing the position; a right that is missing is named with its topic.
+pub fn explain_position_error(error: &KafkaError, names: &Names) -> String {
+    let text = explain_error(error, names);
+    let of_topic = error.rdkafka_error_code().is_some_and(|code| kind(code) == Kind::Topic);
+    if of_topic { format!("topic \"{}\": {text}", names.offsets_topic) } else { text }
+}
+
+/// Asking again will not help before somebody grants a right.
+pub fn is_forbidden(error: &KafkaError) -> bool {
+    let forbidden = [
+        Code::TopicAuthorizationFailed,
+        Code::GroupAuthorizationFailed,
+        Code::TransactionalIdAuthorizationFailed,
+        Code::ClusterAuthorizationFailed,
+    ];
+    error.rdkafka_error_code().is_some_and(|code| forbidden.contains(&code))
 }
 
 pub fn explain_error(error: &KafkaError, names: &Names) -> String {

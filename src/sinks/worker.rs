@@ -28,8 +28,6 @@ const BACKOFF_TOPIC_MAX: Duration = Duration::from_secs(5);
 /// Least time between the begins of two transactions that are not full: a transaction costs the same for one record
 /// and for a thousand.
 const SPACING: Duration = Duration::from_millis(100);
-/// Brokers forget the position of a group that is silent for a week.
-const RENEW: Duration = Duration::from_secs(24 * 60 * 60);
 /// An idle sink looks after librdkafka's queues, and notices `takeover`, this often.
 const IDLE: Duration = Duration::from_secs(1);
 /// How long `drop_oldest` gets to act between two transactions of a slow link.
@@ -77,6 +75,7 @@ impl Worker {
         let fenced = fenced.map(|text| String::from_utf8_lossy(text).into_owned());
         let accounts = Accounts::new(&setup, writer.clone(), runtime.clone());
         let topics = Topics::new(setup.literal_topics.iter().cloned());
+        let renew_after = setup.renew_after;
         Worker {
             accounts,
             topics,
@@ -91,7 +90,7 @@ impl Worker {
             backoff: Backoff::new(BACKOFF_FIRST, BACKOFF_MAX),
             fenced,
             not_before: Instant::now(),
-            renew_at: Instant::now() + RENEW,
+            renew_at: Instant::now() + renew_after,
             logged: None,
         }
     }
@@ -249,7 +248,7 @@ impl Worker {
             return Err(trouble);
         }
         self.connector.has_committed |= session.transactions.is_some();
-        self.renew_at = Instant::now() + RENEW;
+        self.renew_at = Instant::now() + self.connector.setup.renew_after;
         self.batch.committed(sent, sending);
         let records_max = self.batch.records_max();
         self.status.update(|report| {
@@ -380,7 +379,7 @@ impl Worker {
         match outcome.and_then(|()| session.commit(next, &self.ending)) {
             Ok(()) => {
                 self.accounts.renewed();
-                self.renew_at = Instant::now() + RENEW;
+                self.renew_at = Instant::now() + self.connector.setup.renew_after;
             }
             Err(trouble) => {
                 // The next round meets whatever is wrong; here it is enough to try again soon.

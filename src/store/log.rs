@@ -4,13 +4,16 @@
 //! `total` is the sum of the stored bytes of this block and all before it, so that a log's size needs no scan. `crc`
 //! covers N and everything else in the row.
 //!
-//! Holds always: the rows tile the log from its start to its end. The newest row is never deleted, so that the next
-//! offset can be read from the table itself. So a hole between rows is damage, and is told like a damaged row.
+//! Holds always: the rows tile the log from its start to its end, so that a hole between rows is damage, and is told
+//! like a damaged row. The end stands in two places: in the newest row, which is never deleted, and beside the counters.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::counters::Standing;
 use super::{Block, LogSettings, Overflow, Records, StoreError, cursors, records};
 use crate::model::Millis;
 
@@ -26,8 +29,8 @@ const BYTES_EVER_MAX: u64 = 1 << 52;
 /// What is known of a log without asking the database.
 #[derive(Clone, Debug)]
 pub(super) struct Log {
-    pub settings: LogSettings,
-    pub table: String,
+    pub settings: Arc<LogSettings>,
+    pub table: Arc<str>,
     pub id: i64,
     /// First offset still there, and the next one to be given.
     pub start: u64,
@@ -74,34 +77,88 @@ pub(super) fn create_table(db: &Connection, id: i64) -> Result<(), StoreError> {
 }
 
 impl Log {
-    /// Finds or makes the log's table and reads where it stands. A log that ends before one of its cursors has lost
-    /// its end: it goes on at the cursor, so that no new record is taken for one that was read; `findings` say so.
-    pub fn open(db: &Connection, settings: LogSettings, findings: &mut Vec<String>) -> Result<Log, StoreError> {
+    /// Finds or makes the log's table and reads where it stands. `recorded` is where it stood at its last commit, if
+    /// that is known.
+    pub fn open(
+        db: &Connection,
+        settings: LogSettings,
+        recorded: impl Fn(i64) -> Option<Standing>,
+        findings: &mut Vec<String>,
+    ) -> Result<Log, StoreError> {
         db.execute("INSERT OR IGNORE INTO log(name) VALUES (?1)", [&settings.name])?;
         let id: i64 = db.query_row("SELECT id FROM log WHERE name = ?1", [&settings.name], |row| row.get(0))?;
         create_table(db, id)?;
-        let table = table(id);
         let (newest, total, bytes, oldest_tick) = (None, 0, 0, None);
+        let (settings, table) = (Arc::new(settings), Arc::from(table(id)));
         let mut log = Log { settings, table, id, start: 0, end: 0, newest, total, bytes, oldest_tick, low: 0 };
-        log.measure(db)?;
-        let read_up_to = cursors::highest(db, id)?;
-        if read_up_to > log.end {
-            let lost = read_up_to - log.end;
-            findings.push(format!("{}: the last {lost} records are gone; they had been read", log.settings.name));
-            log.end = read_up_to;
-            log.append(db, 0, log.oldest_tick.unwrap_or(0), &records::pack_plain(&[]))?;
-            log.measure(db)?;
+        let recorded = recorded(id);
+        if let Some(recorded) = recorded {
+            log.remove_rows_of_nowhere(db, recorded.end)?;
+            log.restore_cursor(db, recorded.low, findings)?;
         }
-        log.mark_lost_beginning(db)?;
+        log.measure(db)?;
+        log.mark_lost_end(db, recorded, findings)?;
+        log.mark_lost_beginning(db, recorded)?;
         Ok(log)
     }
 
-    /// No log begins behind a cursor, since dropping moves cursors along. One that does has lost its beginning: a
-    /// damaged row stands for that, so that the reader counts it.
-    fn mark_lost_beginning(&mut self, db: &Connection) -> Result<(), StoreError> {
+    /// A damaged row whose key lies behind the end of the log was never there.
+    fn remove_rows_of_nowhere(&self, db: &Connection, end: u64) -> Result<(), StoreError> {
+        let sql = format!("SELECT first, count, tick, total, crc, bytes FROM {} WHERE first >= ?1", self.table);
+        let mut statement = db.prepare(&sql)?;
+        let mut rows = statement.query([end as i64])?;
+        let mut nowhere = Vec::new();
+        while let Some(row) = rows.next()? {
+            if !is_sound(self.id, row) {
+                nowhere.push(row.get::<_, i64>(0)?);
+            }
+        }
+        for first in nowhere {
+            db.execute(&format!("DELETE FROM {} WHERE first = ?1", self.table), [first])?;
+        }
+        Ok(())
+    }
+
+    /// A cursor that was lost stands where the log's low was.
+    fn restore_cursor(&self, db: &Connection, low: u64, findings: &mut Vec<String>) -> Result<(), StoreError> {
+        let [reader] = self.settings.readers.as_slice() else { return Ok(()) };
+        if low > 0 && cursors::read(db, self.id, reader)?.is_none() {
+            cursors::advance(db, self.id, reader, low, false)?;
+            findings.push(format!("{}: the cursor of {reader} was lost and is put back to {low}", self.settings.name));
+        }
+        Ok(())
+    }
+
+    /// A log that ends before its recorded end, or before a cursor, has lost its end: it goes on behind that, so that no
+    /// new record is taken for one that was there; readers meet the gap and count it.
+    fn mark_lost_end(
+        &mut self,
+        db: &Connection,
+        recorded: Option<Standing>,
+        findings: &mut Vec<String>,
+    ) -> Result<(), StoreError> {
+        let (recorded, low) = recorded.map_or((0, 0), |recorded| (recorded.end, recorded.low));
+        let end = recorded.max(cursors::highest(db, self.id)?);
+        let (newest, name) = (self.newest_row(db)?, &self.settings.name);
+        // What a damaged row says of its length is not believed where the end is known.
+        let damaged = newest.filter(|newest| !newest.sound && recorded > newest.first);
+        let there = damaged.map_or(self.end, |newest| newest.first);
+        if end <= there {
+            return Ok(());
+        }
+        findings.push(format!("{name}: its last {} records are damaged or gone", end - there.max(low)));
+        self.end = end;
+        self.append(db, 0, self.oldest_tick.unwrap_or(0), &records::pack_plain(&[]))?;
+        self.measure(db)
+    }
+
+    /// No log begins behind a cursor, since dropping moves cursors along; and one that has none begins at 0. One that
+    /// does has lost its beginning: a damaged row stands for that, so that the reader counts it.
+    fn mark_lost_beginning(&mut self, db: &Connection, recorded: Option<Standing>) -> Result<(), StoreError> {
         let mut wanted = None;
         for reader in &self.settings.readers {
-            wanted = wanted.into_iter().chain(cursors::read(db, self.id, reader)?).min();
+            let cursor = cursors::read(db, self.id, reader)?.or(recorded.map(|_| 0));
+            wanted = wanted.into_iter().chain(cursor).min();
         }
         if let Some(wanted) = wanted.filter(|wanted| *wanted < self.start) {
             let total = self.total - self.bytes;
@@ -115,7 +172,14 @@ impl Log {
         Ok(())
     }
 
-    /// Reads where the log stands from the table; used at start and after a rollback.
+    fn newest_row(&self, db: &Connection) -> Result<Option<Newest>, StoreError> {
+        let sql =
+            format!("SELECT first, count, tick, total, crc, bytes FROM {} ORDER BY first DESC LIMIT 1", self.table);
+        let newest = |row: &Row| Ok(Newest { first: row.get::<_, i64>(0)? as u64, sound: is_sound(self.id, row) });
+        Ok(db.query_row(&sql, [], newest).optional()?)
+    }
+
+    /// Reads where the log stands from the table.
     pub fn measure(&mut self, db: &Connection) -> Result<(), StoreError> {
         let table = &self.table;
         let sql = format!("SELECT first, count, total, LENGTH(bytes) FROM {table} ORDER BY first DESC LIMIT 1");
@@ -198,47 +262,37 @@ impl Log {
         Ok(())
     }
 
-    /// Deletes blocks that nobody needs: below every cursor and older than the retention.
-    pub fn trim(&mut self, db: &Connection, now: Millis) -> Result<(), StoreError> {
-        let retained_from = now.saturating_sub(self.settings.retain.as_millis() as Millis);
-        if self.start >= self.low
-            || self.oldest_tick.is_none_or(|tick| tick > retained_from && !self.settings.retain.is_zero())
-        {
+    /// Deletes blocks that nobody needs: below every cursor and older than `retain`.
+    pub fn trim(&mut self, db: &Connection, now: Millis, retain: Duration) -> Result<(), StoreError> {
+        let retained_from = now.saturating_sub(retain.as_millis() as Millis);
+        if self.start >= self.low || self.oldest_tick.is_none_or(|tick| tick > retained_from && !retain.is_zero()) {
             return Ok(());
         }
         let heads = self.heads(db, TRIM_BLOCKS_MAX)?;
-        let free = |head: &&Head| {
-            head.first + head.count <= self.low && (self.settings.retain.is_zero() || head.tick <= retained_from)
-        };
+        let free =
+            |head: &&Head| head.first + head.count <= self.low && (retain.is_zero() || head.tick <= retained_from);
         let gone: Vec<Head> = heads.iter().take_while(free).copied().collect();
         self.delete(db, &gone)?;
         Ok(())
     }
 
-    /// Makes room for `stored_bytes` more by deleting the oldest blocks, whoever needs them, except from `protected` on.
-    /// Gives the number of records that a reader had not seen; cursors are moved over them.
-    pub fn drop_oldest(
-        &mut self,
-        db: &Connection,
-        stored_bytes: u64,
-        protected: Option<u64>,
-    ) -> Result<u64, StoreError> {
-        let mut unread = 0;
-        while self.bytes + stored_bytes > self.settings.share_max_bytes {
-            let mut excess = (self.bytes + stored_bytes) as i64 - self.settings.share_max_bytes as i64;
+    /// Deletes the oldest blocks, whoever needs them, except from `protected` on, until the log takes `bytes_max`.
+    /// Gives the number of records that a reader had not seen, those of holes included; cursors are moved over them.
+    pub fn drop_oldest(&mut self, db: &Connection, bytes_max: u64, protected: Option<u64>) -> Result<u64, StoreError> {
+        let first_unread = self.start.max(self.low);
+        while self.bytes > bytes_max {
+            let mut excess = (self.bytes - bytes_max) as i64;
             let wanted = |head: &&Head| {
                 let take = excess > 0 && protected.is_none_or(|from| head.first + head.count <= from);
                 excess -= head.stored_bytes as i64;
                 take
             };
             let gone: Vec<Head> = self.heads(db, TRIM_BLOCKS_MAX)?.iter().take_while(wanted).copied().collect();
-            let low = self.low;
-            let lost = self.delete(db, &gone)?;
-            if lost == 0 {
+            if self.delete(db, &gone)? == 0 {
                 break;
             }
-            unread += gone.iter().take(lost).map(|h| (h.first + h.count).saturating_sub(h.first.max(low))).sum::<u64>();
         }
+        let unread = self.start.saturating_sub(first_unread);
         if unread > 0 {
             for reader in &self.settings.readers {
                 cursors::advance(db, self.id, reader, self.start, false)?;
@@ -269,6 +323,12 @@ impl Log {
     pub fn is_full(&self) -> bool {
         self.settings.overflow == Overflow::Block && self.bytes >= self.settings.share_max_bytes && self.low < self.end
     }
+}
+
+/// The newest row, and whether it is what was written.
+struct Newest {
+    first: u64,
+    sound: bool,
 }
 
 fn numbers(row: &Row) -> Result<[u64; 4], rusqlite::Error> {

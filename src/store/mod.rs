@@ -8,6 +8,7 @@ mod cursors;
 mod directory;
 mod log;
 mod meta;
+mod migrate;
 mod quarantine;
 mod reader;
 mod records;

@@ -6,6 +6,7 @@
 //! The row's checksum stands beside the block.
 
 use super::Records;
+use crate::model::varint;
 
 const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
@@ -21,7 +22,7 @@ const BLOCK_BYTES_MAX: usize = 256 << 20;
 
 impl Records {
     pub fn push(&mut self, record: &[u8]) {
-        put_varint(&mut self.bytes, record.len());
+        varint::put(&mut self.bytes, record.len() as u64);
         self.bytes.extend_from_slice(record);
         self.count += 1;
     }
@@ -38,27 +39,9 @@ impl Records {
 }
 
 fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, used) = read_varint(bytes)?;
-    bytes.get(used..)?.split_at_checked(usize::try_from(length).ok()?)
-}
-
-fn put_varint(out: &mut Vec<u8>, mut number: usize) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-fn read_varint(bytes: &[u8]) -> Option<(u64, usize)> {
-    let mut value = 0u64;
-    for (index, byte) in bytes.iter().take(9).enumerate() {
-        value |= u64::from(byte & 0x7f) << (7 * index);
-        if byte & 0x80 == 0 {
-            return Some((value, index + 1));
-        }
-    }
-    None
+    let mut rest = bytes;
+    let length = varint::take(&mut rest)?;
+    rest.split_at_checked(usize::try_from(length).ok()?)
 }
 
 /// Makes stored forms; keeps zstd's working memory from block to block.
@@ -76,7 +59,7 @@ impl Packer {
             if let Some(packed) = self.0.as_mut().and_then(|zstd| zstd.compress(plain).ok()) {
                 let mut out = Vec::with_capacity(packed.len() + 6);
                 out.push(ZSTD);
-                put_varint(&mut out, plain.len());
+                varint::put(&mut out, plain.len() as u64);
                 out.extend_from_slice(&packed);
                 if out.len() < plain.len() {
                     return out;
@@ -96,13 +79,13 @@ pub(super) fn pack_plain(plain: &[u8]) -> Vec<u8> {
 
 /// The plain form, if `stored` is what [`Packer::pack`] made.
 pub(super) fn unpack_bytes(stored: &[u8]) -> Option<Vec<u8>> {
-    let (codec, body) = stored.split_first()?;
+    let (codec, mut body) = stored.split_first()?;
     match *codec {
         PLAIN => Some(body.to_vec()),
         ZSTD => {
-            let (length, used) = read_varint(body)?;
+            let length = varint::take(&mut body)?;
             let length = usize::try_from(length).ok().filter(|length| *length <= BLOCK_BYTES_MAX)?;
-            let plain = zstd::bulk::decompress(body.get(used..)?, length).ok()?;
+            let plain = zstd::bulk::decompress(body, length).ok()?;
             (plain.len() == length).then_some(plain)
         }
         _ => None,
@@ -150,7 +133,7 @@ mod tests {
     #[test]
     fn a_block_that_says_it_is_huge_is_nothing() {
         let mut stored = vec![ZSTD];
-        put_varint(&mut stored, usize::MAX >> 1);
+        varint::put(&mut stored, u64::MAX >> 1);
         stored.extend(zstd::bulk::compress(b"small", 1).expect("compresses"));
         assert!(unpack_bytes(&stored).is_none());
     }

@@ -17,8 +17,16 @@ use super::{Settings, StoreError, directory, log, schema};
 const NEW_FILE: &str = "salvage.db";
 
 /// Small tables, copied row by row. `meta` loses its `store_id`; the logs' own tables follow.
-const TABLES: [(&str, usize); 7] =
-    [("log", 2), ("cursor", 4), ("counters", 2), ("snapshot", 4), ("meta", 3), ("session", 3), ("received", 2)];
+const TABLES: [(&str, usize); 8] = [
+    ("log", 2),
+    ("cursor", 4),
+    ("counters", 2),
+    ("counter_name", 3),
+    ("snapshot", 4),
+    ("meta", 3),
+    ("session", 4),
+    ("received", 3),
+];
 
 /// Blocks copied in one transaction.
 const BLOCKS_AT_ONCE: usize = 500;
@@ -111,8 +119,16 @@ fn copy_all(path: &Path, new: &Path, settings: &Settings) -> Result<Vec<String>,
     match schema::open_reader(path, settings.faults.vfs.as_deref()) {
         Ok(old) => {
             db.execute_batch("BEGIN IMMEDIATE")?;
+            let mut incomplete = Vec::new();
             for (table, columns) in TABLES {
-                copy_table(&old, &db, table, columns, &mut findings);
+                if !copy_table(&old, &db, table, columns, &mut findings) {
+                    incomplete.push(table);
+                }
+            }
+            // Which ids of which client are gone cannot be told, and half a session would be a lie.
+            if incomplete.contains(&"session") || incomplete.contains(&"received") {
+                db.execute_batch("DELETE FROM received; DELETE FROM session")?;
+                findings.push("no MQTT session is taken over".to_owned());
             }
             db.execute("DELETE FROM meta WHERE key = ?1", [super::transaction::STORE_ID])?;
             db.execute_batch("COMMIT")?;
@@ -126,16 +142,18 @@ fn copy_all(path: &Path, new: &Path, settings: &Settings) -> Result<Vec<String>,
     Ok(findings)
 }
 
-/// Copies a table from its beginning as far as it can be read, then from its end backwards to what was damaged.
-fn copy_table(old: &Connection, new: &Connection, table: &str, columns: usize, findings: &mut Vec<String>) {
+/// Copies a table from its beginning as far as it can be read, then from its end backwards to what was damaged. Says
+/// whether that was all of it.
+fn copy_table(old: &Connection, new: &Connection, table: &str, columns: usize, findings: &mut Vec<String>) -> bool {
     let mut copied = 0;
     for direction in ["ASC", "DESC"] {
         match copy_direction(old, new, table, columns, direction, &mut copied) {
-            Ok(()) if direction == "ASC" => return,
+            Ok(()) if direction == "ASC" => return true,
             _ => {}
         }
     }
     findings.push(format!("{table}: {copied} rows taken over, the rest is lost"));
+    false
 }
 
 fn copy_direction(

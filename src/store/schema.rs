@@ -4,10 +4,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Settings, StoreError, directory};
+use super::{Settings, StoreError, directory, migrate};
 
-/// Raised with each change of a table. A file of a newer version is refused, one of an older version is migrated here.
-pub(super) const VERSION: i64 = 1;
+/// Raised with each change of a table. A file of a newer version is refused, one of an older version goes through `migrate`.
+pub(super) const VERSION: i64 = 2;
 
 pub(super) const FILE: &str = "tidegate.db";
 
@@ -20,14 +20,15 @@ const FRAME_HEADER_BYTES: u32 = 24;
 pub(super) const WAL_BYTES: u64 = 16 << 20;
 
 pub(super) const TABLES: &str = "
-    CREATE TABLE log(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-    CREATE TABLE cursor(log INTEGER NOT NULL, reader TEXT NOT NULL, next INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY(log, reader)) WITHOUT ROWID;
-    CREATE TABLE counters(id INTEGER PRIMARY KEY CHECK(id = 0), bytes BLOB NOT NULL);
-    CREATE TABLE snapshot(name TEXT PRIMARY KEY, fingerprint BLOB NOT NULL, state BLOB NOT NULL, crc INTEGER NOT NULL);
-    CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE session(client TEXT PRIMARY KEY, expiry_s INTEGER NOT NULL, closed INTEGER) WITHOUT ROWID;
-    CREATE TABLE received(client TEXT NOT NULL, packet_id INTEGER NOT NULL, PRIMARY KEY(client, packet_id)) WITHOUT ROWID;
-    CREATE TABLE quarantine(id INTEGER PRIMARY KEY, log INTEGER NOT NULL, first INTEGER NOT NULL, count, tick, crc, bytes BLOB, UNIQUE(log, first));
+    CREATE TABLE IF NOT EXISTS log(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+    CREATE TABLE IF NOT EXISTS cursor(log INTEGER NOT NULL, reader TEXT NOT NULL, next INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY(log, reader)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS counters(id INTEGER PRIMARY KEY CHECK(id = 0), bytes BLOB NOT NULL);
+    CREATE TABLE IF NOT EXISTS counter_name(id INTEGER PRIMARY KEY, name TEXT NOT NULL, crc INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS snapshot(name TEXT PRIMARY KEY, fingerprint BLOB NOT NULL, state BLOB NOT NULL, crc INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value BLOB NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS session(client TEXT PRIMARY KEY, expiry_s INTEGER NOT NULL, closed INTEGER, crc INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS received(client TEXT NOT NULL, packet_id INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY(client, packet_id)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS quarantine(id INTEGER PRIMARY KEY, log INTEGER NOT NULL, first INTEGER NOT NULL, count, tick, crc, bytes BLOB, UNIQUE(log, first));
 ";
 
 /// The size of the WAL at which it is checkpointed; a small `max_size` cannot afford the best one.
@@ -81,6 +82,7 @@ pub(super) fn open_writer(path: &Path, settings: &Settings) -> Result<Connection
             db.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;"))?;
         }
         VERSION => {}
+        1 => migrate::from_1(&db)?,
         newer => return Err(StoreError::Newer { found: newer, known: VERSION }),
     }
     Ok(db)

@@ -4,16 +4,18 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
+use super::counters::{Counters, Standing, Standings};
 use super::log::Log;
 use super::reader::{Extent, Reader, Shared};
 use super::records::Packer;
 use super::{
-    Append, Commit, Committed, LogUsage, Opened, Overflow, Settings, StoreError, Usage, counters, cursors, directory,
-    meta, quarantine, salvage, schema, sessions, snapshots,
+    Append, Commit, Committed, LogSettings, LogUsage, Opened, Overflow, Settings, StoreError, Usage, counters, cursors,
+    directory, meta, quarantine, salvage, schema, sessions, snapshots,
 };
 use crate::model::Millis;
 
@@ -34,7 +36,11 @@ pub struct Store {
     settings: Settings,
     path: PathBuf,
     logs: Vec<Log>,
-    counters: counters::Counters,
+    counters: Counters,
+    /// The counters' row as the store has it.
+    counters_row: Vec<u8>,
+    /// Of logs that are no longer configured.
+    forgotten: Standings,
     last_tick: Millis,
     /// For each log, the offset from which nothing may be dropped (a Kafka transaction is open); `u64::MAX`: none.
     protected: Arc<Vec<AtomicU64>>,
@@ -81,8 +87,14 @@ impl Store {
         let mut db = schema::open_writer(path, settings)?;
         let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         findings.extend(cursors::check(&tx)?);
-        let logs = settings.logs.iter().map(|log| Log::open(&tx, log.clone(), &mut findings));
+        let (mut counters, recorded) = counters::read(&tx, &mut findings)?;
+        let recorded_of = |id: i64| recorded.get(&id).copied();
+        let logs = settings.logs.iter().map(|log| Log::open(&tx, log.clone(), recorded_of, &mut findings));
         let logs = logs.collect::<Result<Vec<_>, _>>()?;
+        let is_forgotten = |(id, _): &(i64, Standing)| logs.iter().all(|log| log.id != *id);
+        let forgotten = recorded.into_iter().filter(is_forgotten).collect();
+        let counters_row = counters.encode(&standings(&logs, &forgotten));
+        counters.write(&tx, &counters_row)?;
         let mut found = meta::all(&tx, &mut findings)?;
         let known = found.get(STORE_ID).and_then(|id| Uuid::from_slice(id).ok());
         let created = known.is_none();
@@ -101,10 +113,10 @@ impl Store {
             log_starts: logs.iter().map(|log| log.start).collect(),
             log_ends: logs.iter().map(|log| log.end).collect(),
             cursors: cursors.collect(),
-            counters: counters::read(&tx, &mut findings)?,
+            counters: counters.to_map(),
             snapshot: snapshots::read(&tx, &mut findings)?,
             meta: found,
-            sessions: sessions::all(&tx)?,
+            sessions: sessions::all(&tx, &mut findings)?,
             findings: Vec::new(),
         };
         findings.extend(forgotten_logs(&tx, settings)?);
@@ -125,7 +137,9 @@ impl Store {
             settings: settings.clone(),
             path: path.to_owned(),
             logs,
-            counters: opened.counters.clone(),
+            counters,
+            counters_row,
+            forgotten,
             last_tick,
             protected,
             reserve_bytes: 0,
@@ -158,12 +172,23 @@ impl Store {
         &self.settings
     }
 
-    pub(super) fn counters(&self) -> &counters::Counters {
+    pub(super) fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// Commits everything or nothing; when it returns, it is on the disk.
+    /// Commits everything or nothing; when it returns, it is on the disk. Damage that it meets is remembered for the
+    /// next start.
     pub fn commit(&mut self, commit: &Commit) -> Result<Committed, StoreError> {
+        let outcome = self.commit_with_room(commit);
+        if let Err(error) = &outcome {
+            if error.is_corruption() {
+                self.shared.fail(error);
+            }
+        }
+        outcome
+    }
+
+    fn commit_with_room(&mut self, commit: &Commit) -> Result<Committed, StoreError> {
         if let Some(error) = self.broken.take() {
             return Err(error);
         }
@@ -240,7 +265,7 @@ impl Store {
 
     fn transaction(&mut self, commit: &Commit, packed: &[Vec<u8>], room: Room) -> Result<Committed, StoreError> {
         let mut outcome = self.committed();
-        let Store { db, logs, counters, last_tick, protected, packer, shared, .. } = self;
+        let Store { db, logs, counters, counters_row, forgotten, last_tick, protected, packer, shared, .. } = self;
         let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         // Before anything is trimmed.
         for (log, first) in std::mem::take(&mut *shared.damaged.lock().unwrap_or_else(PoisonError::into_inner)) {
@@ -266,13 +291,14 @@ impl Store {
             match log.settings.overflow {
                 Overflow::DropNewest if full || room == Room::None => {
                     outcome.refused.push(*id);
-                    *counters.entry(refused_counter.clone()).or_default() += u64::from(records.count);
+                    counters.raise(refused_counter, u64::from(records.count));
                     continue;
                 }
                 Overflow::DropOldest if full => {
-                    let lost = log.drop_oldest(&tx, stored.len() as u64, protected)?;
+                    let room = log.settings.share_max_bytes.saturating_sub(stored.len() as u64);
+                    let lost = log.drop_oldest(&tx, room, protected)?;
                     if lost > 0 {
-                        *counters.entry(log.settings.dropped_counter.clone()).or_default() += lost;
+                        counters.raise(&log.settings.dropped_counter, lost);
                         outcome.dropped.push((*id, lost));
                     }
                 }
@@ -282,7 +308,7 @@ impl Store {
             log.append(&tx, records.count, *tick, stored)?;
         }
         for log in logs.iter_mut() {
-            log.trim(&tx, *last_tick)?;
+            log.trim(&tx, *last_tick, log.settings.retain)?;
         }
         for (key, value) in &commit.meta {
             meta::put(&tx, key, value.as_deref())?;
@@ -291,16 +317,18 @@ impl Store {
             sessions::apply(&tx, change)?;
         }
         for (key, by) in &commit.counters {
-            *counters.entry(key.clone()).or_default() += by;
+            counters.raise(key, *by);
         }
-        if !commit.counters.is_empty() || !outcome.refused.is_empty() || !outcome.dropped.is_empty() {
-            counters::write(&tx, counters)?;
+        let row = counters.encode(&standings(logs, forgotten));
+        if row != *counters_row {
+            counters.write(&tx, &row)?;
         }
         // Before a reader can see that rows are gone, it must be able to know that they went on purpose.
         for (shared, log) in shared.logs.iter().zip(logs.iter()) {
             shared.start.store(log.start, Ordering::Release);
         }
         tx.commit()?;
+        *counters_row = row;
         outcome.log_ends = self.log_ends();
         Ok(outcome)
     }
@@ -322,29 +350,60 @@ impl Store {
     fn trim_for_room(&mut self) -> Result<(), StoreError> {
         let tx = self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         for log in &mut self.logs {
-            let retain = std::mem::take(&mut log.settings.retain);
-            log.trim(&tx, self.last_tick)?;
-            log.settings.retain = retain;
+            log.trim(&tx, self.last_tick, Duration::ZERO)?;
         }
         for (index, log) in self.logs.iter_mut().enumerate() {
             if log.settings.overflow != Overflow::DropOldest || log.settings.readers.is_empty() {
                 continue;
             }
             let protected = Some(self.protected[index].load(Ordering::Acquire)).filter(|from| *from != u64::MAX);
-            let share = log.settings.share_max_bytes;
-            log.settings.share_max_bytes = log.bytes - log.bytes / 8;
-            let lost = log.drop_oldest(&tx, 0, protected)?;
-            log.settings.share_max_bytes = share;
+            let lost = log.drop_oldest(&tx, log.bytes - log.bytes / 8, protected)?;
             if lost > 0 {
-                *self.counters.entry(log.settings.dropped_counter.clone()).or_default() += lost;
+                self.counters.raise(&log.settings.dropped_counter, lost);
             }
         }
-        counters::write(&tx, &self.counters)?;
+        let row = self.counters.encode(&standings(&self.logs, &self.forgotten));
+        self.counters.write(&tx, &row)?;
         for (shared, log) in self.shared.logs.iter().zip(&self.logs) {
             shared.start.store(log.start, Ordering::Release);
         }
         tx.commit()?;
+        self.counters_row = row;
         Ok(())
+    }
+
+    /// Drops a log that is no longer configured, with everything that is named after it; gives the number of records
+    /// that `reader` had not had, which `dropped_counter` counts. `None`: there is no such log.
+    pub fn forget(&mut self, name: &str, reader: &str, dropped_counter: &str) -> Result<Option<u64>, StoreError> {
+        debug_assert!(self.settings.logs.iter().all(|log| log.name != name), "it is in use");
+        let tx = self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let known =
+            tx.query_row("SELECT id FROM log WHERE name = ?1", [name], |row| row.get::<_, i64>(0)).optional()?;
+        let Some(id) = known else { return Ok(None) };
+        let settings = LogSettings {
+            name: name.to_owned(),
+            share_max_bytes: u64::MAX,
+            overflow: Overflow::DropOldest,
+            dropped_counter: String::new(),
+            readers: vec![reader.to_owned()],
+            retain: Duration::ZERO,
+        };
+        let recorded = |id: i64| self.forgotten.get(&id).copied();
+        let log = Log::open(&tx, settings, recorded, &mut Vec::new())?;
+        let unread = log.end - log.low.max(log.start);
+        tx.execute_batch(&format!("DROP TABLE {}", log.table))?;
+        for table in ["cursor", "quarantine"] {
+            tx.execute(&format!("DELETE FROM {table} WHERE log = ?1"), [id])?;
+        }
+        tx.execute("DELETE FROM log WHERE id = ?1", [id])?;
+        tx.execute("DELETE FROM meta WHERE SUBSTR(key, 1, LENGTH(?1)) = ?1", [format!("{name}/")])?;
+        self.forgotten.remove(&id);
+        self.counters.raise(dropped_counter, unread);
+        let row = self.counters.encode(&standings(&self.logs, &self.forgotten));
+        self.counters.write(&tx, &row)?;
+        tx.commit()?;
+        self.counters_row = row;
+        Ok(Some(unread))
     }
 
     /// Keeps space on the disk that only an emergency may use.
@@ -417,6 +476,12 @@ enum Room {
     None,
 }
 
+/// Where all logs stand.
+fn standings(logs: &[Log], forgotten: &Standings) -> Standings {
+    let known = logs.iter().map(|log| (log.id, Standing { end: log.end, low: log.low }));
+    known.chain(forgotten.iter().map(|(id, standing)| (*id, *standing))).collect()
+}
+
 /// Logs of sinks that the configuration no longer has: kept, and said.
 fn forgotten_logs(db: &Connection, settings: &Settings) -> Result<Vec<String>, StoreError> {
     let mut statement = db.prepare("SELECT name FROM log ORDER BY name")?;
@@ -431,7 +496,7 @@ fn forgotten_logs(db: &Connection, settings: &Settings) -> Result<Vec<String>, S
 mod tests {
     use std::time::Duration;
 
-    use super::super::{CursorMove, LogId, LogSettings, Records, Section, SessionChange, Snapshot};
+    use super::super::{CursorMove, LogId, Records, Section, SessionChange, Snapshot};
     use super::*;
 
     fn settings(directory: &Path, overflow: Overflow, share_max_bytes: u64) -> Settings {
@@ -454,6 +519,10 @@ mod tests {
             logs,
             faults: Default::default(),
         }
+    }
+
+    fn counted(store: &Store, key: &str) -> u64 {
+        store.counters().to_map().get(key).copied().unwrap_or(0)
     }
 
     fn append(log: LogId, tick: Millis, texts: &[String]) -> Commit {
@@ -546,7 +615,7 @@ mod tests {
                 store.commit(&append(1, tick, &unlike)).unwrap();
             }
             let there = read_all(&store, 1, 0).len() as u64;
-            let counted = |key: &str| store.counters().get(key).copied().unwrap_or(0);
+            let counted = |key: &str| counted(&store, key);
             assert_eq!(there + counted("dropped sink/cloud") + counted("refused"), 400, "{overflow:?}");
             match overflow {
                 Overflow::DropOldest => assert!(counted("dropped sink/cloud") > 100 && counted("refused") == 0),
@@ -587,9 +656,38 @@ mod tests {
                 .collect();
             store.commit(&append(1, tick, &[text])).unwrap();
         }
-        let dropped = store.counters().get("dropped sink/cloud").copied().unwrap_or(0);
+        let dropped = counted(&store, "dropped sink/cloud");
         assert!(dropped > 50);
         assert_eq!(read_all(&store, 1, 0).len() as u64 + dropped, 200);
+    }
+
+    #[test]
+    fn a_log_that_nobody_configures_is_kept_until_it_is_dropped_and_then_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let with = settings(directory.path(), Overflow::DropOldest, 1 << 30);
+        let without = Settings { logs: with.logs[..1].to_vec(), ..with.clone() };
+        let (mut store, _) = Store::open(with.clone()).unwrap();
+        store.commit(&append(1, 5, &numbers(0..100))).unwrap();
+        let cursor = CursorMove { log: 1, reader: "kafka".into(), offset: 30, rewind: false };
+        let meta =
+            vec![("sink/cloud/starts".to_owned(), Some(vec![1])), ("sink/cloudy/starts".to_owned(), Some(vec![2]))];
+        store.commit(&Commit { cursors: vec![cursor], meta, ..Commit::default() }).unwrap();
+        drop(store);
+        let (mut store, opened) = Store::open(without.clone()).unwrap();
+        assert!(opened.findings.iter().any(|finding| finding.contains("sink/cloud")), "{:?}", opened.findings);
+        assert_eq!(store.forget("sink/other", "kafka", "dropped").unwrap(), None);
+        assert_eq!(store.forget("sink/cloud", "kafka", "dropped").unwrap(), Some(70));
+        drop(store);
+        let (store, opened) = Store::open(without).unwrap();
+        assert!(opened.findings.is_empty(), "{:?}", opened.findings);
+        assert_eq!(
+            opened.meta.keys().filter(|key| key.starts_with("sink/")).collect::<Vec<_>>(),
+            ["sink/cloudy/starts"]
+        );
+        assert_eq!(counted(&store, "dropped"), 70);
+        drop(store);
+        let (store, opened) = Store::open(with).unwrap();
+        assert_eq!((opened.log_ends.as_slice(), read_all(&store, 1, 0).len()), (&[0, 0][..], 0), "it begins anew");
     }
 
     #[test]
@@ -638,7 +736,6 @@ mod tests {
                 Ok(_) => {}
                 Err(error) => {
                     assert!(error.is_corruption(), "seed {seed}: {error}");
-                    store.shared().fail(&error);
                 }
             }
             drop(store);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
+use super::counters::Counters;
 use super::{Commit, Committed, LogId, Store, StoreError, Usage, reader};
 
 /// A full disk is tried again this often.
@@ -49,7 +50,7 @@ struct Queue {
 #[derive(Default)]
 struct View {
     usage: Usage,
-    counters: BTreeMap<String, u64>,
+    counters: Counters,
     full: Vec<bool>,
     disk_full: bool,
 }
@@ -137,6 +138,11 @@ impl Writer {
         view.full[log] || view.disk_full
     }
 
+    /// The writer waits for space, and with it whatever wants to commit.
+    pub fn is_disk_full(&self) -> bool {
+        locked(&self.shared.view).disk_full
+    }
+
     /// Nothing from `from` on may be dropped: a Kafka transaction holds it. `None` lifts it.
     pub fn protect(&self, log: LogId, from: Option<u64>) {
         self.shared.protected[log].store(from.unwrap_or(u64::MAX), Ordering::Release);
@@ -147,7 +153,8 @@ impl Writer {
     }
 
     pub fn counters(&self) -> BTreeMap<String, u64> {
-        locked(&self.shared.view).counters.clone()
+        let counters = locked(&self.shared.view).counters.clone();
+        counters.to_map()
     }
 
     /// Set once, when the disk failed: nothing is acknowledged any more.
@@ -277,7 +284,7 @@ impl Thread {
         let usage = self.store.usage();
         let (commits, seconds) = (view.usage.commits + 1, view.usage.commit_seconds + took.as_secs_f64());
         view.usage = Usage { commits, commit_seconds: seconds, commit_seconds_last: took.as_secs_f64(), ..usage };
-        view.counters.clone_from(self.store.counters());
+        view.counters = self.store.counters().clone();
         view.full = self.store.full_logs();
         if std::mem::replace(&mut view.disk_full, false) {
             log::info!("the disk has space again");

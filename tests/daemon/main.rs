@@ -10,8 +10,11 @@ mod gateway;
 mod kafka;
 
 mod crash;
+mod disk;
+mod modbus;
 mod operation;
 mod outage;
+mod service;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -11,6 +11,8 @@ use crate::support::{Kafka, Seen};
 
 const DIRECTORY: &str = "TIDEGATE_TEST_STORE";
 const BOOTSTRAP: &str = "TIDEGATE_TEST_BOOTSTRAP";
+const TIMEOUT_MS: &str = "TIDEGATE_TEST_TIMEOUT_MS";
+const CHILD_TOPIC: &str = "TIDEGATE_TEST_TOPIC";
 const TOTAL: u64 = 60_000;
 const TOPIC: &str = "crash";
 
@@ -21,11 +23,16 @@ fn child_process() {
     let (Ok(directory), Ok(bootstrap)) = (std::env::var(DIRECTORY), std::env::var(BOOTSTRAP)) else {
         return;
     };
-    let gateway = Gateway::start("gw-crash", Path::new(&directory), sink(&bootstrap), &[TOPIC]);
+    let mut config = sink(&bootstrap);
+    if let Ok(timeout_ms) = std::env::var(TIMEOUT_MS) {
+        config.kafka.options.insert("transaction.timeout.ms".to_owned(), timeout_ms);
+    }
+    let topic = std::env::var(CHILD_TOPIC).unwrap_or_else(|_| TOPIC.to_owned());
+    let gateway = Gateway::start(&format!("gw-{topic}"), Path::new(&directory), config, &[&topic]);
     let mut next = gateway.first_offset;
     while next < TOTAL {
         let end = (next + 40).min(TOTAL);
-        gateway.append(&numbered(TOPIC, next..end));
+        gateway.append(&numbered(&topic, next..end));
         next = end;
         std::thread::sleep(Duration::from_millis(8));
     }
@@ -35,13 +42,14 @@ fn child_process() {
 }
 
 fn spawn(directory: &Path, kafka: &Kafka) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["crash::child_process", "--exact", "--nocapture"])
-        .env(DIRECTORY, directory)
-        .env(BOOTSTRAP, kafka.bootstrap())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("child process")
+    child(directory, kafka).spawn().expect("child process")
+}
+
+fn child(directory: &Path, kafka: &Kafka) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["crash::child_process", "--exact", "--nocapture"]).stdout(Stdio::null());
+    command.env(DIRECTORY, directory).env(BOOTSTRAP, kafka.bootstrap());
+    command
 }
 
 fn kill(mut child: Child) {
@@ -142,4 +150,38 @@ fn an_aborted_task_leaves_nothing_behind_that_matters() {
     let mut numbers: Vec<u64> = seen.iter().map(|one| one.text().parse().unwrap()).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (0..2_000).collect::<Vec<u64>>());
+}
+
+/// A gateway that stands still for longer than its transaction may last comes back to a Kafka that has ended it and
+/// shut it out, as it would a second gateway with the same id; but the position is its own, so it goes on.
+#[test]
+fn a_gateway_that_was_frozen_goes_on_and_takes_itself_for_no_other() {
+    let (kafka, _turn) = broker();
+    kafka.create_topic("frozen", 4, &[]);
+    let directory = tempfile::tempdir().unwrap();
+    let mut frozen = child(directory.path(), kafka);
+    let frozen = frozen.env(TIMEOUT_MS, "3000").env(CHILD_TOPIC, "frozen").spawn().expect("child process");
+    let signal = |name: &str| {
+        let status = Command::new("kill").args([name, &frozen.id().to_string()]).status();
+        assert!(status.expect("kill runs").success());
+    };
+    let delivered = || kafka.read_committed("frozen").len() as u64;
+    let wait = |records: u64| {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while delivered() < records {
+            assert!(Instant::now() < deadline, "{} of {records} records arrive", delivered());
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
+    wait(1_000);
+    signal("-STOP");
+    // Kafka looks for transactions that are over their time every ten seconds.
+    std::thread::sleep(Duration::from_secs(16));
+    let before = delivered();
+    signal("-CONT");
+    wait(before + 5_000);
+    kill(frozen);
+    let mut numbers: Vec<u64> = kafka.read_committed("frozen").iter().map(|one| one.text().parse().unwrap()).collect();
+    numbers.sort_unstable();
+    assert!(numbers.iter().copied().eq(0..numbers.len() as u64), "each once, none missing");
 }

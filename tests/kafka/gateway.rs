@@ -59,6 +59,17 @@ pub fn numbered(topic: &str, numbers: std::ops::Range<u64>) -> Vec<Record> {
 
 impl Gateway {
     pub fn start(id: &str, directory: &Path, sink: Sink, literal_topics: &[&str]) -> Gateway {
+        Gateway::start_as(id, directory, sink, literal_topics, |_| {})
+    }
+
+    /// `change` may alter what the sink is told at its start.
+    pub fn start_as(
+        id: &str,
+        directory: &Path,
+        sink: Sink,
+        literal_topics: &[&str],
+        change: impl FnOnce(&mut Setup),
+    ) -> Gateway {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let log = |name: &str, readers: &[&str]| LogSettings {
             name: name.to_owned(),
@@ -79,7 +90,8 @@ impl Gateway {
         let start = StartRecord::new(uuid::Uuid::new_v4(), [("cloud", SINK_LOG)], &opened);
         store.commit(&Commit { meta: start.meta.clone(), ..Commit::default() }).expect("start record");
         let literal = literal_topics.iter().map(|topic| (*topic).to_owned()).collect();
-        let setup = Setup::of(id, sink, literal, SINK_LOG, DEAD_LOG, &opened, &start);
+        let mut setup = Setup::of(id, sink, literal, SINK_LOG, DEAD_LOG, &opened, &start);
+        change(&mut setup);
         let (reader, mine) = (store.reader().unwrap(), store.reader().unwrap());
         let writer = Writer::spawn(store);
         let status = Arc::new(SinkStatus::default());

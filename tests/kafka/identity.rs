@@ -135,3 +135,39 @@ fn a_new_carrier_topic_changes_nothing_about_what_was_delivered() {
     }
     assert_eq!(kafka.read_committed("moved").len(), 52);
 }
+
+/// Brokers forget what a group that is silent for a week has committed; here somebody deletes it.
+#[test]
+fn a_quiet_sink_writes_its_position_again_and_moves_its_cursor_without_input() {
+    let (kafka, _turn) = broker();
+    kafka.create_topic("quiet", 1, &[]);
+    let directory = tempfile::tempdir().unwrap();
+    let start = || {
+        Gateway::start_as("quiet", directory.path(), sink(&kafka.bootstrap()), &["quiet"], |setup| {
+            setup.renew_after = Duration::from_secs(1);
+        })
+    };
+    let gateway = start();
+    gateway.append(&numbered("quiet", 0..20));
+    gateway.wait_delivered(WAIT);
+    // The local cursor, and with it what is counted as delivered, follows by itself.
+    let deadline = std::time::Instant::now() + WAIT;
+    while count(&gateway.writer.counters(), "delivered") < 20 {
+        assert!(std::time::Instant::now() < deadline, "the cursor does not move");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    kafka.delete_group("tidegate-quiet-cloud");
+    assert_eq!(kafka.group_offset("tidegate-quiet-cloud", "quiet"), None);
+    while kafka.group_offset("tidegate-quiet-cloud", "quiet").is_none() {
+        assert!(std::time::Instant::now() < deadline + WAIT, "the position is not written again");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(kafka.group_offset("tidegate-quiet-cloud", "quiet"), Some(20));
+    gateway.stop();
+    let gateway = start();
+    gateway.append(&numbered("quiet", 20..21));
+    gateway.wait_delivered(WAIT);
+    assert_eq!(gateway.status.report().doubt, None);
+    gateway.stop();
+    assert_eq!(kafka.read_committed("quiet").len(), 21);
+}

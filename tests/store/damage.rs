@@ -17,8 +17,13 @@ struct Seen {
     corrupt_records: u64,
     /// Damage found only while reading or committing.
     found_late: u64,
-    cursors_lost: u64,
+    /// Openings after which it is known where the logs ended and their cursors stood.
+    proved: u64,
+    /// Of those, the ones in which a log had lost its end, or a cursor.
     ends_lost: u64,
+    cursors_lost: u64,
+    /// Openings after which it is not known, and said.
+    unproved: u64,
 }
 
 #[test]
@@ -32,6 +37,7 @@ fn what_can_be_read_of_a_damaged_database_is_right_and_the_rest_is_counted() {
     println!("{seen:?}");
     if seeds(150).count() >= 150 {
         assert!(seen.moved_aside > 20 && seen.corrupt_records > 0 && seen.unharmed > 0, "damage of every kind");
+        assert!(seen.proved > 100 && seen.ends_lost > 0 && seen.cursors_lost > 0 && seen.unproved > 0, "{seen:?}");
     }
 }
 
@@ -47,6 +53,7 @@ fn run(seed: u64, seen: &mut Seen) -> Result<(), String> {
         Err(StoreError::Newer { .. }) => return Ok(()),
         Err(error) => return Err(format!("it does not open: {error}")),
     };
+    seen.prove(&opened, &model)?;
     if use_it(&store, &opened, &model).is_err() || store.commit(&one_more()).is_err() {
         // Found in use: the daemon would exit, and this is the start after it.
         seen.found_late += 1;
@@ -55,6 +62,7 @@ fn run(seed: u64, seen: &mut Seen) -> Result<(), String> {
         if opened.findings.is_empty() {
             return Err("damage found in use was forgotten".to_owned());
         }
+        seen.prove(&opened, &model)?;
         seen.corrupt_records += use_it(&store, &opened, &model)?;
         store.commit(&one_more()).map_err(|error| format!("after it was moved aside: {error}"))?;
     } else {
@@ -62,8 +70,6 @@ fn run(seed: u64, seen: &mut Seen) -> Result<(), String> {
     }
     seen.moved_aside += u64::from(opened.created);
     seen.unharmed += u64::from(opened.findings.is_empty());
-    seen.cursors_lost += u64::from(model.cursors.keys().any(|log| !opened.cursors.keys().any(|(of, _)| of == log)));
-    seen.ends_lost += u64::from(opened.log_ends[CLOUD] < model.logs[CLOUD].len() as u64);
     drop(store);
     let (store, again) = open().map_err(|error| format!("it does not open the next time: {error}"))?;
     if again.store_id != opened.store_id {
@@ -71,6 +77,40 @@ fn run(seed: u64, seen: &mut Seen) -> Result<(), String> {
     }
     drop(store);
     Ok(())
+}
+
+impl Seen {
+    /// Where the counters survived, every log ends where it did and every cursor stands where it stood: then what
+    /// [`use_it`] finds from there to the end is all there was. Otherwise that is said.
+    fn prove(&mut self, opened: &Opened, model: &Model) -> Result<(), String> {
+        let said = |words: &str| opened.findings.iter().any(|finding| finding.contains(words));
+        if opened.counters.get("counted") != Some(&model.counted) {
+            self.unproved += 1;
+            return if said("begin at zero") || said("the rest is lost") || said("nothing of it could be read") {
+                Ok(())
+            } else {
+                Err(format!("the counters are gone without a word: {:?}", opened.findings))
+            };
+        }
+        for log in [JOURNAL, CLOUD] {
+            let (end, should) = (opened.log_ends[log], model.logs[log].len() as u64);
+            if end != should {
+                return Err(format!("log {log} ends at {end}, not at {should}: {:?}", opened.findings));
+            }
+            let cursor = opened.cursors.iter().find(|((of, _), _)| *of == log).map_or(0, |(_, at)| *at);
+            let should = model.cursors.get(&log).copied().unwrap_or(0);
+            if cursor != should {
+                return Err(format!("the cursor of log {log} is {cursor}, not {should}: {:?}", opened.findings));
+            }
+            if opened.log_starts[log] > cursor {
+                return Err(format!("log {log} begins at {}, behind its cursor {cursor}", opened.log_starts[log]));
+            }
+        }
+        self.proved += 1;
+        self.ends_lost += u64::from(said("its last"));
+        self.cursors_lost += u64::from(said("is put back to"));
+        Ok(())
+    }
 }
 
 fn build(directory: &Path, random: &mut Random) -> Result<Model, String> {

@@ -6,6 +6,7 @@
 
 mod damage;
 mod disk;
+mod flash;
 mod full;
 mod model;
 mod power_cut;
@@ -15,5 +16,5 @@ fn seeds(short: u64) -> std::ops::Range<u64> {
     if let Some(seed) = std::env::var("TIDEGATE_SEED").ok().and_then(|seed| seed.parse().ok()) {
         return seed..seed + 1;
     }
-    0..if std::env::var_os("TIDEGATE_LONG").is_some() { short * 10 } else { short }
+    0..if std::env::var("TIDEGATE_LONG").is_ok_and(|long| !long.is_empty()) { short * 10 } else { short }
 }

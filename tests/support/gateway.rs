@@ -15,6 +15,10 @@ pub struct Gateway {
     directory: PathBuf,
     pub mqtt: SocketAddr,
     pub admin: SocketAddr,
+    /// Added to the process's environment.
+    pub environment: Vec<(String, String)>,
+    /// A command, with its arguments, that runs the binary in its own place.
+    pub through: Vec<String>,
     child: Option<Child>,
 }
 
@@ -28,13 +32,32 @@ impl Gateway {
              [[broker.listener]]\nbind = \"{mqtt}\"\nprotocol = \"mqtt\"\n\n"
         );
         std::fs::write(directory.join("tidegate.toml"), head + configuration).expect("the configuration is written");
-        Gateway { binary: binary.into(), directory: directory.into(), mqtt, admin, child: None }
+        let (environment, through) = (Vec::new(), Vec::new());
+        Gateway { binary: binary.into(), directory: directory.into(), mqtt, admin, environment, through, child: None }
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = match self.through.split_first() {
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(&self.binary);
+                command
+            }
+            None => Command::new(&self.binary),
+        };
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
     }
 
     /// Starts the process and waits until it answers on its admin address.
     pub fn start(&mut self) {
         let log = File::options().create(true).append(true).open(self.log_file()).expect("the log file opens");
-        let child = Command::new(&self.binary)
+        let child = self
+            .command()
             .arg("run")
             .arg("--config")
             .arg(self.directory.join("tidegate.toml"))
@@ -54,8 +77,22 @@ impl Gateway {
         }
     }
 
+    /// Starts a process that is to end by itself; gives its exit code and what it said.
+    pub fn try_to_start(&self) -> (Option<i32>, String) {
+        let mut command = self.command();
+        let output = command.arg("run").arg("--config").arg(self.directory.join("tidegate.toml")).output();
+        let output = output.expect("the binary runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()
+    }
+
+    /// Whether the process has not ended by itself.
+    pub fn is_running(&mut self) -> bool {
+        let child = self.child.as_mut();
+        child.is_some_and(|child| child.try_wait().expect("its status is known").is_none())
     }
 
     /// SIGKILL: what a power cut is to a process.
@@ -102,13 +139,18 @@ impl Gateway {
 
     /// The body of a GET, if it was answered with 200.
     pub fn try_get(&self, path: &str) -> Option<String> {
+        self.get(path).filter(|(head, _)| head.starts_with("HTTP/1.1 200")).map(|(_, body)| body)
+    }
+
+    /// Head and body of the answer to a GET.
+    pub fn get(&self, path: &str) -> Option<(String, String)> {
         let mut socket = TcpStream::connect_timeout(&self.admin, Duration::from_secs(1)).ok()?;
         socket.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
         write!(socket, "GET {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n").ok()?;
         let mut answer = String::new();
         socket.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
-        head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
+        Some((head.to_owned(), body.to_owned()))
     }
 }
 

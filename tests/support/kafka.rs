@@ -1,13 +1,16 @@
 //! A real Kafka for tests: one KRaft node from Maven's jars, started once a test binary, killed and restarted at will.
 //!
 //! `make kafka` puts the jars into `target/kafka/lib`; `TIDEGATE_KAFKA_LIB` names another directory. The broker has a
-//! second listener that is reached only through a [`link::Link`], so that a slow or broken uplink can be played.
+//! second listener that is reached only through a [`link::Link`], so that a slow or broken uplink can be played, and a
+//! third one with TLS and SASL, whose users may do only what [`Kafka::allow`] grants them (the other two may do all).
 //! Its process dies with the test process, however that ends.
 
 #![allow(dead_code)] // Each test binary uses its own part of it.
 
 #[path = "link.rs"]
 pub mod link;
+#[path = "tls.rs"]
+pub mod tls;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,6 +42,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(90);
 pub struct Kafka {
     dir: tempfile::TempDir,
     port: u16,
+    secure_port: u16,
     /// Where clients that shall go through the link must connect.
     link: Arc<Link>,
     process: Mutex<Option<Child>>,
@@ -74,14 +78,12 @@ pub fn shared() -> &'static Kafka {
 impl Kafka {
     pub fn start() -> Kafka {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let [port, behind_link, controller] = free_ports();
+        let [port, behind_link, secure_port, controller] = free_ports();
         let link = Arc::new(Link::listen(behind_link));
-        fs::write(
-            dir.path().join("server.properties"),
-            properties(dir.path(), port, behind_link, link.port(), controller),
-        )
-        .expect("server.properties");
-        let kafka = Kafka { dir, port, link, process: Mutex::new(None) };
+        tls::make_certificates(dir.path());
+        let ports = Ports { direct: port, behind_link, link: link.port(), secure: secure_port, controller };
+        fs::write(dir.path().join("server.properties"), properties(dir.path(), &ports)).expect("server.properties");
+        let kafka = Kafka { dir, port, secure_port, link, process: Mutex::new(None) };
         kafka.format();
         kafka.restart();
         kafka
@@ -95,6 +97,32 @@ impl Kafka {
     /// `bootstrap.servers` of the way through the link.
     pub fn bootstrap_through_link(&self) -> String {
         format!("127.0.0.1:{}", self.link.port())
+    }
+
+    /// `bootstrap.servers` of the listener with TLS and SASL.
+    pub fn bootstrap_secure(&self) -> String {
+        format!("127.0.0.1:{}", self.secure_port)
+    }
+
+    /// The certificate of the authority that signed Kafka's own.
+    pub fn ca(&self) -> PathBuf {
+        self.dir.path().join(tls::CA)
+    }
+
+    /// The certificate of an authority that has nothing to do with it.
+    pub fn other_ca(&self) -> PathBuf {
+        self.dir.path().join(tls::OTHER_CA)
+    }
+
+    /// Gives [`USER`] the rights, in the words of Kafka's own command, as in `--operation Write --topic a`.
+    pub fn allow(&self, rights: &str) {
+        let output = java()
+            .args(["org.apache.kafka.tools.AclCommand", "--bootstrap-server", &self.bootstrap(), "--add"])
+            .args(["--allow-principal", &format!("User:{USER}")])
+            .args(rights.split(' '))
+            .output()
+            .expect("java runs");
+        assert!(output.status.success(), "{rights}: {}", String::from_utf8_lossy(&output.stdout));
     }
 
     pub fn link(&self) -> &Link {
@@ -224,6 +252,30 @@ impl Kafka {
         seen
     }
 
+    /// Kafka forgets the group and its offsets, as it does by itself after some days of silence.
+    pub fn delete_group(&self, group: &str) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        let deleted = runtime.block_on(self.admin().delete_groups(&[group], &AdminOptions::new())).expect("answer");
+        deleted.into_iter().for_each(|one| drop(one.expect("deleted")));
+    }
+
+    /// The stable committed offset of a group on partition 0 of a topic.
+    pub fn group_offset(&self, group: &str, topic: &str) -> Option<i64> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", self.bootstrap())
+            .set("group.id", group)
+            .set("isolation.level", "read_committed")
+            .create()
+            .expect("consumer");
+        let mut wanted = TopicPartitionList::new();
+        wanted.add_partition(topic, 0);
+        let read = consumer.committed_offsets(wanted, Duration::from_secs(30)).expect("committed offsets");
+        match read.elements()[0].offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        }
+    }
+
     fn admin(&self) -> AdminClient<DefaultClientContext> {
         ClientConfig::new()
             .set("bootstrap.servers", self.bootstrap())
@@ -238,6 +290,7 @@ impl Kafka {
         let output = java()
             .args(["kafka.tools.StorageTool", "format", "-t", id, "-c"])
             .arg(self.dir.path().join("server.properties"))
+            .args(["--add-scram", &format!("SCRAM-SHA-256=[name={USER},password={PASSWORD}]")])
             .output()
             .expect("java runs");
         assert!(output.status.success(), "format: {}", String::from_utf8_lossy(&output.stderr));
@@ -266,18 +319,39 @@ fn header_texts(message: &impl Message) -> BTreeMap<String, String> {
     headers.map(|h| (h.key.to_owned(), String::from_utf8_lossy(h.value.unwrap_or_default()).into_owned())).collect()
 }
 
+/// Who may use the listener with TLS and SASL.
+pub const USER: &str = "gateway";
+pub const PASSWORD: &str = "secret-of-the-gateway";
+
+struct Ports {
+    direct: u16,
+    behind_link: u16,
+    link: u16,
+    secure: u16,
+    controller: u16,
+}
+
 /// Retention is off: the tests write records with times of years ago, which Kafka would delete 30 s after its start.
-fn properties(dir: &Path, port: u16, behind_link: u16, link: u16, controller: u16) -> String {
+fn properties(dir: &Path, ports: &Ports) -> String {
+    let Ports { direct, behind_link, link, secure, controller } = ports;
+    let (data, keys) = (dir.join("data"), dir.join(tls::KEYS));
+    let (data, keys) = (data.display(), keys.display());
     format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
          controller.listener.names=CONTROLLER\n\
-         listeners=DIRECT://127.0.0.1:{port},LINK://127.0.0.1:{behind_link},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=DIRECT://127.0.0.1:{port},LINK://127.0.0.1:{link}\n\
-         listener.security.protocol.map=DIRECT:PLAINTEXT,LINK:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         listeners=DIRECT://127.0.0.1:{direct},LINK://127.0.0.1:{behind_link},SECURE://127.0.0.1:{secure},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=DIRECT://127.0.0.1:{direct},LINK://127.0.0.1:{link},SECURE://127.0.0.1:{secure}\n\
+         listener.security.protocol.map=DIRECT:PLAINTEXT,LINK:PLAINTEXT,SECURE:SASL_SSL,CONTROLLER:PLAINTEXT\n\
          inter.broker.listener.name=DIRECT\n\
-         log.dirs={}\n\
+         listener.name.secure.ssl.keystore.type=PEM\n\
+         listener.name.secure.ssl.keystore.location={keys}\n\
+         sasl.enabled.mechanisms=SCRAM-SHA-256\n\
+         listener.name.secure.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;\n\
+         authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+         super.users=User:ANONYMOUS\n\
+         log.dirs={data}\n\
          num.partitions=4\n\
          auto.create.topics.enable=false\n\
          offsets.topic.replication.factor=1\n\
@@ -291,8 +365,7 @@ fn properties(dir: &Path, port: u16, behind_link: u16, link: u16, controller: u1
          log.cleaner.enable=false\n\
          log.retention.ms=-1\n\
          num.network.threads=2\n\
-         num.io.threads=2\n",
-        dir.join("data").display()
+         num.io.threads=2\n"
     )
 }
 

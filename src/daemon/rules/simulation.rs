@@ -7,7 +7,7 @@ use super::case::{Case, Message};
 use crate::config::{Input as SourceInput, Settings};
 use crate::engine::{Engine, Input, InputRow, Limits, QueryCounts, Step};
 use crate::formats::{JsonDecoder, JsonEncoder, JsonField};
-use crate::model::{Millis, Now, Row};
+use crate::model::{After, Millis, Now, Row};
 use crate::sources::decode::{Decoder, encode_polled};
 use crate::sources::mqtt::TopicMap;
 
@@ -123,7 +123,7 @@ impl Simulation<'_> {
     }
 
     fn step(&mut self, at: Millis, inputs: Vec<Input>) {
-        let now = Now { millis: at, trusted: true, stepped: false };
+        let now = Now { millis: at, trusted: true, after: After::Tick };
         let mut step = self.engine.step(now, inputs);
         while step.more {
             self.take(step);

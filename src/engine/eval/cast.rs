@@ -8,7 +8,7 @@ use super::compile::{Compiler, scale_of, unsupported};
 use super::typed::{Answer, Blob, Bool, Dec, Double, Eval, Int, Kind, Str, Text, unary};
 use super::{Reason, excerpt, parse};
 use crate::model::DataType;
-use crate::model::civil::{self, MICROS_PER_DAY, MICROS_PER_MILLI, MILLIS_PER_DAY};
+use crate::model::civil::{self, MICROS_PER_DAY, MICROS_PER_MILLI, MILLIS_PER_DAY, cut_digits};
 use crate::model::decimal::{DecimalType, Scaled};
 use crate::model::double::{write_double, write_float};
 use crate::plan::Expr;
@@ -87,11 +87,6 @@ fn to_timestamp(compiler: &mut Compiler<'_>, operand: &Expr, safe: bool, to: Dat
         }
         _ => unsupported(operand),
     }
-}
-
-/// Cuts a timestamp to so many digits of the second.
-pub fn cut_digits(micros: i64, digits: u8) -> i64 {
-    if digits >= 6 { micros } else { micros.saturating_sub(micros.rem_euclid(10i64.pow(6 - u32::from(digits)))) }
 }
 
 fn to_integer(compiler: &mut Compiler<'_>, operand: &Expr, safe: bool, to: DataType) -> Eval<Int> {

@@ -99,8 +99,7 @@ fn items(pattern: &str, dialect: Dialect) -> Result<Vec<Item>, String> {
             }
             rest = &rest[count..];
         } else if first == '\'' {
-            let (quoted, after) =
-                quoted(&rest[1..]).ok_or_else(|| fail("a quote is not closed".to_owned()).unwrap_err())?;
+            let Some((quoted, after)) = quoted(&rest[1..]) else { return fail("a quote is not closed".to_owned()) };
             push(&mut items, &quoted);
             rest = after;
         } else if dialect == Dialect::Modern && "{}#[]".contains(first) {

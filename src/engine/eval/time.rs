@@ -1,12 +1,13 @@
 //! Functions of dates and times. Inside, DATE is days, TIME milliseconds, TIMESTAMP microseconds.
 
-use super::cast::cut_digits;
 use super::compile::{Compiler, Pattern};
 use super::date_pattern::DatePattern;
 use super::typed::{Eval, Int, Str, Text, binary, eval, unary};
 use super::{EvalError, Reason, parse};
 use crate::model::DataType;
-use crate::model::civil::{CivilDate, MICROS_PER_DAY, MICROS_PER_MILLI, MILLIS_PER_DAY, day_of_week, iso_week};
+use crate::model::civil::{
+    CivilDate, MICROS_PER_DAY, MICROS_PER_MILLI, MILLIS_PER_DAY, cut_digits, day_of_week, iso_week,
+};
 use crate::plan::{Expr, Function, TimeUnit};
 
 const DEFAULT_PATTERN: &str = "yyyy-MM-dd HH:mm:ss";

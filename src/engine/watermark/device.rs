@@ -12,7 +12,7 @@
 //! - **Silence.** With `close_after`, a device not heard for that long (nor active) follows `now - delay` with its own
 //!   watermark too, on a trusted clock: windows whose end has passed close without it, others wait for it.
 //! - **Future.** On a trusted clock an event time beyond `now + max_skew` counts as `now + max_skew`.
-//! - **Steps.** At a step of the clock, which a start is as well, every known device counts as heard at that moment.
+//! - **Steps.** At a step of the clock, and at a start, every known device counts as heard at that moment.
 //! - **Room.** Beyond `devices_max` the device heard longest ago is forgotten: its windows close.
 //!
 //! A row costs one hash look-up and, now and then, a heap operation; idle devices cost nothing per tick.
@@ -236,7 +236,7 @@ impl DeviceRule {
         }
     }
 
-    /// The clock stepped to `now`: what was derived from it alone starts anew.
+    /// The clock stepped to `now`, or the gateway started then: what was derived from the clock alone starts anew.
     pub fn step_clock(&mut self, now: Millis) -> Move {
         for at in 0..self.devices.len() as u32 {
             self.devices[at as usize].watermark = self.own(at);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::After;
 use crate::plan::DeviceWatermark;
 
 #[derive(Clone)]
@@ -84,6 +85,14 @@ impl Reference {
         self.devices.values_mut().for_each(|device| device.heard = now);
         self.raise_shared();
     }
+
+    /// The gateway was away for some time, in which nothing could be heard: for nobody did that time pass.
+    fn start(&mut self, away_ms: Millis) {
+        self.time += away_ms;
+        self.restarted = self.time;
+        self.devices.values_mut().for_each(|device| device.heard = self.time);
+        self.raise_shared();
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -92,6 +101,8 @@ enum Event {
     Pass(Millis, bool),
     /// The clock is set to this.
     Step(Millis),
+    /// The gateway was away for so long.
+    Start(Millis),
     /// A row of a device with this offset of its event time from `now`.
     Row(u8, Millis),
     Restore,
@@ -101,6 +112,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
         3 => (0i64..60, prop::bool::weighted(0.8)).prop_map(|(ms, trusted)| Event::Pass(ms, trusted)),
         1 => (500i64..2500).prop_map(Event::Step),
+        1 => (0i64..300).prop_map(Event::Start),
         10 => (0u8..7, prop_oneof![4 => -20i64..20, 1 => -400i64..400]).prop_map(|(device, ahead)| Event::Row(device, ahead)),
         2 => Just(Event::Restore),
     ];
@@ -151,12 +163,12 @@ proptest! {
         let mut rule = DeviceRule::new(settings.clone(), devices_max);
         let start = 1_000;
         let mut reference = Reference { settings, devices_max, devices: BTreeMap::new(), shared: 0, time: start, restarted: start, rows: 0 };
-        let mut now = Now { millis: start, trusted: false, stepped: false };
+        let mut now = Now { millis: start, trusted: false, after: After::Tick };
         rule.advance(now.millis, now.trusted);
         for event in events {
             match event {
                 Event::Pass(ms, trusted) => {
-                    now = Now { millis: now.millis + ms, trusted, stepped: false };
+                    now = Now { millis: now.millis + ms, trusted, after: After::Tick };
                     advance(&mut rule, now.millis, trusted);
                     reference.advance(now.millis, trusted);
                 }
@@ -164,6 +176,12 @@ proptest! {
                     now.millis = to;
                     rule.step_clock(to);
                     reference.step_clock(to);
+                }
+                Event::Start(away_ms) => {
+                    now.millis += away_ms;
+                    rule = rule.read(&mut Reader::new(&snapshot(&rule))).unwrap();
+                    rule.step_clock(now.millis);
+                    reference.start(away_ms);
                 }
                 Event::Row(device, ahead) => {
                     let event_time = rule.clamp(now.millis + ahead, now);
@@ -212,6 +230,11 @@ proptest! {
                     now = to;
                     straight.step_clock(to);
                     cut.step_clock(to);
+                }
+                Event::Start(away_ms) => {
+                    now += away_ms;
+                    straight.step_clock(now);
+                    cut.step_clock(now);
                 }
                 Event::Row(device, ahead) => {
                     advance(&mut straight, now, false);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -12,7 +12,7 @@ use super::line::{Failure, Line};
 use super::registers::{self, GAP_MAX, Request};
 use super::{ModbusStatus, Polled};
 use crate::config::Modbus;
-use crate::model::{Millis, Value};
+use crate::model::{Millis, Value, unix_millis};
 
 /// A slave that does not answer is tried again after at most this long (or its interval, if that is longer).
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
@@ -46,7 +46,7 @@ struct Poller {
 impl Poller {
     async fn run(&mut self, source: usize, out: &mpsc::Sender<Polled>, status: &ModbusStatus) {
         let interval = self.settings.interval.max(Duration::from_millis(1));
-        let mut due = Instant::now() + until_aligned(since_epoch(), interval);
+        let mut due = Instant::now() + until_aligned(wall_millis(), interval);
         let mut failures = 0u32;
         loop {
             tokio::time::sleep_until(due).await;
@@ -101,7 +101,7 @@ impl Poller {
     }
 
     fn succeeded(&self, source: usize, values: Vec<Value>, out: &mpsc::Sender<Polled>, status: &ModbusStatus) {
-        let arrival = Millis::try_from(since_epoch().as_millis()).unwrap_or(Millis::MAX);
+        let arrival = wall_millis();
         if status.succeeded(arrival) {
             let Modbus { host, port, unit, .. } = &self.settings;
             log::info!("Modbus slave {host}:{port} unit {unit} answers");
@@ -120,14 +120,14 @@ impl Poller {
     }
 }
 
-fn since_epoch() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+fn wall_millis() -> Millis {
+    unix_millis(SystemTime::now())
 }
 
 /// Until the wall clock is a multiple of the interval.
-fn until_aligned(since_epoch: Duration, interval: Duration) -> Duration {
-    let past = since_epoch.as_nanos() % interval.as_nanos();
-    interval.saturating_sub(Duration::from_nanos(u64::try_from(past).unwrap_or(0)))
+fn until_aligned(wall: Millis, interval: Duration) -> Duration {
+    let past_ns = i128::from(wall) * 1_000_000 % interval.as_nanos() as i128;
+    interval.saturating_sub(Duration::from_nanos(u64::try_from(past_ns).unwrap_or(0)))
 }
 
 /// The first multiple of the interval after `due` that is not before `not_before`, and how many lie between.
@@ -166,8 +166,8 @@ mod tests {
 
     #[test]
     fn the_first_poll_is_on_the_wall_clocks_grid() {
-        assert_eq!(until_aligned(Duration::from_millis(10_250), SECOND), Duration::from_millis(750));
-        assert_eq!(until_aligned(Duration::from_millis(10_000), SECOND), SECOND);
+        assert_eq!(until_aligned(10_250, SECOND), Duration::from_millis(750));
+        assert_eq!(until_aligned(10_000, SECOND), SECOND);
     }
 
     #[test]
