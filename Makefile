@@ -26,7 +26,7 @@ endef
 .PHONY: packages
 packages: ## Installs what building and testing needs, from Debian's packages (needs root)
 	@$(call install,gcc:gcc g++:g++ make:make perl:perl mosquitto:mosquitto mosquitto_pub:mosquitto-clients \
-	  java:default-jre-headless mvn:maven systemd-analyze:systemd)
+	  java:default-jre-headless mvn:maven openssl:openssl systemd-analyze:systemd)
 
 .PHONY: kafka
 kafka: $(KAFKA_LIB)/.complete ## Fetches a real Kafka for the tests from Maven Central

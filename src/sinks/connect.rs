@@ -10,7 +10,7 @@ use rdkafka::producer::Producer as _;
 use super::Setup;
 use super::accounts::Accounts;
 use super::identity::{Identity, transactional_id};
-use super::producer::{Client, Context, Position, Producer, group_metadata, position_metadata, read_position};
+use super::producer::{Client, Context, Position, Producer, group_metadata, position_metadata, read_position, tend};
 use super::session::{Ending, HEADER_GATEWAY, HEADER_STORE, Session, Transactions, lost};
 use super::status::{SinkState, SinkStatus};
 use super::trouble::{Names, Trouble, explain_error, explain_position_error, is_forbidden};
@@ -170,7 +170,7 @@ impl Connector {
             if let Some(cluster) = consumer.client().fetch_cluster_id(CALL) {
                 return Ok(cluster);
             }
-            drop(consumer.poll(Duration::ZERO));
+            tend(consumer);
             if ending.is_stopping() {
                 return Err(Trouble::Stopping);
             }

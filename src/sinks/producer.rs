@@ -17,7 +17,7 @@ use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, Produc
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use uuid::Uuid;
 
-use super::trouble::{Names, explain};
+use super::trouble::{Names, explain, is_forbidden};
 use crate::config::{Delivery, Kafka};
 
 /// Kafka's default, and as long as a consumer that reads committed records may have to wait for a gateway that died in
@@ -73,6 +73,8 @@ pub struct Context {
     failures: Mutex<Vec<Failure>>,
     failed: AtomicU32,
     last_error: Mutex<Option<String>>,
+    /// A right that a consumer lacks.
+    denied: Mutex<Option<KafkaError>>,
     lines: Mutex<HashMap<String, Instant>>,
 }
 
@@ -84,6 +86,7 @@ impl Context {
             failures: Mutex::default(),
             failed: AtomicU32::new(0),
             last_error: Mutex::default(),
+            denied: Mutex::default(),
             lines: Mutex::default(),
         }
     }
@@ -264,9 +267,9 @@ pub fn read_position(
     let mut wanted = TopicPartitionList::new();
     wanted.add_partition(offsets_topic, 0);
     let read = consumer.committed_offsets(wanted, timeout);
-    // Logs and errors wait in the queue that only a poll empties.
-    drop(consumer.poll(Duration::ZERO));
-    let list = read?;
+    tend(consumer);
+    // Without the right to the group the call only times out; the reason is told aside, and once.
+    let list = read.map_err(|error| lock(&consumer.context().denied).clone().unwrap_or(error))?;
     let elements = list.elements();
     let Some(element) = elements.first() else {
         return Ok(None);
@@ -289,6 +292,15 @@ fn metadata(list: &TopicPartitionList) -> Vec<u8> {
         }
         let element = &*raw.elems;
         std::slice::from_raw_parts(element.metadata.cast::<u8>(), element.metadata_size).to_vec()
+    }
+}
+
+/// Logs and errors wait in a queue that only a poll empties. That a right is missing is remembered.
+pub fn tend(consumer: &BaseConsumer<Context>) {
+    while let Some(event) = consumer.poll(Duration::ZERO) {
+        if let Some(error) = event.err().filter(is_forbidden) {
+            *lock(&consumer.context().denied) = Some(error);
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! A damaged database: everything that can still be read is taken over into a new one, the old one is moved aside
 //! together with its WAL.
 //!
-//! The new file has a new `store_id`, so that Kafka's side knows that the numbering is new; offsets are kept as they were.
+//! Offsets are kept as they were. Where it is known where the logs ended, no new record gets the number of a lost one: the
+//! new file has the same `store_id`, and what Kafka says of positions still holds. Otherwise it has a new one, so that
+//! Kafka's side knows that the numbering is new.
 //!
 //! Holds always, at whatever moment the power fails: either the damaged database stands in its place, and the next
 //! start begins again; or the new one is complete (as `salvage.db`, or in its place).
@@ -11,12 +13,12 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
-use super::{Settings, StoreError, directory, log, schema};
+use super::{Settings, StoreError, counters, directory, log, schema};
 
 /// The new database until it is complete.
 const NEW_FILE: &str = "salvage.db";
 
-/// Small tables, copied row by row. `meta` loses its `store_id`; the logs' own tables follow.
+/// Small tables, copied row by row; the logs' own tables follow.
 const TABLES: [(&str, usize); 8] = [
     ("log", 2),
     ("cursor", 4),
@@ -130,7 +132,10 @@ fn copy_all(path: &Path, new: &Path, settings: &Settings) -> Result<Vec<String>,
                 db.execute_batch("DELETE FROM received; DELETE FROM session")?;
                 findings.push("no MQTT session is taken over".to_owned());
             }
-            db.execute("DELETE FROM meta WHERE key = ?1", [super::transaction::STORE_ID])?;
+            if counters::read(&db, &mut Vec::new())?.1.is_empty() {
+                db.execute("DELETE FROM meta WHERE key = ?1", [super::transaction::STORE_ID])?;
+                findings.push("where its logs ended is not known: what was delivered lately may come twice".to_owned());
+            }
             db.execute_batch("COMMIT")?;
             copy_logs(&old, &db, &mut findings)?;
         }

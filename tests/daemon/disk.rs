@@ -14,12 +14,14 @@ use crate::gateway::{Gateway, PATIENCE, metric};
 use crate::kafka;
 
 const DEVICES: u64 = 4;
-const EACH: u64 = 20_000;
+const EACH: u64 = 2_000;
+/// Of hexadecimal digits, which compress to half.
+const NOISE_BYTES: usize = 6_000;
 
 fn configuration(topic: &str, sink: &str) -> String {
     let bootstrap = kafka::shared().bootstrap_through_link();
     format!(
-        "[store]\nmax_size = \"256MiB\"\nkeep_raw = \"0\"\n\n\
+        "[store]\nmax_size = \"64MiB\"\nkeep_raw = \"0\"\n\n\
          [source.telemetry]\nmqtt = \"dev/{{device}}/telemetry\"\nschema = \"n BIGINT, noise STRING\"\n\n\
          [query.all]\nsql = \"SELECT device, n, noise FROM telemetry\"\ninto = {{ sink = \"cloud\", topic = \"{topic}\" }}\n\n\
          [sink.cloud]\nkafka = \"{bootstrap}\"\n{sink}\n"
@@ -30,10 +32,11 @@ fn gateway(directory: &Path, configuration: &str) -> Gateway {
     Gateway::new(env!("CARGO_BIN_EXE_tidegate"), directory, configuration)
 }
 
-/// A process whose data directory is a disk of 64 MB of its own: in a mount namespace that ends with it.
+/// A process whose data directory is a disk of its own, too small for the sink's share: in a mount namespace that ends
+/// with it. Reserve and WAL take 16 MB of it, so 10 MB or so are left to buffer in.
 fn on_a_small_disk(gateway: &mut Gateway) {
     std::fs::create_dir_all(gateway.data_dir()).expect("a folder");
-    let script = format!("mount -t tmpfs -o size=64m none '{}' && exec \"$@\"", gateway.data_dir().display());
+    let script = format!("mount -t tmpfs -o size=28m none '{}' && exec \"$@\"", gateway.data_dir().display());
     gateway.through = ["unshare", "--map-root-user", "--mount", "sh", "-c", &script, "sh"].map(str::to_owned).into();
 }
 
@@ -61,7 +64,7 @@ pub fn send_one(address: std::net::SocketAddr, device: u64, from: u64, to: u64, 
     while acknowledged < to {
         while next < to && next - acknowledged < 50 {
             let mut noise = String::new();
-            while noise.len() < 600 {
+            while noise.len() < NOISE_BYTES {
                 random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 noise.push_str(&format!("{:x}", random >> 8));
             }
@@ -165,7 +168,7 @@ fn with_drop_oldest_a_full_disk_drops_what_is_old_and_counts_it() {
     drain(&gateway);
     let (delivered, dropped) = check_accounts(&gateway.metrics());
     assert_eq!(delivered + dropped, (DEVICES * EACH) as f64);
-    assert!(dropped > 1_000.0, "{dropped}");
+    assert!(dropped > 100.0, "{dropped}");
     assert_eq!(check_order("full-oldest") as f64, delivered);
 }
 
@@ -179,7 +182,7 @@ fn pages_that_the_disk_forgot_are_counted_to_the_record() {
     kafka::shared().link().cut();
     let mut gateway = gateway(directory.path(), &configuration("forgotten", ""));
     gateway.start();
-    for device in send(&gateway, 0, 2_000, &Arc::default()) {
+    for device in send(&gateway, 0, 500, &Arc::default()) {
         device.join().expect("every message is acknowledged");
     }
     let (status, _) = gateway.terminate();
@@ -208,7 +211,7 @@ fn pages_that_the_disk_forgot_are_counted_to_the_record() {
     };
     let (delivered, _) = check_accounts(&metrics);
     let corrupt = sink(&metrics, "corrupt");
-    assert_eq!(delivered + corrupt, (DEVICES * 2_000) as f64, "{metrics}");
-    assert!(corrupt > 0.0 && delivered > 0.0, "{corrupt} of {} are gone", DEVICES * 2_000);
+    assert_eq!(delivered + corrupt, (DEVICES * 500) as f64, "{metrics}");
+    assert!(corrupt > 0.0 && delivered > 0.0, "{corrupt} of {} are gone", DEVICES * 500);
     assert_eq!(check_order("forgotten") as f64, delivered);
 }

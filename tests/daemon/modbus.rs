@@ -104,7 +104,7 @@ fn polls_for_a_full_sink_are_left_out_and_counted() {
     let mut gateway = gateway(&directory, &configuration);
     gateway.start();
     let mqtt = gateway.mqtt;
-    let device = std::thread::spawn(move || disk::send_one(mqtt, 0, 0, 5_000, &AtomicU64::default()));
+    let device = std::thread::spawn(move || disk::send_one(mqtt, 0, 0, 1_000, &AtomicU64::default()));
     let dropped = "tidegate_source_dropped_total{source=\"press\",reason=\"sink_full\"}";
     gateway.wait_for("polls to be left out", |metrics| metric(metrics, dropped) >= 20.0);
     let metrics = gateway.metrics();

@@ -1,5 +1,7 @@
 //! The real binary, run as systemd would: a configuration file, a data directory, signals.
 
+#![allow(dead_code)] // Each test binary uses its own part of it.
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
