@@ -711,6 +711,50 @@ mod tests {
         assert_eq!(seen, [(0, 10, false), (10, 10, true), (20, 10, false)]);
     }
 
+    /// Ten blocks of ten records, of which the reader has had thirty, then some damage: the log ends where it did, the
+    /// cursor stands where it stood, and every record between is there or in a gap.
+    #[test]
+    fn a_lost_end_a_lost_log_and_a_lost_cursor_are_known_to_the_record() {
+        for (damage, sound) in [
+            ("DELETE FROM log_2 WHERE first >= 50", 20),
+            ("UPDATE log_2 SET count = 7 WHERE first = 90", 60),
+            ("UPDATE log_2 SET first = 1000000 WHERE first = 90", 60),
+            ("DELETE FROM log_2", 0),
+            ("DELETE FROM log_2 WHERE first < 60", 40),
+            ("DELETE FROM cursor", 70),
+            ("UPDATE cursor SET next = 99", 70),
+            ("DELETE FROM cursor; DELETE FROM log_2 WHERE first < 60", 40),
+            ("DELETE FROM cursor; DELETE FROM log_2", 0),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let settings = settings(directory.path(), Overflow::DropOldest, 1 << 30);
+            let (mut store, _) = Store::open(settings.clone()).unwrap();
+            for block in 0..10 {
+                store.commit(&append(1, block, &numbers(block as u64 * 10..block as u64 * 10 + 10))).unwrap();
+            }
+            let cursor = CursorMove { log: 1, reader: "kafka".into(), offset: 30, rewind: false };
+            store.commit(&Commit { cursors: vec![cursor], ..Commit::default() }).unwrap();
+            store.db.execute_batch(damage).unwrap();
+            drop(store);
+            for _ in 0..2 {
+                let (store, opened) = Store::open(settings.clone()).unwrap();
+                assert_eq!(opened.log_ends[1], 100, "{damage}: {:?}", opened.findings);
+                assert_eq!(opened.cursors.get(&(1, "kafka".to_owned())), Some(&30), "{damage}");
+                let (mut reader, mut next, mut read) = (store.reader().unwrap(), 30, 0);
+                for block in reader.read(1, 30, 1 << 20).unwrap() {
+                    assert!(block.first <= next, "{damage}: {next} to {} are gone without a word", block.first);
+                    let end = block.first + u64::from(block.records.count);
+                    read += if block.corrupt { 0 } else { end - next.min(end) };
+                    next = next.max(end);
+                }
+                assert_eq!((next, read), (100, sound), "{damage}");
+            }
+            let (mut store, _) = Store::open(settings).unwrap();
+            let committed = store.commit(&append(1, 99, &numbers(100..101))).unwrap();
+            assert_eq!(committed.log_ends[1], 101, "{damage}");
+        }
+    }
+
     #[test]
     fn a_damaged_file_is_moved_aside_and_what_can_be_read_goes_on() {
         for seed in 0..30usize {

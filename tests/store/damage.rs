@@ -37,7 +37,7 @@ fn what_can_be_read_of_a_damaged_database_is_right_and_the_rest_is_counted() {
     println!("{seen:?}");
     if seeds(150).count() >= 150 {
         assert!(seen.moved_aside > 20 && seen.corrupt_records > 0 && seen.unharmed > 0, "damage of every kind");
-        assert!(seen.proved > 100 && seen.ends_lost > 0 && seen.cursors_lost > 0 && seen.unproved > 0, "{seen:?}");
+        assert!(seen.proved > 70 && seen.ends_lost > 5 && seen.unproved > 0, "{seen:?}");
     }
 }
 

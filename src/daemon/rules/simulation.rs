@@ -11,6 +11,9 @@ use crate::model::{After, Millis, Now, Row};
 use crate::sources::decode::{Decoder, encode_polled};
 use crate::sources::mqtt::TopicMap;
 
+/// Where a message goes: the source, its topic's captured levels, the payload.
+type Target = (usize, Vec<Arc<str>>, Vec<u8>);
+
 /// A tick's rows are taken off the engine up to here at a time.
 const OUTPUT_BYTES_MAX: usize = 1 << 20;
 
@@ -87,7 +90,7 @@ impl Simulation<'_> {
         Ok(inputs)
     }
 
-    fn targets(&self, message: &Message) -> Result<Vec<(usize, Vec<Arc<str>>, Vec<u8>)>, String> {
+    fn targets(&self, message: &Message) -> Result<Vec<Target>, String> {
         let sources = &self.settings.sources;
         if let Some(name) = message.to.strip_prefix('@') {
             let source = sources.iter().position(|source| source.name == name);
