@@ -10,7 +10,6 @@
 #[allow(dead_code)] // Tests use more of it.
 #[path = "../tests/support/device.rs"]
 mod device;
-#[allow(dead_code)]
 #[path = "../tests/support/gateway.rs"]
 mod gateway;
 

@@ -5,7 +5,6 @@
 
 #![allow(clippy::disallowed_methods)] // A benchmark reads clocks.
 
-#[allow(dead_code)] // Tests use more of it.
 #[path = "../../tests/support/gateway.rs"]
 mod gateway;
 #[path = "../../tests/support/kafka.rs"]

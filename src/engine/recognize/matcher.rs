@@ -237,7 +237,9 @@ impl Matcher {
         let Step { runs, matches, fresh, spent } = &mut self.step;
         if result.is_err() {
             fresh.drain(..).for_each(|slot| shared.ends.release(slot));
-            (runs.clear(), matches.clear(), spent.clear());
+            runs.clear();
+            matches.clear();
+            spent.clear();
             return result;
         }
         spent.drain(..).for_each(|slot| shared.ends.release(slot));
