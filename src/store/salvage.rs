@@ -120,8 +120,6 @@ fn copy_all(path: &Path, new: &Path, settings: &Settings) -> Result<Vec<String>,
     let mut findings = Vec::new();
     match schema::open_reader(path, settings.faults.vfs.as_deref()) {
         Ok(old) => {
-            // With this SQLite reads a file that was cut short as far as it goes; otherwise it refuses all of it.
-            let _ = old.pragma_update(None, "writable_schema", true);
             db.execute_batch("BEGIN IMMEDIATE")?;
             let mut incomplete = Vec::new();
             for (table, columns) in TABLES {
