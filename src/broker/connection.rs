@@ -1,143 +1,149 @@
-//! One client's connection, from CONNECT to its end.
+//! One client's connection, from CONNACK to its end.
 //!
-//! Holds always: nothing is acknowledged before its item is committed, and acknowledgements leave in order; what waits to
-//! be committed is bounded by `inflight_max` and the connection's share of `inflight_bytes_max`, beyond which a 3.1.1
-//! client is not read and a v5 client is disconnected; waiting for the pipeline never stops answers below that.
+//! Holds always: nothing is answered before its item is committed, and answers leave in order; what waits to be committed
+//! is bounded by `inflight_max` and the connection's share of `inflight_bytes_max`, beyond which a 3.1.1 client is not
+//! read and a v5 client is disconnected; waiting for the pipeline never stops answers below that. Every packet, once
+//! begun, is whole within a time that its length says.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::Shared;
-use super::acks::{Acks, Order};
+use super::aliases::Aliases;
 use super::connect::{Request, Version, copied};
 use super::frame::{self, Cut};
-use super::inbound::{Inbound, Item, Publish};
+use super::inbound::{Ask, Close, Control, Inbound, Item, Parting, Publish, Step};
+use super::link::{Answer, Link, Order};
 use super::metrics::{add, count, subtract};
-use super::outbox::Outbox;
-use super::packets::{self, Filter, PUBACK, PUBCOMP, PUBREC, Packet, Written};
+use super::outbox::{Delivery, Outbox, Outgoing};
+use super::packets::{self, Form, PUBACK, PUBCOMP, PUBREC, PUBREL, Packet, SUBACK, UNSUBACK, Written};
 use super::partial::Partial;
-use super::reason::{
-    End, FILTER_INVALID, Fault, NO_SUBSCRIPTION_EXISTED, QUOTA, RECEIVE_MAXIMUM, SHARED_NOT_SUPPORTED, SUCCESS,
-};
-use super::sessions::Session;
-use super::subscriptions::{Subscription, filter_is_valid};
-use crate::store::SessionChange;
+use super::reason::{End, Fault, PACKET_ID_NOT_FOUND, QUOTA, RECEIVE_MAXIMUM, SUCCESS};
+use super::socket::{read, write_all};
 
-/// An idle connection holds no more than this for reading.
-const READ_BYTES: usize = 4 << 10;
-/// A read of a busy connection.
-const READ_BYTES_BUSY: usize = 64 << 10;
 /// Within a packet, a read of this much is a sign of life too; a client that drips bytes is none.
 const READ_BYTES_ALIVE: usize = 1 << 10;
 /// Output is written at the latest when this much has gathered.
 const WRITE_BYTES: usize = 64 << 10;
+/// What waits is written first, but after so many times `WRITE_BYTES` the client is read, however much there still is.
+const ROUNDS_MAX: u32 = 64;
 /// A publish's topic and payload up to this size are copied out of the read buffer, which larger ones would pin.
 const COPY_BYTES_MAX: usize = 256;
 /// At least this much of `inflight_bytes_max` is each connection's.
-const SHARE_BYTES_MIN: usize = 64 << 10;
+pub(super) const SHARE_BYTES_MIN: usize = 64 << 10;
+/// A packet must come at this rate at least, besides `write_timeout` for what it is worth.
+const BYTES_PER_SECOND_MIN: u32 = 1_000;
 
 /// What is owed for one item that was handed over.
 #[derive(Clone, Copy, Debug)]
 struct Owed {
-    /// First byte of the acknowledgement; 0: none.
-    kind: u8,
+    kind: Kind,
     packet_id: u16,
     bytes: usize,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Nothing,
+    /// PUBACK or PUBREC.
+    Ack(u8),
+    /// SUBACK or UNSUBACK, with the hub's codes.
+    Codes(u8),
+    /// PUBCOMP, with the hub's reason.
+    Complete,
+}
+
+/// A message sent and not yet acknowledged, of a session that ends with the connection.
+#[derive(Debug)]
+struct Sent {
+    packet_id: u16,
+    qos: u8,
+    received: bool,
+    /// Of a shared subscription: another member gets it if this one does not.
+    shared: Option<Delivery>,
+}
+
 /// The state of a client that was taken.
 pub(super) struct Client {
-    pub shared: Arc<Shared>,
+    shared: Arc<Shared>,
     pub request: Request,
-    pub name: Arc<str>,
-    pub acks: Arc<Acks>,
-    pub session: Session,
-    /// Items handed over and not yet acknowledged, in order.
+    link: Arc<Link>,
+    outbox: Arc<Outbox>,
+    durable: bool,
+    /// Items handed over and not yet committed, in order.
     owed: VecDeque<Owed>,
     acknowledged: u64,
+    /// Those of them that get an answer.
     unacknowledged: usize,
     held_bytes: usize,
+    /// QoS 1 and 2 publishes that a v5 client has begun and may not yet forget.
+    receiving: usize,
     /// Items that wait for a place in the pipeline's queue.
     pending: Vec<Item>,
-    outbox: Arc<Outbox>,
-    filters: HashMap<String, ()>,
-    /// QoS 1 messages sent to the client and not yet acknowledged by it.
-    outgoing: HashMap<u16, ()>,
-    next_id: u16,
-    out: BytesMut,
+    sent: VecDeque<Sent>,
+    last_id: u16,
+    aliases: Aliases,
     partial: Partial,
+    /// When the packet that has begun must be whole.
+    whole_until: Option<Instant>,
+    out: BytesMut,
     /// Told to end once everything handed over is acknowledged.
     shutting_down: bool,
+    session_expiry_s: Option<u32>,
+    parting: Parting,
     end: Option<End>,
 }
 
 impl Client {
-    pub fn new(shared: Arc<Shared>, request: Request, name: Arc<str>, acks: Arc<Acks>, session: Session) -> Client {
-        let limits = &shared.limits;
-        let outbox =
-            Outbox::new(Arc::clone(&name), Arc::clone(&acks), limits.queue_messages_max, limits.queue_bytes_max);
+    /// The client was welcomed with the first item of its link.
+    pub fn new(shared: Arc<Shared>, request: Request, outbox: Arc<Outbox>, durable: bool) -> Client {
         Client {
-            outbox: Arc::new(outbox),
             partial: Partial::new(Arc::clone(&shared)),
             shared,
             request,
-            name,
-            acks,
-            session,
+            link: Arc::clone(outbox.link()),
+            outbox,
+            durable,
             owed: VecDeque::new(),
-            acknowledged: 0,
+            acknowledged: 1,
             unacknowledged: 0,
             held_bytes: 0,
+            receiving: 0,
             pending: Vec::new(),
-            filters: HashMap::new(),
-            outgoing: HashMap::new(),
-            next_id: 0,
+            sent: VecDeque::new(),
+            last_id: 0,
+            aliases: Aliases::default(),
+            whole_until: None,
             out: BytesMut::new(),
             shutting_down: false,
+            session_expiry_s: None,
+            parting: Parting::Broken,
             end: None,
         }
     }
 
-    /// Commits the opening or the end of a durable session, before the client hears of it: after a crash the client and
-    /// the store must agree on which packet ids are new. False: told to end meanwhile.
-    pub async fn begin(&mut self, changes: Vec<SessionChange>) -> bool {
-        let count = changes.len() as u64;
-        if count > 0 {
-            let items = changes.into_iter().map(Item::Session).collect();
-            let inbound = Inbound { connection: Arc::clone(&self.acks), items };
-            if self.shared.to_pipeline.send(inbound).await.is_err() {
-                return false;
-            }
-        }
-        while self.acks.committed_total() < count {
-            if self.acks.ordered() != Order::Stay {
-                return false;
-            }
-            self.acks.woken().await;
-        }
-        self.acknowledged = count;
-        true
-    }
-
     /// Serves the client until its end. `buffer` holds what came behind its CONNECT.
-    pub async fn serve(&mut self, socket: &mut TcpStream, mut buffer: BytesMut) -> End {
-        let (mut reader, mut writer) = socket.split();
+    pub async fn serve<R, W>(&mut self, mut reader: R, mut writer: W, mut buffer: BytesMut) -> End
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
         let keep_alive = Duration::from_millis(u64::from(self.request.keep_alive_s) * 1_500);
         let mut heard = Instant::now();
         let mut stop = self.shared.stop.clone();
         self.take_packets(&mut buffer);
+        let mut rounds = 0u32;
         loop {
             self.obey();
-            self.settle();
+            let more = self.settle();
+            rounds = if more { rounds.wrapping_add(1) } else { 0 };
             if let Err(end) = self.write_out(&mut writer).await {
                 return end;
             }
@@ -148,32 +154,47 @@ impl Client {
                 self.say_goodbye(end, &mut writer).await;
                 return end;
             }
+            if more && rounds % ROUNDS_MAX != 0 {
+                continue;
+            }
             let reading = self.may_read() && !*stop.borrow();
             let sender = self.shared.to_pipeline.clone();
+            let deadline = self.deadline(heard, keep_alive).filter(|_| reading);
+            let (until, over) = deadline.unwrap_or((heard, End::KeepAlive));
+            // In no order: a subscriber that always has something to get must be read all the same.
             tokio::select! {
-                biased;
-                () = self.acks.woken() => {}
+                () = std::future::ready(()), if more => {}
+                () = self.link.woken() => {}
                 permit = sender.reserve(), if !self.pending.is_empty() => self.send(permit),
                 read = read(&mut reader, &mut buffer), if reading => match read {
                     Ok(0) | Err(_) => return End::Lost,
                     Ok(bytes) => {
                         add(&self.shared.counters.bytes_in, bytes);
-                        let whole = self.take_packets(&mut buffer);
-                        if whole || bytes >= READ_BYTES_ALIVE {
+                        // What waited for the client before it spoke comes before the answer to what it says.
+                        self.settle();
+                        if self.take_packets(&mut buffer) || bytes >= READ_BYTES_ALIVE {
                             heard = Instant::now();
                         }
                     }
                 },
-                () = tokio::time::sleep_until((heard + keep_alive).into()), if reading && !keep_alive.is_zero() => {
-                    self.end = Some(End::KeepAlive);
-                }
+                () = tokio::time::sleep_until(until.into()), if deadline.is_some() => self.end = Some(over),
                 _ = stop.changed() => {}
             }
             if !reading {
                 // While we do not read, silence is not the client's fault.
                 heard = Instant::now();
+                if let Some(until) = &mut self.whole_until {
+                    *until = heard + patience(self.shared.limits.write_timeout, self.partial.bytes());
+                }
             }
         }
+    }
+
+    /// What ends the connection if nothing comes until then.
+    fn deadline(&self, heard: Instant, keep_alive: Duration) -> Option<(Instant, End)> {
+        let silent = (!keep_alive.is_zero()).then_some((heard + keep_alive, End::KeepAlive));
+        let partial = self.whole_until.map(|until| (until, End::NoProgress));
+        silent.into_iter().chain(partial).min_by_key(|(until, _)| *until)
     }
 
     fn may_read(&self) -> bool {
@@ -182,10 +203,14 @@ impl Client {
     }
 
     fn obey(&mut self) {
-        match self.acks.ordered() {
+        match self.link.ordered() {
             Order::Stay => {}
             Order::TakenOver => self.end = Some(End::TakenOver),
             Order::ShutDown => self.shutting_down = true,
+            Order::OverQuota => {
+                let fault = Fault::new(QUOTA, "far more QoS 2 packet ids than are ever released");
+                self.end = self.end.or(Some(End::Fault(fault)));
+            }
         }
         if self.outbox.overflowed() {
             self.end = self.end.or(Some(End::SlowSubscriber));
@@ -196,158 +221,200 @@ impl Client {
         match permit {
             Ok(permit) => {
                 let items = std::mem::take(&mut self.pending);
-                permit.send(Inbound { connection: Arc::clone(&self.acks), items });
+                permit.send(Inbound { connection: Arc::clone(&self.link), items });
             }
             Err(_) => self.end = Some(End::ShutDown),
         }
     }
 
-    /// Writes the acknowledgements that became due, and messages for this subscriber.
-    fn settle(&mut self) {
-        let committed = self.acks.committed_total();
+    /// Writes the answers that became due, and messages for this subscriber; true if there may be more.
+    fn settle(&mut self) -> bool {
+        let committed = self.link.committed_total();
+        let mut packets = 0;
         while self.acknowledged < committed {
             let Some(owed) = self.owed.pop_front() else { break };
             self.acknowledged += 1;
             self.held_bytes -= owed.bytes;
             subtract(&self.shared.counters.inflight_bytes, owed.bytes);
-            if owed.kind != 0 {
-                self.unacknowledged -= 1;
-                packets::write_ack(owed.kind, owed.packet_id, &mut self.out);
-            }
+            self.unacknowledged -= usize::from(owed.kind != Kind::Nothing);
+            packets += usize::from(owed.kind != Kind::Nothing);
+            self.answer(owed);
         }
         while self.out.len() < WRITE_BYTES {
-            let may_acknowledge = self.outgoing.len() < usize::from(self.request.receive_maximum);
-            let Some(outgoing) = self.outbox.next(may_acknowledge) else { break };
-            subtract(&self.shared.counters.queued_bytes, outgoing.publish.held_bytes());
-            let packet_id = if outgoing.qos > 0 { self.free_id() } else { 0 };
-            let (version, bytes_max) = (self.request.version, self.request.packet_bytes_max);
-            let counters = &self.shared.counters;
-            match packets::write_publish(&outgoing, packet_id, version, bytes_max, Instant::now(), &mut self.out) {
-                Written::Sent if outgoing.qos > 0 => {
-                    self.outgoing.insert(packet_id, ());
-                    count(&counters.publish_out_qos1);
+            let may_acknowledge = self.sent.len() < self.window();
+            let Some((outgoing, bytes)) = self.outbox.next(may_acknowledge) else { break };
+            subtract(&self.shared.counters.queued_bytes, bytes);
+            packets += 1;
+            match outgoing {
+                Outgoing::Publish(delivery) => self.write_publish(delivery),
+                Outgoing::Release(packet_id) => {
+                    packets::write_ack(PUBREL, packet_id, SUCCESS, self.request.version, &mut self.out);
                 }
-                Written::Sent => count(&counters.publish_out_qos0),
-                Written::Expired => count(&counters.dropped_expired),
-                Written::TooLarge => count(&counters.dropped_too_large),
+                Outgoing::More => self.ask(Ask::Drained, Kind::Nothing, 0),
             }
+        }
+        add(&self.shared.counters.packets_out, packets);
+        self.out.len() >= WRITE_BYTES
+    }
+
+    fn answer(&mut self, owed: Owed) {
+        let (version, packet_id) = (self.request.version, owed.packet_id);
+        match owed.kind {
+            Kind::Nothing => {}
+            Kind::Ack(kind) => {
+                self.receiving -= usize::from(kind == PUBACK && self.receiving > 0);
+                packets::write_ack(kind, packet_id, SUCCESS, version, &mut self.out);
+            }
+            Kind::Complete => {
+                self.receiving = self.receiving.saturating_sub(1);
+                let code = if let Some(Answer::Reason(code)) = self.link.take_answer() { code } else { SUCCESS };
+                packets::write_ack(PUBCOMP, packet_id, code, version, &mut self.out);
+            }
+            Kind::Codes(kind) => {
+                let codes = if let Some(Answer::Codes(codes)) = self.link.take_answer() { codes } else { Vec::new() };
+                packets::write_codes(kind, packet_id, version, &codes, &mut self.out);
+            }
+        }
+    }
+
+    /// QoS 1 and 2 messages that may be unacknowledged, as far as the connection counts them.
+    fn window(&self) -> usize {
+        usize::from(self.request.receive_maximum.min(self.shared.limits.inflight_max))
+    }
+
+    fn write_publish(&mut self, delivery: Delivery) {
+        let ours = delivery.qos > 0 && delivery.packet_id == 0;
+        let packet_id = if ours { self.free_id() } else { delivery.packet_id };
+        let alias = self.aliases.of(&delivery.publish.topic, self.request.topic_alias_max);
+        let form = Form { version: self.request.version, packet_bytes_max: self.request.packet_bytes_max, alias };
+        let written = packets::write_publish(&delivery, packet_id, form, Instant::now(), &mut self.out);
+        let counters = &self.shared.counters;
+        count(match written {
+            Written::Sent => match delivery.qos {
+                0 => &counters.publish_out_qos0,
+                1 => &counters.publish_out_qos1,
+                _ => &counters.publish_out_qos2,
+            },
+            Written::Expired => &counters.dropped_expired,
+            Written::TooLarge => &counters.dropped_too_large,
+        });
+        if written != Written::Sent {
+            if let Some((alias, false)) = alias {
+                // The client has not heard of it.
+                self.aliases.forget(alias);
+            }
+            if delivery.packet_id != 0 {
+                // As if the client had refused it: the session goes on behind it ([MQTT-3.1.2-25]).
+                let step = if delivery.qos == 1 { Step::Acknowledged } else { Step::Received };
+                self.ask(Ask::Acknowledge { step, packet_id, refused: true }, Kind::Nothing, 0);
+            }
+        } else if ours {
+            let qos = delivery.qos;
+            let shared = delivery.is_shared().then_some(delivery);
+            self.sent.push_back(Sent { packet_id, qos, received: false, shared });
         }
     }
 
     fn free_id(&mut self) -> u16 {
-        // At most `receive_maximum` of 65,535 are taken, so one is free... unless all are: then the oldest is reused.
-        for _ in 0..=u16::MAX {
-            self.next_id = self.next_id.wrapping_add(1);
-            if self.next_id != 0 && !self.outgoing.contains_key(&self.next_id) {
-                break;
+        loop {
+            self.last_id = self.last_id.wrapping_add(1);
+            // At most `window` of 65,535 are taken, and that is less.
+            if self.last_id != 0 && self.sent.iter().all(|sent| sent.packet_id != self.last_id) {
+                return self.last_id;
             }
         }
-        self.next_id
     }
 
-    async fn taken_over(&self) {
-        while self.acks.ordered() != Order::TakenOver {
-            self.acks.woken().await;
-        }
-    }
-
-    async fn write_out(&mut self, writer: &mut WriteHalf<'_>) -> Result<(), End> {
-        while !self.out.is_empty() {
-            let bytes = self.out.split();
+    async fn write_out(&mut self, writer: &mut (impl AsyncWrite + Unpin)) -> Result<(), End> {
+        if !self.out.is_empty() {
+            let bytes = std::mem::take(&mut self.out);
             let written = tokio::select! {
-                written = timeout(self.shared.limits.write_timeout, writer.write_all(&bytes)) => written,
-                // Whoever takes over must not wait for a socket that takes nothing.
-                () = self.taken_over() => return Err(End::TakenOver),
+                written = timeout(self.shared.limits.write_timeout, write_all(writer, &bytes)) => written,
+                // Somebody else has the session: what this client does not take is not waited for.
+                () = taken_over(&self.link) => return Err(End::TakenOver),
             };
             match written {
                 Err(_) => return Err(End::NoProgress),
                 Ok(Err(_)) => return Err(End::Lost),
                 Ok(Ok(())) => add(&self.shared.counters.bytes_out, bytes.len()),
             }
-            self.settle();
         }
-        self.out = BytesMut::new();
         Ok(())
     }
 
     /// v5 clients are told why, for as long as a moment.
-    async fn say_goodbye(&mut self, end: End, writer: &mut WriteHalf<'_>) {
-        if let (Version::V5, Some(code)) = (self.request.version, end.code()) {
-            packets::write_disconnect(code, &mut self.out);
-            let bytes = self.out.split();
-            let _ = timeout(Duration::from_millis(500), writer.write_all(&bytes)).await;
+    async fn say_goodbye(&mut self, end: End, writer: &mut (impl AsyncWrite + Unpin)) {
+        if let (Version::V5, Some(fault)) = (self.request.version, end.fault()) {
+            packets::write_disconnect(fault, self.request.packet_bytes_max, &mut self.out);
+            let bytes = std::mem::take(&mut self.out);
+            let _ = timeout(GOODBYE_MAX, write_all(writer, &bytes)).await;
         }
     }
 
     /// Takes every whole packet of the buffer, up to a fault; says whether there was one.
     fn take_packets(&mut self, buffer: &mut BytesMut) -> bool {
-        let limits = self.shared.limits.clone();
-        let whole = match frame::whole_packets(buffer, limits.packet_bytes_max) {
-            Ok(whole) => whole,
-            Err(fault) => {
-                // What came before the fault still counts.
-                let whole = before_fault(buffer, limits.packet_bytes_max);
-                self.take_whole(buffer.split_to(whole).freeze());
-                self.end = self.end.or(Some(End::Fault(fault)));
-                return true;
-            }
-        };
-        if whole > 0 {
-            self.take_whole(buffer.split_to(whole).freeze());
-        }
-        if let Err(fault) = self.partial.holds(buffer.len()) {
-            self.end = self.end.or(Some(End::Fault(fault)));
-        }
-        if buffer.is_empty() && buffer.capacity() > READ_BYTES {
-            *buffer = BytesMut::new();
-        }
-        whole > 0
-    }
-
-    fn take_whole(&mut self, packets: Bytes) {
-        let limits = self.shared.limits.clone();
+        let shared = Arc::clone(&self.shared);
+        let limits = &shared.limits;
         let now = Instant::now();
-        let mut at = 0;
-        while at < packets.len() && self.end.is_none() {
-            let Ok(Cut::Whole { header, length }) = frame::cut(&packets[at..], limits.packet_bytes_max) else { break };
-            let frame = packets.slice(at..at + length);
-            at += length;
-            let taken = packets::read(&frame, header, self.request.version, &self.name, &limits, now)
-                .and_then(|packet| self.take(packet));
-            if let Err(fault) = taken {
+        let (mut packets, mut wanted) = (0, 0);
+        while self.end.is_none() && !buffer.is_empty() {
+            let taken = match frame::cut(buffer, limits.packet_bytes_max) {
+                Ok(Cut::Partial { length }) => {
+                    wanted = length;
+                    break;
+                }
+                Ok(Cut::Whole { header, length }) => {
+                    packets += 1;
+                    let frame = buffer.split_to(length).freeze();
+                    packets::read(&frame, header, self.request.version, limits, now)
+                }
+                Err(fault) => Err(fault),
+            };
+            if let Err(fault) = taken.and_then(|packet| self.take(packet)) {
                 self.end = Some(End::Fault(fault));
             }
+        }
+        if buffer.is_empty() {
+            *buffer = BytesMut::new();
+        }
+        add(&shared.counters.packets_in, packets);
+        self.note_partial(wanted, packets > 0, now);
+        packets > 0
+    }
+
+    /// A packet of this length has begun and is not whole: from now on it has its time.
+    fn note_partial(&mut self, wanted: usize, progressed: bool, now: Instant) {
+        if wanted == 0 {
+            self.whole_until = None;
+        } else if progressed || wanted > self.partial.bytes() {
+            self.whole_until = Some(now + patience(self.shared.limits.write_timeout, wanted));
+        }
+        if let Err(fault) = self.partial.announce(wanted) {
+            self.end = self.end.or(Some(End::Fault(fault)));
         }
     }
 
     fn take(&mut self, packet: Packet) -> Result<(), Fault> {
         match packet {
-            Packet::Publish { publish, packet_id } => self.publish(publish, packet_id),
-            Packet::PubAck(packet_id) => {
-                self.outgoing.remove(&packet_id);
-                Ok(())
-            }
-            Packet::PubRel(packet_id) => {
-                self.release(packet_id);
-                Ok(())
-            }
-            Packet::Subscribe { packet_id, filters } => {
-                self.subscribe(packet_id, filters);
-                Ok(())
+            Packet::Publish { publish, alias } => self.publish(publish, alias)?,
+            Packet::Acknowledge { step, packet_id, refused } => self.acknowledge(step, packet_id, refused),
+            Packet::Release(packet_id) => self.ask(Ask::Release(packet_id), Kind::Complete, packet_id),
+            Packet::Subscribe { packet_id, subscribe } => {
+                self.ask(Ask::Subscribe(Box::new(subscribe)), Kind::Codes(SUBACK), packet_id);
             }
             Packet::Unsubscribe { packet_id, filters } => {
-                self.unsubscribe(packet_id, filters);
-                Ok(())
+                self.ask(Ask::Unsubscribe(filters), Kind::Codes(UNSUBACK), packet_id);
             }
-            Packet::Ping => {
-                self.out.extend_from_slice(&[0xD0, 0]);
-                Ok(())
-            }
-            Packet::Disconnect(expiry_s) => self.disconnect(expiry_s),
+            Packet::Ping => self.out.extend_from_slice(&[0xD0, 0]),
+            Packet::Disconnect { expiry_s, with_will } => self.disconnect(expiry_s, with_will)?,
         }
+        Ok(())
     }
 
-    fn publish(&mut self, mut publish: Publish, packet_id: u16) -> Result<(), Fault> {
+    fn publish(&mut self, mut publish: Publish, alias: Option<u16>) -> Result<(), Fault> {
+        if let Some(alias) = alias {
+            self.aliases.resolve(&mut publish.topic, alias)?;
+        }
         let counters = &self.shared.counters;
         let bytes = publish.held_bytes();
         match publish.qos {
@@ -361,183 +428,121 @@ impl Client {
             1 => count(&counters.publish_in_qos1),
             _ => count(&counters.publish_in_qos2),
         }
-        if publish.qos == 2 && self.is_duplicate(packet_id) {
-            return Ok(());
-        }
-        // 3.1.1 knows no such limit; what one read brought is taken, and no more is read.
-        let full = self.unacknowledged >= usize::from(self.shared.limits.inflight_max);
-        if publish.qos > 0 && full && self.request.version == Version::V5 {
-            return Err(Fault::new(RECEIVE_MAXIMUM, "more unacknowledged publishes than the receive maximum"));
+        if publish.qos > 0 && self.request.version == Version::V5 {
+            // 3.1.1 knows no such limit; what one read brought is taken, and no more is read.
+            if self.receiving >= usize::from(self.shared.limits.inflight_max) {
+                return Err(Fault::new(RECEIVE_MAXIMUM, "more unacknowledged publishes than the receive maximum"));
+            }
+            self.receiving += 1;
         }
         if publish.topic.len() + publish.payload.len() <= COPY_BYTES_MAX {
             publish.topic = copied(&publish.topic);
             publish.payload = copied(&publish.payload);
         }
-        let kind = match publish.qos {
-            0 => 0,
-            1 => PUBACK,
-            _ => PUBREC,
+        let (kind, packet_id) = match publish.qos {
+            0 => (Kind::Nothing, 0),
+            1 => (Kind::Ack(PUBACK), publish.packet_id),
+            _ => (Kind::Ack(PUBREC), publish.packet_id),
         };
-        if publish.qos == 2 {
-            if self.session.received.len() >= usize::from(u16::MAX) / 2 {
-                return Err(Fault::new(QUOTA, "far more QoS 2 packet ids than are ever released"));
-            }
-            self.session.received.insert(packet_id);
-            if self.session.durable {
-                publish.received = Some(SessionChange::Received { client: self.name.to_string(), packet_id });
-            }
-        }
         self.hand_over(Item::Publish(publish), kind, packet_id, bytes);
         Ok(())
     }
 
-    /// A QoS 2 PUBLISH that was taken before is answered again, not taken again.
-    fn is_duplicate(&mut self, packet_id: u16) -> bool {
-        if !self.session.received.contains(&packet_id) {
-            return false;
+    /// The client has got on with a message.
+    fn acknowledge(&mut self, step: Step, packet_id: u16, refused: bool) {
+        if self.durable {
+            return self.ask(Ask::Acknowledge { step, packet_id, refused }, Kind::Nothing, 0);
         }
-        count(&self.shared.counters.duplicates_in);
-        let waits = self.owed.iter().any(|owed| owed.kind == PUBREC && owed.packet_id == packet_id);
-        if !waits && self.session.durable {
-            // The first one may have come over an earlier connection and still be on its way to the disk. The queue is
-            // first in, first out: once this (which changes nothing) is committed, so is that.
-            let change = SessionChange::Received { client: self.name.to_string(), packet_id };
-            self.hand_over(Item::Session(change), PUBREC, packet_id, 0);
-        } else if !waits {
-            packets::write_ack(PUBREC, packet_id, &mut self.out);
-        }
-        true
-    }
-
-    /// PUBREL: of a durable session the release is committed before PUBCOMP, or a crash would bring the id back.
-    fn release(&mut self, packet_id: u16) {
-        let known = self.session.received.remove(&packet_id);
-        if known && self.session.durable {
-            let change = SessionChange::Released { client: self.name.to_string(), packet_id };
-            self.hand_over(Item::Session(change), PUBCOMP, packet_id, 0);
-        } else {
-            packets::write_ack(PUBCOMP, packet_id, &mut self.out);
+        let at = self.sent.iter().position(|sent| sent.packet_id == packet_id);
+        let version = self.request.version;
+        match (step, at.map(|at| (at, &mut self.sent[at]))) {
+            (Step::Acknowledged, Some((at, sent))) if sent.qos == 1 => drop(self.sent.remove(at)),
+            (Step::Received, Some((at, sent))) if sent.qos == 2 && refused => drop(self.sent.remove(at)),
+            (Step::Received, Some((_, sent))) if sent.qos == 2 => {
+                (sent.received, sent.shared) = (true, None);
+                packets::write_ack(PUBREL, packet_id, SUCCESS, version, &mut self.out);
+            }
+            (Step::Received, _) if !refused => {
+                packets::write_ack(PUBREL, packet_id, PACKET_ID_NOT_FOUND, version, &mut self.out);
+            }
+            (Step::Completed, Some((at, sent))) if sent.received => drop(self.sent.remove(at)),
+            _ => {}
         }
     }
 
-    fn hand_over(&mut self, item: Item, kind: u8, packet_id: u16, bytes: usize) {
+    fn ask(&mut self, ask: Ask, kind: Kind, packet_id: u16) {
+        // Counted by what it holds, so that a flood of small packets is held back too.
+        let filters = match &ask {
+            Ask::Subscribe(subscribe) => subscribe.filters.iter().map(|filter| filter.path.len() + 64).sum(),
+            Ask::Unsubscribe(filters) => filters.iter().map(|filter| filter.len() + 32).sum(),
+            _ => 0,
+        };
+        self.hand_over(Item::Control(Control(ask)), kind, packet_id, size_of::<Item>() + filters);
+    }
+
+    fn hand_over(&mut self, item: Item, kind: Kind, packet_id: u16, bytes: usize) {
         self.owed.push_back(Owed { kind, packet_id, bytes });
-        self.unacknowledged += usize::from(kind != 0);
+        self.unacknowledged += usize::from(kind != Kind::Nothing);
         self.held_bytes += bytes;
         add(&self.shared.counters.inflight_bytes, bytes);
         self.pending.push(item);
     }
 
-    fn subscribe(&mut self, packet_id: u16, filters: Vec<Filter>) {
-        // Subscriptions are not kept for an absent client yet, so neither is a session that should have them.
-        if self.session.durable {
-            self.session.durable = false;
-            let change = SessionChange::Drop { client: self.name.to_string() };
-            self.hand_over(Item::Session(change), 0, 0, 0);
+    fn disconnect(&mut self, expiry_s: Option<u32>, with_will: bool) -> Result<(), Fault> {
+        if self.request.session_expiry_s == 0 && expiry_s.is_some_and(|expiry_s| expiry_s > 0) {
+            return Err(Fault::protocol("a session expiry at DISCONNECT where CONNECT had none"));
         }
-        let codes: Vec<u8> = filters.into_iter().map(|filter| self.subscribe_one(filter)).collect();
-        packets::write_codes(0x90, packet_id, self.request.version, &codes, &mut self.out);
-    }
-
-    fn subscribe_one(&mut self, filter: Filter) -> u8 {
-        let limits = &self.shared.limits;
-        let refuse = |code: u8| if self.request.version == Version::V4 { 0x80 } else { code };
-        if filter.path.starts_with("$share/") {
-            return refuse(SHARED_NOT_SUPPORTED);
-        }
-        if !filter_is_valid(&filter.path, limits.topic_levels_max) {
-            return refuse(FILTER_INVALID);
-        }
-        if !self.filters.contains_key(&filter.path) && self.filters.len() >= limits.subscriptions_per_client_max {
-            return refuse(QUOTA);
-        }
-        let subscription = Subscription {
-            outbox: Arc::clone(&self.outbox),
-            qos: filter.qos.min(1),
-            no_local: filter.no_local,
-            retain_as_published: filter.retain_as_published,
-        };
-        let granted = subscription.qos;
-        if self.shared.tree_mut().insert(&filter.path, subscription) {
-            count(&self.shared.counters.subscriptions);
-        }
-        self.filters.insert(filter.path, ());
-        granted
-    }
-
-    fn unsubscribe(&mut self, packet_id: u16, filters: Vec<String>) {
-        let mut codes = Vec::with_capacity(filters.len());
-        for filter in filters {
-            if self.filters.remove(&filter).is_some() {
-                self.shared.tree_mut().remove(&filter, &self.outbox);
-                subtract(&self.shared.counters.subscriptions, 1);
-                codes.push(SUCCESS);
-            } else {
-                codes.push(NO_SUBSCRIPTION_EXISTED);
-            }
-        }
-        packets::write_codes(0xB0, packet_id, self.request.version, &codes, &mut self.out);
-    }
-
-    fn disconnect(&mut self, expiry_s: Option<u32>) -> Result<(), Fault> {
-        if let Some(expiry_s) = expiry_s {
-            if self.request.session_expiry_s == 0 && expiry_s > 0 {
-                return Err(Fault::protocol("a session expiry at DISCONNECT where CONNECT had none"));
-            }
-            let limit_s = u32::try_from(self.shared.limits.session_expiry_max.as_secs()).unwrap_or(u32::MAX);
-            self.session.expiry_s = expiry_s.min(limit_s);
+        self.session_expiry_s = expiry_s;
+        if !with_will {
+            self.parting = Parting::Farewell;
         }
         self.end = Some(End::Client);
         Ok(())
     }
 
     /// Gives back what the connection held. What was handed over is still committed, just not acknowledged.
-    pub async fn close(&mut self) {
+    pub async fn close(&mut self, end: End) {
         let counters = &self.shared.counters;
-        for filter in std::mem::take(&mut self.filters).into_keys() {
-            self.shared.tree_mut().remove(&filter, &self.outbox);
-            subtract(&counters.subscriptions, 1);
+        self.outbox.close();
+        // A QoS 2 message that the client may have had is nobody else's ([MQTT-4.8.2-5]).
+        let unacknowledged = self.sent.drain(..).filter(|sent| sent.qos == 1).filter_map(|sent| sent.shared);
+        let mut undelivered: Vec<Delivery> = unacknowledged.collect();
+        while let Some((outgoing, bytes)) = self.outbox.next(true) {
+            subtract(&counters.queued_bytes, bytes);
+            match outgoing {
+                // A durable session keeps its own.
+                Outgoing::Publish(delivery) if delivery.packet_id != 0 => {}
+                Outgoing::Publish(delivery) if delivery.is_shared() => undelivered.push(delivery),
+                Outgoing::Publish(_) => count(&counters.dropped_disconnected),
+                Outgoing::Release(_) | Outgoing::More => {}
+            }
         }
-        let (messages, bytes) = self.outbox.waiting();
-        while self.outbox.next(true).is_some() {}
-        add(&counters.dropped_disconnected, messages);
-        subtract(&counters.queued_bytes, bytes);
-        subtract(&counters.inflight_bytes, self.held_bytes);
-        let session = std::mem::take(&mut self.session);
-        let now = super::wall_millis();
-        let change = self.shared.away().put(&self.name, session, now);
-        self.pending.extend(change.map(Item::Session));
-        if !self.pending.is_empty() {
-            let items = std::mem::take(&mut self.pending);
-            let inbound = Inbound { connection: Arc::clone(&self.acks), items };
-            // What was received and not yet handed over may be lost: it was not acknowledged. The session's end
-            // must not be, so this waits as long as the pipeline lives.
-            let _ = self.shared.to_pipeline.send(inbound).await;
-        }
-        self.shared.measure_sessions();
+        subtract(&counters.inflight_bytes, std::mem::take(&mut self.held_bytes));
+        let _ = self.partial.announce(0);
+        let parting = if end == End::ShutDown { Parting::Stopped } else { self.parting };
+        let close = Close { parting, expiry_s: self.session_expiry_s, undelivered };
+        self.pending.push(Item::Control(Control(Ask::Close(Box::new(close)))));
+        let items = std::mem::take(&mut self.pending);
+        let inbound = Inbound { connection: Arc::clone(&self.link), items };
+        // What was received and not yet handed over may be lost: it was not acknowledged. The session's end must not be,
+        // so this waits as long as the pipeline lives.
+        let _ = self.shared.to_pipeline.send(inbound).await;
     }
 }
 
-/// Length of the whole packets before the one that is at fault.
-fn before_fault(bytes: &[u8], packet_bytes_max: usize) -> usize {
-    let mut end = 0;
-    while let Ok(Cut::Whole { length, .. }) = frame::cut(&bytes[end..], packet_bytes_max) {
-        end += length;
+async fn taken_over(link: &Link) {
+    while link.ordered() != Order::TakenOver {
+        link.woken().await;
     }
-    end
 }
 
-async fn read(reader: &mut ReadHalf<'_>, buffer: &mut BytesMut) -> std::io::Result<usize> {
-    if buffer.capacity() == buffer.len() {
-        // A first read is small: most connections are idle. One that fills it gets more.
-        buffer.reserve(if buffer.is_empty() { READ_BYTES } else { READ_BYTES_BUSY });
-    }
-    let bytes = reader.read_buf(buffer).await?;
-    if buffer.len() >= READ_BYTES && buffer.capacity() < READ_BYTES_BUSY {
-        buffer.reserve(READ_BYTES_BUSY);
-    }
-    Ok(bytes)
+/// How long a packet of so many bytes may take.
+fn patience(timeout: Duration, bytes: usize) -> Duration {
+    timeout + Duration::from_secs(bytes as u64 / u64::from(BYTES_PER_SECOND_MIN))
 }
+
+/// The last words to a client may take so long.
+const GOODBYE_MAX: Duration = Duration::from_millis(500);
 
 /// How the end of a connection is counted.
 pub(super) fn count_end(shared: &Shared, end: End) {

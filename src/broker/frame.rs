@@ -22,13 +22,13 @@ pub(super) const AUTH: u8 = 15;
 pub(super) enum Cut {
     /// The first `length` bytes are one packet, of which `header` are the fixed header.
     Whole { header: usize, length: usize },
-    /// More bytes are needed.
-    Partial,
+    /// More bytes are needed, so many in all as far as is known.
+    Partial { length: usize },
 }
 
 /// Finds the end of the packet that begins `bytes`. `packet_bytes_max` is for the whole packet, header included.
 pub(super) fn cut(bytes: &[u8], packet_bytes_max: usize) -> Result<Cut, Fault> {
-    let Some(first) = bytes.first() else { return Ok(Cut::Partial) };
+    let Some(first) = bytes.first() else { return Ok(Cut::Partial { length: 2 }) };
     check_first_byte(*first)?;
     let mut remaining = 0usize;
     for (i, byte) in bytes.iter().skip(1).take(4).enumerate() {
@@ -39,19 +39,14 @@ pub(super) fn cut(bytes: &[u8], packet_bytes_max: usize) -> Result<Cut, Fault> {
             if length > packet_bytes_max {
                 return Err(Fault::new(PACKET_TOO_LARGE, "packet larger than packet_bytes_max"));
             }
-            return Ok(if bytes.len() >= length { Cut::Whole { header, length } } else { Cut::Partial });
+            let whole = bytes.len() >= length;
+            return Ok(if whole { Cut::Whole { header, length } } else { Cut::Partial { length } });
         }
     }
-    if bytes.len() >= 5 { Err(Fault::malformed("remaining length of more than four bytes")) } else { Ok(Cut::Partial) }
-}
-
-/// Length of the whole packets at the front of `bytes`.
-pub(super) fn whole_packets(bytes: &[u8], packet_bytes_max: usize) -> Result<usize, Fault> {
-    let mut end = 0;
-    while let Cut::Whole { length, .. } = cut(&bytes[end..], packet_bytes_max)? {
-        end += length;
+    if bytes.len() >= 5 {
+        return Err(Fault::malformed("remaining length of more than four bytes"));
     }
-    Ok(end)
+    Ok(Cut::Partial { length: bytes.len() + 1 })
 }
 
 fn check_first_byte(first: u8) -> Result<(), Fault> {
@@ -73,18 +68,17 @@ mod tests {
 
     #[test]
     fn cuts_at_the_length() {
-        assert_eq!(cut(&[], 100), Ok(Cut::Partial));
-        assert_eq!(cut(&[0xC0], 100), Ok(Cut::Partial));
+        assert_eq!(cut(&[], 100), Ok(Cut::Partial { length: 2 }));
+        assert_eq!(cut(&[0xC0], 100), Ok(Cut::Partial { length: 2 }));
         assert_eq!(cut(&[0xC0, 0], 100), Ok(Cut::Whole { header: 2, length: 2 }));
-        assert_eq!(cut(&[0x30, 0x80, 0x01], 200), Ok(Cut::Partial));
+        assert_eq!(cut(&[0x30, 0x80, 0x01], 200), Ok(Cut::Partial { length: 131 }));
         let mut long = vec![0x30, 0x80, 0x01];
         long.resize(131, 7);
         assert_eq!(cut(&long, 131), Ok(Cut::Whole { header: 3, length: 131 }));
         assert_eq!(cut(&long, 130).unwrap_err().code, PACKET_TOO_LARGE);
-        assert_eq!(cut(&[0x30, 0xFF, 0xFF, 0xFF], 100), Ok(Cut::Partial));
+        assert_eq!(cut(&[0x30, 0xFF, 0xFF, 0xFF], 100), Ok(Cut::Partial { length: 5 }));
         assert_eq!(cut(&[0x30, 0xFF, 0xFF, 0xFF, 0x7F], 1 << 20).unwrap_err().code, PACKET_TOO_LARGE);
         assert_eq!(cut(&[0x30, 0xFF, 0xFF, 0xFF, 0xFF], 1 << 20).unwrap_err().code, MALFORMED);
-        assert_eq!(whole_packets(&[0xC0, 0, 0xC0, 0, 0xC0], 100), Ok(4));
     }
 
     #[test]

@@ -1,26 +1,131 @@
-//! What the broker hands to the pipeline, and what the pipeline hands back to be delivered.
+//! What connections hand to the pipeline, and the messages that travel both ways.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
-use super::acks::Acks;
-use crate::store::SessionChange;
+use super::link::Link;
+use super::outbox::{Delivery, Outbox};
 
 /// What one read of one connection's socket gave, in the order in which it was sent. The pipeline takes it whole:
-/// all items into one transaction, then [`Acks::committed`] with their number.
+/// all items into one transaction, then [`Link::committed`] with their number.
 #[derive(Debug)]
 pub struct Inbound {
-    pub connection: Arc<Acks>,
+    pub connection: Arc<Link>,
     pub items: Vec<Item>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Item {
     Publish(Publish),
-    /// A change of a durable session that belongs between the publishes around it; counted like them.
-    Session(SessionChange),
+    /// What is for the broker's hub alone.
+    Control(Control),
+}
+
+/// What a connection asks of the hub. Each is counted like a publish.
+#[derive(Debug)]
+pub struct Control(pub(super) Ask);
+
+#[derive(Debug)]
+pub(super) enum Ask {
+    /// Answered with a welcome.
+    Connect(Box<Connect>),
+    /// Answered with codes.
+    Subscribe(Box<Subscribe>),
+    /// Answered with codes.
+    Unsubscribe(Vec<String>),
+    /// PUBREL, answered with a reason.
+    Release(u16),
+    /// PUBACK, PUBREC or PUBCOMP for a message of a durable session.
+    Acknowledge {
+        step: Step,
+        packet_id: u16,
+        /// With a reason code that says no (v5).
+        refused: bool,
+    },
+    /// The outbox has room again for the retained messages that are still due.
+    Drained,
+    Close(Box<Close>),
+}
+
+/// How far a subscriber has come with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Acknowledged,
+    Received,
+    Completed,
+}
+
+#[derive(Debug)]
+pub(super) struct Connect {
+    pub clean: bool,
+    pub expiry_s: u32,
+    /// QoS 1 and 2 messages the client takes unacknowledged.
+    pub receive_maximum: u16,
+    pub will: Option<Will>,
+    pub outbox: Arc<Outbox>,
+}
+
+#[derive(Debug)]
+pub(super) struct Subscribe {
+    pub filters: Vec<Filter>,
+    /// Subscription identifier; 0: none.
+    pub id: u32,
+    /// v5 clients are told why a filter was refused.
+    pub v5: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Filter {
+    pub path: String,
+    pub options: Options,
+    pub retain_handling: RetainHandling,
+}
+
+/// How a subscriber wants its messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Options {
+    pub qos: u8,
+    pub no_local: bool,
+    pub retain_as_published: bool,
+}
+
+/// Whether retained messages are sent at a SUBSCRIBE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RetainHandling {
+    Send,
+    SendIfNew,
+    DoNotSend,
+}
+
+#[derive(Debug)]
+pub(super) struct Close {
+    pub parting: Parting,
+    /// What a v5 DISCONNECT changed it to.
+    pub expiry_s: Option<u32>,
+    /// Messages of shared subscriptions that this client did not get.
+    pub undelivered: Vec<Delivery>,
+}
+
+/// How a client went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parting {
+    /// It said so: no will.
+    Farewell,
+    /// Its will is due.
+    Broken,
+    /// We stop: whoever has a will and does not come back is announced after the restart.
+    Stopped,
+}
+
+/// What is published if a client goes without a word.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Will {
+    pub publish: Publish,
+    pub delay_s: u32,
+    /// Message expiry interval, which begins with the publication.
+    pub expiry_s: Option<u32>,
 }
 
 /// One application message, validated.
@@ -31,20 +136,14 @@ pub struct Publish {
     pub payload: Bytes,
     /// 0, 1 or 2.
     pub qos: u8,
-    /// As the client set it. Nothing is retained yet; a v5 client cannot set it.
     pub retain: bool,
-    /// Client identifier of the publisher; empty for messages that tidegate makes itself.
-    pub client: Arc<str>,
-    /// A QoS 2 packet id of a durable session: to be committed in the same transaction as the message.
-    pub received: Option<SessionChange>,
-    pub properties: Option<Box<Properties>>,
-}
-
-/// MQTT 5 properties that travel with a message to its v5 subscribers, kept as they came on the wire.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Properties {
-    /// The validated property block without its length and without the message expiry interval.
-    pub(super) wire: Bytes,
+    /// 0 at QoS 0 and for messages that tidegate makes itself.
+    pub(super) packet_id: u16,
+    /// The row of the will that this is, which goes with the message's commit.
+    pub(super) will: Option<u64>,
+    /// MQTT 5 properties that travel with it, kept as they came on the wire: the validated block without its length,
+    /// without topic alias and message expiry interval.
+    pub(super) properties: Bytes,
     /// When the message expiry interval ends.
     pub(super) expires_at: Option<Instant>,
 }
@@ -56,9 +155,10 @@ impl Publish {
             payload: payload.into(),
             qos,
             retain: false,
-            client: Arc::from(""),
-            received: None,
-            properties: None,
+            packet_id: 0,
+            will: None,
+            properties: Bytes::new(),
+            expires_at: None,
         }
     }
 
@@ -69,7 +169,26 @@ impl Publish {
 
     /// Memory that this message holds, for limits.
     pub fn held_bytes(&self) -> usize {
-        let properties = self.properties.as_ref().map_or(0, |p| p.wire.len() + size_of::<Properties>());
-        size_of::<Item>() + self.topic.len() + self.payload.len() + properties
+        size_of::<Item>() + self.topic.len() + self.payload.len() + self.properties.len()
+    }
+
+    /// A copy in memory of its own, which does not pin the buffer it was read into.
+    pub(super) fn owned(&self) -> Publish {
+        let (topic, payload) = (self.topic.len(), self.payload.len());
+        let mut bytes = BytesMut::with_capacity(topic + payload + self.properties.len());
+        for part in [&self.topic, &self.payload, &self.properties] {
+            bytes.extend_from_slice(part);
+        }
+        let bytes = bytes.freeze();
+        Publish {
+            topic: bytes.slice(..topic),
+            payload: bytes.slice(topic..topic + payload),
+            properties: bytes.slice(topic + payload..),
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn is_expired(&self, now: Instant) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
     }
 }

@@ -19,6 +19,23 @@ macro_rules! counters {
         }
 
         impl BrokerMetrics {
+            /// Readings that go up and down; all others only go up.
+            pub const GAUGES: &[&str] = &[
+                "sockets",
+                "connections",
+                "connections_peak",
+                "sessions",
+                "session_ids",
+                "subscriptions",
+                "stored_messages",
+                "stored_bytes",
+                "retained_messages",
+                "retained_bytes",
+                "inflight_bytes",
+                "partial_bytes",
+                "queued_bytes",
+            ];
+
             /// Name and value of each, for the metrics page.
             pub fn entries(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name),)*].into_iter()
@@ -32,12 +49,20 @@ counters! {
     sockets,
     /// Gauge: clients connected.
     connections,
-    /// Gauge: sessions kept for clients, connected or away.
+    /// Gauge: the most clients that were connected at once.
+    connections_peak,
+    /// Gauge: sessions that outlive their connections, of clients that are connected or away.
     sessions,
-    /// Gauge: QoS 2 packet ids of durable sessions not yet released.
+    /// Gauge: QoS 2 packet ids taken and not yet released.
     session_ids,
-    /// Gauge: subscriptions of connected clients.
+    /// Gauge: subscriptions of all sessions.
     subscriptions,
+    /// Gauge: messages that wait for durable sessions, each counted once, and their bytes.
+    stored_messages,
+    stored_bytes,
+    /// Gauge: retained messages, and their bytes.
+    retained_messages,
+    retained_bytes,
     /// Gauge: bytes of publishes taken in and not yet committed.
     inflight_bytes,
     /// Gauge: bytes of frames that have not wholly arrived.
@@ -52,6 +77,9 @@ counters! {
     takeovers,
     bytes_in,
     bytes_out,
+    /// MQTT packets of every kind.
+    packets_in,
+    packets_out,
     publish_in_qos0,
     publish_in_qos1,
     publish_in_qos2,
@@ -59,13 +87,23 @@ counters! {
     duplicates_in,
     publish_out_qos0,
     publish_out_qos1,
+    publish_out_qos2,
+    wills_published,
+    /// Messages of shared subscriptions that went to another member because the first one went away.
+    redistributed,
     /// QoS 0 publishes not taken because the pipeline stands still and the connection's share of memory is used up.
     dropped_in_qos0,
-    /// Messages not queued for a subscriber whose queue was full (QoS 0).
+    /// Messages not queued for a connected subscriber whose queue was full.
     dropped_queue_full,
+    /// Messages not kept for a durable session because its queue, or all of them together, were full.
+    dropped_session_full,
+    /// Messages that a session still had when it ended.
+    dropped_session_end,
+    /// Messages for durable sessions that the disk has lost.
+    dropped_corrupt,
     /// Messages larger than the subscriber's maximum packet size.
     dropped_too_large,
-    /// Messages whose expiry interval ended before they were sent.
+    /// Messages whose expiry interval, or `queue_age_max`, ended before they were sent.
     dropped_expired,
     /// Messages left in the queue of a subscriber whose connection ended.
     dropped_disconnected,
@@ -74,7 +112,6 @@ counters! {
     refused_protocol,
     refused_identifier,
     refused_credentials,
-    refused_will,
     refused_other,
     /// Connections that ended in each way.
     ended_by_client,
@@ -87,10 +124,18 @@ counters! {
     ended_quota,
     ended_slow_subscriber,
     ended_shutdown,
+    /// Subscriptions refused because of `subscriptions_per_client_max`.
+    subscriptions_refused,
+    /// Messages not retained because of `retained_messages_max` or `retained_bytes_max`.
+    retained_refused,
     /// Sessions asked for and not kept because `sessions_max` is reached.
     sessions_refused,
     /// Sessions dropped because their expiry passed.
     sessions_expired,
+}
+
+pub(super) fn set(gauge: &AtomicU64, value: usize) {
+    gauge.store(value as u64, Relaxed);
 }
 
 /// Adds one.

@@ -1,35 +1,38 @@
-//! The MQTT front-end: sockets in, validated publishes to the pipeline, committed messages out to live subscribers.
+//! The MQTT broker: connections check what clients send and hand it to the pipeline, which gives it to the [`Hub`] in the
+//! order in which it is committed; what the hub answers leaves after the commit.
 //!
 //! What holds always:
-//! - A PUBACK, PUBREC or (for durable sessions) PUBCOMP leaves only after [`Acks::committed`] covers its item, and in
-//!   the order in which the packets came.
-//! - [`Broker::deliver`] never waits: a subscriber that does not keep up loses QoS 0 messages (counted) or, at QoS 1,
-//!   its connection.
+//! - Whatever a client is told (CONNACK, SUBACK, PUBACK, PUBREC, PUBREL, PUBCOMP, a message of a durable session) leaves
+//!   only after [`Link::committed`] covers its item or [`After::release`] its tick, answers in the order of their packets.
+//! - Nothing waits for a subscriber: one that does not keep up loses QoS 0 messages (counted); at QoS 1 and 2 its session
+//!   waits for it or, where none outlives the connection, it is disconnected.
 //! - Whatever a client sends, what it can make the broker hold is bounded by the settings.
 //!
-//! Knows nothing of sources, SQL, Kafka or SQLite: what must be durable leaves as an [`Item`].
+//! Knows nothing of sources, SQL or Kafka, and of the store rows alone.
 
 #![allow(clippy::disallowed_methods)] // Sockets have deadlines, and anonymous clients random names.
 
-mod acks;
+mod aliases;
 mod connect;
 mod connection;
 mod frame;
+mod hub;
 mod inbound;
+mod link;
 mod listener;
 mod metrics;
 mod outbox;
 mod packets;
 mod partial;
 mod reason;
-mod sessions;
-mod subscriptions;
+mod socket;
+mod tables;
 mod wire;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::net::TcpListener;
@@ -37,22 +40,21 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::{self, BrokerLimits};
 use crate::model::Millis;
-use crate::store::StoredSession;
-use acks::Order;
-use listener::Connected;
-use metrics::{Counters, add, count};
-use outbox::{Offered, Outgoing};
-use sessions::Away;
-use subscriptions::Tree;
+use crate::store::Reader;
+use link::Order;
+use metrics::Counters;
+use outbox::Delivery;
 
-pub use acks::Acks;
-pub use inbound::{Inbound, Item, Properties, Publish};
+pub use hub::{After, Hub, Restored};
+pub use inbound::{Control, Inbound, Item, Publish};
+pub use link::Link;
 pub use metrics::BrokerMetrics;
 
 /// Connections that have not ended by then when the broker stops are left to the process's end.
 const STOP_MAX: Duration = Duration::from_secs(1);
-/// How often expired sessions are looked for.
-const EXPIRE_EVERY: Duration = Duration::from_secs(30);
+
+/// How often a warning is logged at most: a flood of bad clients must not flood the log.
+const WARN_EVERY: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -60,87 +62,71 @@ pub enum StartError {
     Bind { address: SocketAddr, error: std::io::Error },
 }
 
-/// What all connections share.
+/// What all connections and the hub share.
 struct Shared {
     limits: BrokerLimits,
     counters: Counters,
     to_pipeline: mpsc::Sender<Inbound>,
-    clients: Mutex<HashMap<String, Connected>>,
-    away: Mutex<Away>,
-    tree: RwLock<Tree>,
+    /// Every connection that the hub knows of.
+    links: Mutex<HashMap<u64, Arc<Link>>>,
     stop: watch::Receiver<bool>,
     warned: Mutex<Option<Instant>>,
+    /// Messages of shared subscriptions whose member was gone when they came out of their commit.
+    returned: Mutex<Vec<Delivery>>,
 }
 
 impl Shared {
-    // Nothing under these locks can panic half-way, so a poisoned one is as good as any.
-    fn clients(&self) -> MutexGuard<'_, HashMap<String, Connected>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    fn links(&self) -> MutexGuard<'_, HashMap<u64, Arc<Link>>> {
+        // Nothing under this lock can panic half-way.
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn away(&self) -> MutexGuard<'_, Away> {
-        self.away.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tree(&self) -> RwLockReadGuard<'_, Tree> {
-        self.tree.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tree_mut(&self) -> RwLockWriteGuard<'_, Tree> {
-        self.tree.write().unwrap_or_else(PoisonError::into_inner)
+    fn returned(&self) -> MutexGuard<'_, Vec<Delivery>> {
+        self.returned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn share_bytes(&self) -> usize {
         connection::share_bytes(self.limits.inflight_bytes_max, self.counters.connections.load(Relaxed))
     }
 
-    /// An upper bound: every connected client may have a durable session.
-    fn durable_sessions(&self) -> usize {
-        self.counters.connections.load(Relaxed) as usize
-    }
-
-    fn measure_sessions(&self) {
-        let away = self.away();
-        self.counters.sessions.store(away.len() as u64, Relaxed);
-        self.counters.session_ids.store(away.ids() as u64, Relaxed);
-    }
-
-    /// Logs a warning, unless another was logged within `every`: a flood of bad clients must not flood the log.
-    fn warn(&self, every: Duration, text: impl FnOnce() -> String) {
+    /// Logs a warning, unless another was logged a moment ago.
+    fn warn(&self, text: impl FnOnce() -> String) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        if warned.is_none_or(|last| last.elapsed() >= every) {
+        if warned.is_none_or(|last| last.elapsed() >= WARN_EVERY) {
             *warned = Some(Instant::now());
             log::warn!("{}", text());
         }
     }
 }
 
-/// The running broker.
+/// The running broker, as seen from outside the pipeline.
 pub struct Broker {
     addresses: Vec<SocketAddr>,
     shared: Arc<Shared>,
 }
 
 impl Broker {
-    /// Binds the listeners and starts to accept. `sessions` are those the store kept. When `stop` turns true, nothing
-    /// new is accepted or read any more; acknowledgements still go out until [`Broker::stop`].
+    /// Binds the listeners and starts to accept. `restored` is what the store kept, and `reader` reads from it. When
+    /// `stop` turns true, nothing new is accepted or read any more; answers still go out until [`Broker::stop`].
     pub async fn start(
         settings: &config::Broker,
-        sessions: Vec<StoredSession>,
+        (restored, reader): (Restored, Reader),
         to_pipeline: mpsc::Sender<Inbound>,
         stop: watch::Receiver<bool>,
-    ) -> Result<Broker, StartError> {
+    ) -> Result<(Broker, Hub), StartError> {
+        if restored.damaged > 0 {
+            log::warn!("{} rows of the broker's tables are damaged: what they held is lost", restored.damaged);
+        }
         let shared = Arc::new(Shared {
             limits: settings.limits.clone(),
             counters: Counters::default(),
             to_pipeline,
-            clients: Mutex::default(),
-            away: Mutex::new(Away::new(sessions, wall_millis())),
-            tree: RwLock::default(),
+            links: Mutex::default(),
             stop,
             warned: Mutex::default(),
+            returned: Mutex::default(),
         });
-        shared.measure_sessions();
+        let hub = Hub::new(Arc::clone(&shared), reader, restored, Instant::now(), wall_millis());
         let mut addresses = Vec::new();
         for listener in &settings.listeners {
             let bind = |error| StartError::Bind { address: listener.bind, error };
@@ -148,44 +134,12 @@ impl Broker {
             addresses.push(socket.local_addr().map_err(bind)?);
             tokio::spawn(listener::accept(Arc::clone(&shared), socket, listener.allow_anonymous));
         }
-        tokio::spawn(expire(Arc::clone(&shared)));
-        Ok(Broker { addresses, shared })
+        Ok((Broker { addresses, shared }, hub))
     }
 
     /// Where it listens, in the order of the settings (with the real port where 0 was asked for).
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.addresses.clone()
-    }
-
-    /// Whether anybody would get anything from [`Broker::deliver`].
-    pub fn has_subscribers(&self) -> bool {
-        self.shared.counters.subscriptions.load(Relaxed) > 0
-    }
-
-    /// Puts a committed message into the queues of the subscribers it matches, once each. Never waits.
-    pub fn deliver(&self, publish: &Publish) {
-        let tree = self.shared.tree();
-        let mut found = tree.find(publish.topic_str());
-        // A client with several matching subscriptions gets the message once, at the best of them.
-        found.sort_by_key(|subscription| {
-            (Arc::as_ptr(&subscription.outbox) as usize, std::cmp::Reverse(subscription.qos))
-        });
-        found.dedup_by_key(|subscription| Arc::as_ptr(&subscription.outbox));
-        let counters = &self.shared.counters;
-        for subscription in found {
-            if subscription.no_local && subscription.outbox.client == publish.client {
-                continue;
-            }
-            let outgoing = Outgoing {
-                publish: publish.clone(),
-                qos: subscription.qos.min(publish.qos),
-                retain: subscription.retain_as_published && publish.retain,
-            };
-            match subscription.outbox.offer(outgoing) {
-                Offered::Queued => add(&counters.queued_bytes, publish.held_bytes()),
-                Offered::Dropped | Offered::Overflowed => count(&counters.dropped_queue_full),
-            }
-        }
     }
 
     pub fn metrics(&self) -> BrokerMetrics {
@@ -194,39 +148,17 @@ impl Broker {
 
     /// Ends all connections (v5: with "server shutting down") and returns when they are gone.
     pub async fn stop(&self) {
-        let gone: Vec<_> = {
-            let clients = self.shared.clients();
-            clients.values().for_each(|client| client.acks.order(Order::ShutDown));
-            clients.values().map(|client| client.gone.clone()).collect()
-        };
         let all = async {
-            for mut gone in gone {
-                // An error says that the task is gone already.
-                let _ = gone.wait_for(|gone| *gone).await;
+            loop {
+                let links: Vec<_> = self.shared.links().values().cloned().collect();
+                if links.is_empty() {
+                    return;
+                }
+                links.iter().for_each(|link| link.order(Order::ShutDown));
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         let _ = tokio::time::timeout(STOP_MAX, all).await;
-    }
-}
-
-/// Drops sessions whose clients stayed away too long.
-async fn expire(shared: Arc<Shared>) {
-    let mut stop = shared.stop.clone();
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(EXPIRE_EVERY) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-        let changes = shared.away().expire(wall_millis());
-        if changes.is_empty() {
-            continue;
-        }
-        add(&shared.counters.sessions_expired, changes.len());
-        shared.measure_sessions();
-        let items = changes.into_iter().map(Item::Session).collect();
-        if shared.to_pipeline.send(Inbound { connection: Acks::new(), items }).await.is_err() {
-            return;
-        }
     }
 }
 

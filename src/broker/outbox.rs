@@ -3,34 +3,89 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::acks::Acks;
 use super::inbound::Publish;
+use super::link::Link;
 
 /// A message on its way to one subscriber.
 #[derive(Clone, Debug)]
-pub(super) struct Outgoing {
-    pub publish: Publish,
+pub(super) struct Delivery {
+    pub publish: Arc<Publish>,
     pub qos: u8,
     pub retain: bool,
+    pub dup: bool,
+    /// 0: the connection gives one, since the session ends with it.
+    pub packet_id: u16,
+    pub extra: Option<Arc<Extra>>,
+}
+
+impl Delivery {
+    /// Of a shared subscription.
+    pub fn is_shared(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.group.is_some())
+    }
+}
+
+/// What few messages have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extra {
+    /// Subscription identifiers.
+    pub ids: Vec<u32>,
+    /// The shared subscription that this member was chosen from, as it was subscribed to (`$share/…`).
+    pub group: Option<Arc<str>>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Outgoing {
+    Publish(Delivery),
+    /// PUBREL.
+    Release(u16),
+    /// Everything before it is sent: the hub may go on with the retained messages that are due.
+    More,
+}
+
+impl Outgoing {
+    fn held_bytes(&self) -> usize {
+        match self {
+            Outgoing::Publish(delivery) => delivery.publish.held_bytes(),
+            Outgoing::Release(_) | Outgoing::More => 0,
+        }
+    }
+
+    /// What the hub counts itself, so that it always has a place.
+    fn is_numbered(&self) -> bool {
+        match self {
+            Outgoing::Publish(delivery) => delivery.packet_id != 0,
+            Outgoing::Release(_) | Outgoing::More => true,
+        }
+    }
+
+    /// Whether the connection must have a place for its acknowledgement.
+    fn needs_place(&self) -> bool {
+        matches!(self, Outgoing::Publish(delivery) if delivery.qos > 0 && delivery.packet_id == 0)
+    }
 }
 
 /// What became of a message that was offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Offered {
-    Queued,
+    /// With so many bytes.
+    Queued(usize),
     /// QoS 0 and the queue is full: the subscriber loses it.
     Dropped,
-    /// QoS 1 and the queue is full: the subscriber is to be disconnected.
+    /// QoS 1 or 2 of a session that ends with its connection, and the queue is full: the subscriber is to be
+    /// disconnected.
     Overflowed,
+    /// The connection is gone, and this was another member's as well: it is to go there.
+    Returned(Delivery),
+    /// The connection is gone.
+    Gone,
 }
 
 #[derive(Debug)]
 pub(super) struct Outbox {
-    /// Client identifier, for no-local.
-    pub client: Arc<str>,
-    connection: Arc<Acks>,
+    link: Arc<Link>,
     queue: Mutex<Queue>,
     overflowed: AtomicBool,
     messages_max: usize,
@@ -41,58 +96,81 @@ pub(super) struct Outbox {
 struct Queue {
     messages: VecDeque<Outgoing>,
     bytes: usize,
+    closed: bool,
 }
 
 impl Outbox {
-    pub fn new(client: Arc<str>, connection: Arc<Acks>, messages_max: usize, bytes_max: usize) -> Outbox {
-        let queue = Mutex::default();
-        Outbox { client, connection, queue, overflowed: AtomicBool::new(false), messages_max, bytes_max }
+    pub fn new(link: Arc<Link>, messages_max: usize, bytes_max: usize) -> Outbox {
+        Outbox { link, queue: Mutex::default(), overflowed: AtomicBool::new(false), messages_max, bytes_max }
     }
 
-    fn queue(&self) -> std::sync::MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         // Nothing under this lock can panic half-way.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
     /// Queues a message if there is room, and wakes the connection.
     pub fn offer(&self, outgoing: Outgoing) -> Offered {
-        let bytes = outgoing.publish.held_bytes();
+        let bytes = outgoing.held_bytes();
         {
             let mut queue = self.queue();
-            if queue.messages.len() >= self.messages_max || queue.bytes + bytes > self.bytes_max {
-                if outgoing.qos == 0 {
+            if queue.closed {
+                return match outgoing {
+                    Outgoing::Publish(delivery) if delivery.is_shared() && delivery.packet_id == 0 => {
+                        Offered::Returned(delivery)
+                    }
+                    _ => Offered::Gone,
+                };
+            }
+            let full = queue.messages.len() >= self.messages_max || queue.bytes + bytes > self.bytes_max;
+            // What a durable session sends is bounded by its own window. One message fits however large it is.
+            if full && !outgoing.is_numbered() && !queue.messages.is_empty() {
+                if !outgoing.needs_place() {
                     return Offered::Dropped;
                 }
                 self.overflowed.store(true, Ordering::Release);
                 drop(queue);
-                self.connection.wake();
+                self.link.wake();
                 return Offered::Overflowed;
             }
             queue.bytes += bytes;
             queue.messages.push_back(outgoing);
         }
-        self.connection.wake();
-        Offered::Queued
+        self.link.wake();
+        Offered::Queued(bytes)
     }
 
-    /// The next message, unless it is of QoS 1 and `may_acknowledge` is false.
-    pub fn next(&self, may_acknowledge: bool) -> Option<Outgoing> {
+    /// How many messages may come besides those that wait: half of the queue stays free for live ones.
+    pub fn room(&self) -> usize {
+        let queue = self.queue();
+        if queue.bytes >= self.bytes_max / 2 { 0 } else { (self.messages_max / 2).saturating_sub(queue.messages.len()) }
+    }
+
+    /// The next message and its bytes, unless it must be acknowledged and `may_acknowledge` is false.
+    pub fn next(&self, may_acknowledge: bool) -> Option<(Outgoing, usize)> {
         let mut queue = self.queue();
-        if queue.messages.front().is_none_or(|first| first.qos > 0 && !may_acknowledge) {
+        if queue.messages.front().is_none_or(|first| first.needs_place() && !may_acknowledge) {
             return None;
         }
         let next = queue.messages.pop_front()?;
-        queue.bytes -= next.publish.held_bytes();
-        Some(next)
+        let bytes = next.held_bytes();
+        queue.bytes -= bytes;
+        if queue.messages.is_empty() && queue.messages.capacity() > 64 {
+            queue.messages = VecDeque::new();
+        }
+        Some((next, bytes))
+    }
+
+    /// Nothing more is taken; what waits is still to be had.
+    pub fn close(&self) {
+        self.queue().closed = true;
     }
 
     pub fn overflowed(&self) -> bool {
         self.overflowed.load(Ordering::Acquire)
-    }
-
-    /// Messages and bytes that wait.
-    pub fn waiting(&self) -> (usize, usize) {
-        let queue = self.queue();
-        (queue.messages.len(), queue.bytes)
     }
 }

@@ -1,24 +1,14 @@
-//! The packets after CONNECT: frames to what they ask for, checked; and answers to frames.
-//!
-//! PUBLISH and acknowledgements are read here, since they are many and the codec hides their packet ids; SUBSCRIBE,
-//! UNSUBSCRIBE and DISCONNECT by rumqttd's codec once their strings are checked.
+//! The packets after CONNECT: frames to what they ask for, checked; and answers to frames (specification section 3).
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use rumqttd::protocol::v4::V4;
-use rumqttd::protocol::v5::V5;
-use rumqttd::protocol::{Packet as Codec, Protocol};
 
-use super::connect::Version;
+use super::connect::{Version, ends};
 use super::frame;
-use super::inbound::{Properties, Publish};
-use super::outbox::Outgoing;
-use super::reason::{
-    BAD_AUTHENTICATION_METHOD, Fault, QUOTA, RETAIN_NOT_SUPPORTED, SUBSCRIPTION_ID_NOT_SUPPORTED, TOPIC_ALIAS_INVALID,
-    TOPIC_INVALID,
-};
+use super::inbound::{Filter, Options, Publish, RetainHandling, Step, Subscribe};
+use super::outbox::Delivery;
+use super::reason::{BAD_AUTHENTICATION_METHOD, Fault, QUOTA, SUCCESS, TOPIC_ALIAS_INVALID, TOPIC_INVALID};
 use super::wire::{Allowed, Reader, Value, id, walk_properties};
 use crate::config::BrokerLimits;
 
@@ -26,77 +16,96 @@ use crate::config::BrokerLimits;
 #[derive(Debug)]
 pub(super) enum Packet {
     Publish {
+        /// Without its topic, if it has a topic alias only.
         publish: Publish,
-        packet_id: u16,
+        alias: Option<u16>,
     },
-    PubAck(u16),
-    PubRel(u16),
+    Acknowledge {
+        step: Step,
+        packet_id: u16,
+        /// With a reason code that says no.
+        refused: bool,
+    },
+    Release(u16),
     Subscribe {
         packet_id: u16,
-        filters: Vec<Filter>,
+        subscribe: Subscribe,
     },
     Unsubscribe {
         packet_id: u16,
         filters: Vec<String>,
     },
     Ping,
-    /// With the session expiry it changes, if it does.
-    Disconnect(Option<u32>),
+    Disconnect {
+        /// The session expiry it changes, if it does.
+        expiry_s: Option<u32>,
+        with_will: bool,
+    },
 }
 
-#[derive(Debug)]
-pub(super) struct Filter {
-    pub path: String,
-    pub qos: u8,
-    pub no_local: bool,
-    pub retain_as_published: bool,
-}
-
-const PUBLISH_PROPERTIES: Allowed = Allowed::of(&[
+const MESSAGE_PROPERTIES: Allowed = Allowed::of(&[
     id::PAYLOAD_FORMAT,
     id::MESSAGE_EXPIRY,
     id::CONTENT_TYPE,
     id::RESPONSE_TOPIC,
     id::CORRELATION_DATA,
     id::TOPIC_ALIAS,
+    id::WILL_DELAY,
     id::USER,
 ]);
 const SUBSCRIBE_PROPERTIES: Allowed = Allowed::of(&[id::SUBSCRIPTION_ID, id::USER]);
+const UNSUBSCRIBE_PROPERTIES: Allowed = Allowed::of(&[id::USER]);
 const ACK_PROPERTIES: Allowed = Allowed::of(&[id::REASON_STRING, id::USER]);
-const DISCONNECT_PROPERTIES: Allowed =
-    Allowed::of(&[id::SESSION_EXPIRY, id::REASON_STRING, id::USER, id::SERVER_REFERENCE]);
+const DISCONNECT_PROPERTIES: Allowed = Allowed::of(&[id::SESSION_EXPIRY, id::REASON_STRING, id::USER]);
 
-/// Reads one whole frame. `client` is put into publishes.
+/// DISCONNECT that wants its will published all the same.
+const DISCONNECT_WITH_WILL: u8 = 0x04;
+
+/// Reads one whole frame.
 pub(super) fn read(
     frame: &Bytes,
     header: usize,
     version: Version,
-    client: &Arc<str>,
     limits: &BrokerLimits,
     now: Instant,
 ) -> Result<Packet, Fault> {
     let first = frame.first().copied().unwrap_or_default();
-    let mut body = Reader::new(frame.get(header..).unwrap_or_default());
+    let body = Reader::new(frame.get(header..).unwrap_or_default());
     match first >> 4 {
-        frame::PUBLISH => publish(frame, header, version, client, limits, now),
-        frame::PUBACK => ack(&mut body, version, limits).map(Packet::PubAck),
-        frame::PUBREL => ack(&mut body, version, limits).map(Packet::PubRel),
-        frame::PUBREC | frame::PUBCOMP => Err(Fault::protocol("an acknowledgement of a QoS 2 message we never sent")),
-        frame::SUBSCRIBE => subscribe(frame, body, version, limits),
-        frame::UNSUBSCRIBE => unsubscribe(frame, body, version, limits),
+        frame::PUBLISH => publish(frame, header, version, limits, now),
+        frame::PUBACK => acknowledge(body, Step::Acknowledged, version, limits),
+        frame::PUBREC => acknowledge(body, Step::Received, version, limits),
+        frame::PUBCOMP => acknowledge(body, Step::Completed, version, limits),
+        frame::PUBREL => ack(body, version, limits).map(|(packet_id, _)| Packet::Release(packet_id)),
+        frame::SUBSCRIBE => subscribe(body, version, limits),
+        frame::UNSUBSCRIBE => unsubscribe(body, version, limits),
         frame::PINGREQ => body.finish().map(|()| Packet::Ping),
-        frame::DISCONNECT => disconnect(body, version, limits).map(Packet::Disconnect),
+        frame::DISCONNECT => disconnect(body, version, limits),
         frame::CONNECT => Err(Fault::protocol("a second CONNECT")),
+        frame::AUTH if version == Version::V4 => Err(Fault::malformed("a packet type that 3.1.1 does not know")),
         frame::AUTH => Err(Fault::new(BAD_AUTHENTICATION_METHOD, "enhanced authentication is not supported")),
         _ => Err(Fault::protocol("a packet that only servers send")),
     }
+}
+
+/// What makes a topic unfit to be published to.
+pub(super) fn check_topic(topic: &str, limits: &BrokerLimits) -> Result<(), Fault> {
+    if topic.contains(['+', '#']) {
+        return Err(Fault::new(TOPIC_INVALID, "a topic that holds a wildcard"));
+    }
+    if topic.bytes().filter(|byte| *byte == b'/').count() >= limits.topic_levels_max {
+        return Err(Fault::new(TOPIC_INVALID, "a topic with more levels than topic_levels_max"));
+    }
+    if topic.starts_with('$') {
+        return Err(Fault::new(TOPIC_INVALID, "a topic that begins with $, which is the server's"));
+    }
+    Ok(())
 }
 
 fn publish(
     frame: &Bytes,
     header: usize,
     version: Version,
-    client: &Arc<str>,
     limits: &BrokerLimits,
     now: Instant,
 ) -> Result<Packet, Fault> {
@@ -108,167 +117,189 @@ fn publish(
     let mut body = Reader::new(&frame[header..]);
     let topic = body.string()?;
     let topic_start = header + 2;
-    if version == Version::V4 && topic.is_empty() || topic.contains(['+', '#']) {
-        return Err(Fault::new(TOPIC_INVALID, "a topic that is empty or holds a wildcard"));
-    }
-    if topic.bytes().filter(|byte| *byte == b'/').count() >= limits.topic_levels_max {
-        return Err(Fault::new(TOPIC_INVALID, "a topic with more levels than topic_levels_max"));
-    }
-    if topic.starts_with('$') {
-        return Err(Fault::new(TOPIC_INVALID, "a topic that begins with $, which is the server's"));
+    check_topic(topic, limits)?;
+    if version == Version::V4 && topic.is_empty() {
+        return Err(Fault::new(TOPIC_INVALID, "an empty topic"));
     }
     let topic = frame.slice(topic_start..topic_start + topic.len());
     let packet_id = if qos > 0 { body.packet_id()? } else { 0 };
-    let properties = if version == Version::V5 { publish_properties(&mut body, limits, now)? } else { None };
-    if topic.is_empty() {
+    let (mut alias, mut properties, mut expires_at) = (None, Bytes::new(), None);
+    if version == Version::V5 {
+        let found = message_properties(&mut body, limits)?;
+        if found.delay_s.is_some() {
+            return Err(Fault::malformed("a property that does not belong into this packet"));
+        }
+        (alias, properties, expires_at) = (found.alias, found.wire, ends(now, found.expiry_s));
+    }
+    if topic.is_empty() && alias.is_none() {
         return Err(Fault::protocol("an empty topic without a topic alias"));
     }
-    if retain && version == Version::V5 {
-        return Err(Fault::new(RETAIN_NOT_SUPPORTED, "retained messages are not supported yet"));
+    if alias.is_some_and(|alias| alias == 0 || alias > limits.topic_aliases_max) {
+        return Err(Fault::new(TOPIC_ALIAS_INVALID, "a topic alias of 0 or above the topic alias maximum"));
     }
     let payload = frame.slice(header + body.at()..);
-    let publish = Publish { topic, payload, qos, retain, client: Arc::clone(client), received: None, properties };
-    Ok(Packet::Publish { publish, packet_id })
+    let publish = Publish { retain, packet_id, properties, expires_at, ..Publish::new(topic, payload, qos) };
+    Ok(Packet::Publish { publish, alias })
 }
 
-fn publish_properties(
-    body: &mut Reader<'_>,
-    limits: &BrokerLimits,
-    now: Instant,
-) -> Result<Option<Box<Properties>>, Fault> {
+/// The properties of a message, be it a PUBLISH or a will.
+#[derive(Debug, Default)]
+pub(super) struct MessageProperties {
+    /// Those that travel on to subscribers, as they came.
+    pub wire: Bytes,
+    pub expiry_s: Option<u32>,
+    pub alias: Option<u16>,
+    pub delay_s: Option<u32>,
+}
+
+pub(super) fn message_properties(body: &mut Reader<'_>, limits: &BrokerLimits) -> Result<MessageProperties, Fault> {
     let block = body.properties(limits.properties_bytes_max)?;
+    let mut found = MessageProperties::default();
     if block.is_empty() {
-        return Ok(None);
+        return Ok(found);
     }
     let mut wire = BytesMut::with_capacity(block.len());
-    let mut expires_at = None;
-    walk_properties(block, PUBLISH_PROPERTIES, |property, value, place| {
+    walk_properties(block, MESSAGE_PROPERTIES, |property, value, place| {
         match (property, value) {
-            (id::TOPIC_ALIAS, _) => {
-                return Err(Fault::new(TOPIC_ALIAS_INVALID, "a topic alias, of which none are allowed"));
-            }
-            (id::MESSAGE_EXPIRY, Value::Number(seconds)) => {
-                expires_at = now.checked_add(Duration::from_secs(u64::from(seconds)));
-            }
-            (id::RESPONSE_TOPIC, Value::Text(topic)) if topic.contains(['+', '#']) => {
-                return Err(Fault::protocol("a response topic with a wildcard"));
+            (id::TOPIC_ALIAS, Value::Number(alias)) => found.alias = Some(alias as u16),
+            (id::WILL_DELAY, Value::Number(seconds)) => found.delay_s = Some(seconds),
+            (id::MESSAGE_EXPIRY, Value::Number(seconds)) => found.expiry_s = Some(seconds),
+            (id::RESPONSE_TOPIC, Value::Text(topic)) if topic.is_empty() || topic.contains(['+', '#']) => {
+                return Err(Fault::protocol("a response topic that is empty or holds a wildcard"));
             }
             _ => wire.extend_from_slice(&block[place]),
         }
         Ok(())
     })?;
-    Ok(Some(Box::new(Properties { wire: wire.freeze(), expires_at })))
+    found.wire = wire.freeze();
+    Ok(found)
 }
 
-/// PUBACK and PUBREL: packet id, and in v5 perhaps a reason code and properties.
-fn ack(body: &mut Reader<'_>, version: Version, limits: &BrokerLimits) -> Result<u16, Fault> {
+/// Packet id, and in v5 perhaps a reason code and properties.
+fn ack(mut body: Reader<'_>, version: Version, limits: &BrokerLimits) -> Result<(u16, u8), Fault> {
     let packet_id = body.packet_id()?;
+    let mut code = SUCCESS;
     if version == Version::V5 && !body.is_empty() {
-        body.u8()?;
+        code = body.u8()?;
         if !body.is_empty() {
             let block = body.properties(limits.properties_bytes_max)?;
             walk_properties(block, ACK_PROPERTIES, |_, _, _| Ok(()))?;
         }
     }
-    if body.is_empty() { Ok(packet_id) } else { Err(Fault::malformed("bytes after the end of the packet")) }
+    body.finish()?;
+    Ok((packet_id, code))
 }
 
-fn decode(frame: &Bytes, version: Version) -> Result<Codec, Fault> {
-    let mut bytes = BytesMut::from(&frame[..]);
-    let packet = match version {
-        Version::V4 => V4.read_mut(&mut bytes, frame.len()),
-        Version::V5 => V5.read_mut(&mut bytes, frame.len()),
-    };
-    packet.map_err(|_| Fault::malformed("a packet that cannot be read"))
+fn acknowledge(body: Reader<'_>, step: Step, version: Version, limits: &BrokerLimits) -> Result<Packet, Fault> {
+    let (packet_id, code) = ack(body, version, limits)?;
+    Ok(Packet::Acknowledge { step, packet_id, refused: code >= 0x80 })
 }
 
-/// Checks the properties and the strings of a list that the codec then reads; `options` follow each filter.
-fn check_filters(mut body: Reader<'_>, version: Version, options: bool, limits: &BrokerLimits) -> Result<(), Fault> {
-    body.packet_id()?;
-    if version == Version::V5 {
+/// A list of filters must have some, and not far more than anybody may subscribe to.
+fn check_count(count: usize, limits: &BrokerLimits) -> Result<(), Fault> {
+    match count {
+        0 => Err(Fault::protocol("a list of no filters")),
+        count if count > 4 * limits.subscriptions_per_client_max => {
+            Err(Fault::new(QUOTA, "a list of far more filters than subscriptions_per_client_max"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn subscribe(mut body: Reader<'_>, version: Version, limits: &BrokerLimits) -> Result<Packet, Fault> {
+    let packet_id = body.packet_id()?;
+    let v5 = version == Version::V5;
+    let mut identifier = 0;
+    if v5 {
         let block = body.properties(limits.properties_bytes_max)?;
-        walk_properties(block, SUBSCRIBE_PROPERTIES, |property, _, _| match property {
-            id::SUBSCRIPTION_ID if options => {
-                Err(Fault::new(SUBSCRIPTION_ID_NOT_SUPPORTED, "subscription identifiers are not supported yet"))
+        walk_properties(block, SUBSCRIBE_PROPERTIES, |_, value, _| {
+            if let Value::Number(id) = value {
+                identifier = id;
             }
-            id::SUBSCRIPTION_ID => Err(Fault::malformed("a property that does not belong into this packet")),
-            _ => Ok(()),
+            Ok(())
         })?;
     }
-    if body.is_empty() {
-        return Err(Fault::protocol("a list of no filters"));
-    }
-    let mut count = 0;
+    let mut filters = Vec::new();
     while !body.is_empty() {
-        body.string()?;
-        if options {
-            let options = body.u8()?;
-            let reserved = if version == Version::V4 { 0xFC } else { 0xC0 };
-            if options & reserved != 0 || options & 3 == 3 || options & 0x30 == 0x30 {
-                return Err(Fault::malformed("reserved bits in the subscription options"));
-            }
-        }
-        count += 1;
-        if count > 4 * limits.subscriptions_per_client_max {
-            return Err(Fault::new(QUOTA, "a list of far more filters than subscriptions_per_client_max"));
-        }
+        let path = body.string()?.to_owned();
+        filters.push(filter(path, body.u8()?, v5)?);
+        check_count(filters.len(), limits)?;
     }
-    Ok(())
+    check_count(filters.len(), limits)?;
+    Ok(Packet::Subscribe { packet_id, subscribe: Subscribe { filters, id: identifier, v5 } })
 }
 
-fn subscribe(frame: &Bytes, body: Reader<'_>, version: Version, limits: &BrokerLimits) -> Result<Packet, Fault> {
-    check_filters(body, version, true, limits)?;
-    let Codec::Subscribe(subscribe, _) = decode(frame, version)? else {
-        return Err(Fault::malformed("a SUBSCRIBE that cannot be read"));
+fn filter(path: String, flags: u8, v5: bool) -> Result<Filter, Fault> {
+    let reserved = if v5 { 0xC0 } else { 0xFC };
+    if flags & reserved != 0 || flags & 3 == 3 || flags & 0x30 == 0x30 {
+        return Err(Fault::malformed("reserved bits in the subscription options"));
+    }
+    let options = Options { qos: flags & 3, no_local: flags & 4 != 0, retain_as_published: flags & 8 != 0 };
+    if options.no_local && path.starts_with("$share/") {
+        return Err(Fault::protocol("no local on a shared subscription"));
+    }
+    let retain_handling = match flags >> 4 {
+        0 => RetainHandling::Send,
+        1 => RetainHandling::SendIfNew,
+        _ => RetainHandling::DoNotSend,
     };
-    let filters = subscribe.filters.into_iter().map(|filter| Filter {
-        path: filter.path,
-        qos: filter.qos as u8,
-        no_local: filter.nolocal,
-        retain_as_published: filter.preserve_retain,
-    });
-    Ok(Packet::Subscribe { packet_id: subscribe.pkid, filters: filters.collect() })
+    Ok(Filter { path, options, retain_handling })
 }
 
-fn unsubscribe(frame: &Bytes, body: Reader<'_>, version: Version, limits: &BrokerLimits) -> Result<Packet, Fault> {
-    check_filters(body, version, false, limits)?;
-    match decode(frame, version)? {
-        Codec::Unsubscribe(unsubscribe, _) => {
-            Ok(Packet::Unsubscribe { packet_id: unsubscribe.pkid, filters: unsubscribe.filters })
-        }
-        _ => Err(Fault::malformed("an UNSUBSCRIBE that cannot be read")),
+fn unsubscribe(mut body: Reader<'_>, version: Version, limits: &BrokerLimits) -> Result<Packet, Fault> {
+    let packet_id = body.packet_id()?;
+    if version == Version::V5 {
+        let block = body.properties(limits.properties_bytes_max)?;
+        walk_properties(block, UNSUBSCRIBE_PROPERTIES, |_, _, _| Ok(()))?;
     }
+    let mut filters = Vec::new();
+    while !body.is_empty() {
+        filters.push(body.string()?.to_owned());
+        check_count(filters.len(), limits)?;
+    }
+    check_count(filters.len(), limits)?;
+    Ok(Packet::Unsubscribe { packet_id, filters })
 }
 
-fn disconnect(mut body: Reader<'_>, version: Version, limits: &BrokerLimits) -> Result<Option<u32>, Fault> {
-    let mut expiry = None;
+fn disconnect(mut body: Reader<'_>, version: Version, limits: &BrokerLimits) -> Result<Packet, Fault> {
+    let (mut expiry_s, mut code) = (None, SUCCESS);
     if version == Version::V5 && !body.is_empty() {
-        body.u8()?;
+        code = body.u8()?;
         if !body.is_empty() {
             let block = body.properties(limits.properties_bytes_max)?;
             walk_properties(block, DISCONNECT_PROPERTIES, |property, value, _| {
                 if let (id::SESSION_EXPIRY, Value::Number(seconds)) = (property, value) {
-                    expiry = Some(seconds);
+                    expiry_s = Some(seconds);
                 }
                 Ok(())
             })?;
         }
     }
     body.finish()?;
-    Ok(expiry)
+    // A client that says why it cannot go on has not said farewell (section 3.14.4).
+    Ok(Packet::Disconnect { expiry_s, with_will: code >= 0x80 || code == DISCONNECT_WITH_WILL })
 }
 
 pub(super) const PUBACK: u8 = 0x40;
 pub(super) const PUBREC: u8 = 0x50;
+pub(super) const PUBREL: u8 = 0x62;
 pub(super) const PUBCOMP: u8 = 0x70;
+pub(super) const SUBACK: u8 = 0x90;
+pub(super) const UNSUBACK: u8 = 0xB0;
 
-pub(super) fn write_ack(kind: u8, packet_id: u16, out: &mut BytesMut) {
-    out.extend_from_slice(&[kind, 2, (packet_id >> 8) as u8, packet_id as u8]);
+/// An acknowledgement; a code other than success is for v5 alone.
+pub(super) fn write_ack(kind: u8, packet_id: u16, code: u8, version: Version, out: &mut BytesMut) {
+    let [high, low] = packet_id.to_be_bytes();
+    if code == SUCCESS || version == Version::V4 {
+        out.extend_from_slice(&[kind, 2, high, low]);
+    } else {
+        out.extend_from_slice(&[kind, 3, high, low, code]);
+    }
 }
 
-/// SUBACK (0x90) or UNSUBACK (0xB0); the codes of an UNSUBACK are for v5 alone.
+/// SUBACK or UNSUBACK; the codes of an UNSUBACK are for v5 alone.
 pub(super) fn write_codes(kind: u8, packet_id: u16, version: Version, codes: &[u8], out: &mut BytesMut) {
-    let codes = if kind == 0xB0 && version == Version::V4 { &[] } else { codes };
+    let codes = if kind == UNSUBACK && version == Version::V4 { &[] } else { codes };
     let properties = usize::from(version == Version::V5);
     out.put_u8(kind);
     put_length(2 + properties + codes.len(), out);
@@ -277,11 +308,26 @@ pub(super) fn write_codes(kind: u8, packet_id: u16, version: Version, codes: &[u
     out.extend_from_slice(codes);
 }
 
-pub(super) fn write_disconnect(code: u8, out: &mut BytesMut) {
-    out.extend_from_slice(&[0xE0, 2, code, 0]);
+/// DISCONNECT with the reason in words, if the client takes a packet of that size.
+pub(super) fn write_disconnect(fault: Fault, packet_bytes_max: usize, out: &mut BytesMut) {
+    let Fault { code, text } = fault;
+    // The texts are ours and short: every length is one byte.
+    let properties = 3 + text.len();
+    if properties + 4 > packet_bytes_max.min(127) {
+        out.extend_from_slice(&[0xE0, 1, code]);
+        return;
+    }
+    out.extend_from_slice(&[0xE0, (2 + properties) as u8, code, properties as u8, id::REASON_STRING]);
+    put_text(text.as_bytes(), out);
 }
 
-fn put_length(mut length: usize, out: &mut BytesMut) {
+/// A text or binary with its length before it. Longer ones than 65,535 bytes are never put.
+pub(super) fn put_text(text: &[u8], out: &mut BytesMut) {
+    out.put_u16(text.len() as u16);
+    out.extend_from_slice(text);
+}
+
+pub(super) fn put_length(mut length: usize, out: &mut BytesMut) {
     loop {
         let byte = (length % 128) as u8;
         length /= 128;
@@ -310,43 +356,65 @@ pub(super) enum Written {
     TooLarge,
 }
 
+/// How a subscriber's connection takes its messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    pub version: Version,
+    pub packet_bytes_max: usize,
+    /// The alias of the topic; true: the client knows it already.
+    pub alias: Option<(u16, bool)>,
+}
+
 /// A PUBLISH to a subscriber, with what is left of its expiry interval.
 pub(super) fn write_publish(
-    outgoing: &Outgoing,
+    delivery: &Delivery,
     packet_id: u16,
-    version: Version,
-    packet_bytes_max: usize,
+    form: Form,
     now: Instant,
     out: &mut BytesMut,
 ) -> Written {
-    let Outgoing { publish, qos, retain } = outgoing;
-    let properties = publish.properties.as_deref();
-    let expires_at = properties.and_then(|properties| properties.expires_at);
-    let left = expires_at.map(|at| at.saturating_duration_since(now).as_secs());
+    let Delivery { publish, qos, retain, dup, extra, .. } = delivery;
+    let mut left = publish.expires_at.map(|at| at.saturating_duration_since(now).as_millis().div_ceil(1_000));
     if left == Some(0) {
-        return Written::Expired;
+        if !dup {
+            return Written::Expired;
+        }
+        // Delivery has begun, so it is to be finished.
+        left = Some(1);
     }
-    let wire: &[u8] = properties.map_or(&[], |properties| &properties.wire);
-    let block = wire.len() + if left.is_some() { 5 } else { 0 };
-    let v5_bytes = if version == Version::V5 { length_of_length(block) + block } else { 0 };
-    let body = 2 + publish.topic.len() + if *qos > 0 { 2 } else { 0 } + v5_bytes + publish.payload.len();
-    if 1 + length_of_length(body) + body > packet_bytes_max {
+    let v5 = form.version == Version::V5;
+    let alias = form.alias.filter(|_| v5);
+    let topic: &[u8] = if alias.is_some_and(|(_, known)| known) { &[] } else { &publish.topic };
+    let ids: &[u32] = extra.as_ref().map_or(&[], |extra| &extra.ids);
+    let id_bytes: usize = ids.iter().map(|id| 1 + length_of_length(*id as usize)).sum();
+    let few = if left.is_some() { 5 } else { 0 } + if alias.is_some() { 3 } else { 0 };
+    let block = publish.properties.len() + few + id_bytes;
+    let v5_bytes = if v5 { length_of_length(block) + block } else { 0 };
+    let body = 2 + topic.len() + if *qos > 0 { 2 } else { 0 } + v5_bytes + publish.payload.len();
+    if 1 + length_of_length(body) + body > form.packet_bytes_max {
         return Written::TooLarge;
     }
-    out.put_u8(0x30 | (qos << 1) | u8::from(*retain));
+    out.put_u8(0x30 | u8::from(*dup) << 3 | qos << 1 | u8::from(*retain));
     put_length(body, out);
-    out.put_u16(publish.topic.len() as u16);
-    out.extend_from_slice(&publish.topic);
+    put_text(topic, out);
     if *qos > 0 {
         out.put_u16(packet_id);
     }
-    if version == Version::V5 {
+    if v5 {
         put_length(block, out);
         if let Some(seconds) = left {
             out.put_u8(id::MESSAGE_EXPIRY);
             out.put_u32(u32::try_from(seconds).unwrap_or(u32::MAX));
         }
-        out.extend_from_slice(wire);
+        if let Some((alias, _)) = alias {
+            out.put_u8(id::TOPIC_ALIAS);
+            out.put_u16(alias);
+        }
+        for identifier in ids {
+            out.put_u8(id::SUBSCRIPTION_ID);
+            put_length(*identifier as usize, out);
+        }
+        out.extend_from_slice(&publish.properties);
     }
     out.extend_from_slice(&publish.payload);
     Written::Sent

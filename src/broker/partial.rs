@@ -1,16 +1,18 @@
 //! Bytes of packets that have not wholly arrived, over all sockets.
 //!
-//! Holds always: a socket may hold its connection's share (and what one read brings); beyond that only while all of them
-//! together are within `inflight_bytes_max`. So clients that announce large packets and never finish them cannot use up the memory.
+//! Holds always: beyond what every connection may have, a packet that has begun counts with its whole length, and all of
+//! them together are within `inflight_bytes_max`. So clients that announce large packets and never finish them cannot use
+//! up the memory.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Shared;
+use super::connection::SHARE_BYTES_MIN;
 use super::metrics::{add, subtract};
 use super::reason::{Fault, QUOTA};
 
-/// What one socket's read buffer holds, counted for as long as this lives.
+/// What one socket's unfinished packet takes, counted for as long as this lives.
 pub(super) struct Partial {
     shared: Arc<Shared>,
     bytes: usize,
@@ -21,17 +23,23 @@ impl Partial {
         Partial { shared, bytes: 0 }
     }
 
-    /// The buffer holds this much now.
-    pub fn holds(&mut self, bytes: usize) -> Result<(), Fault> {
+    /// The unfinished packet will have this length, as far as is known; 0: there is none.
+    pub fn announce(&mut self, bytes: usize) -> Result<(), Fault> {
+        if bytes == self.bytes {
+            return Ok(());
+        }
         let gauge = &self.shared.counters.partial_bytes;
         add(gauge, bytes);
         subtract(gauge, self.bytes);
         self.bytes = bytes;
-        let all_max = self.shared.limits.inflight_bytes_max as u64;
-        if bytes > self.shared.share_bytes() && gauge.load(Relaxed) > all_max {
-            return Err(Fault::new(QUOTA, "an unfinished packet while such packets fill inflight_bytes_max"));
+        if bytes > SHARE_BYTES_MIN && gauge.load(Relaxed) > self.shared.limits.inflight_bytes_max as u64 {
+            return Err(Fault::new(QUOTA, "inflight_bytes_max is reached by packets that are not whole"));
         }
         Ok(())
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 

@@ -6,9 +6,9 @@ pub(super) const SUCCESS: u8 = 0x00;
 pub(super) const NO_SUBSCRIPTION_EXISTED: u8 = 0x11;
 pub(super) const MALFORMED: u8 = 0x81;
 pub(super) const PROTOCOL_ERROR: u8 = 0x82;
-pub(super) const IMPLEMENTATION_SPECIFIC: u8 = 0x83;
 pub(super) const UNSUPPORTED_VERSION: u8 = 0x84;
 pub(super) const IDENTIFIER_INVALID: u8 = 0x85;
+pub(super) const BAD_CREDENTIALS: u8 = 0x86;
 pub(super) const NOT_AUTHORIZED: u8 = 0x87;
 pub(super) const SERVER_BUSY: u8 = 0x89;
 pub(super) const SHUTTING_DOWN: u8 = 0x8B;
@@ -17,13 +17,11 @@ pub(super) const KEEP_ALIVE: u8 = 0x8D;
 pub(super) const TAKEN_OVER: u8 = 0x8E;
 pub(super) const FILTER_INVALID: u8 = 0x8F;
 pub(super) const TOPIC_INVALID: u8 = 0x90;
+pub(super) const PACKET_ID_NOT_FOUND: u8 = 0x92;
 pub(super) const RECEIVE_MAXIMUM: u8 = 0x93;
 pub(super) const TOPIC_ALIAS_INVALID: u8 = 0x94;
 pub(super) const PACKET_TOO_LARGE: u8 = 0x95;
 pub(super) const QUOTA: u8 = 0x97;
-pub(super) const RETAIN_NOT_SUPPORTED: u8 = 0x9A;
-pub(super) const SHARED_NOT_SUPPORTED: u8 = 0x9E;
-pub(super) const SUBSCRIPTION_ID_NOT_SUPPORTED: u8 = 0xA1;
 
 /// What is wrong with a packet: the code a v5 client is told, and words for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,22 +61,23 @@ pub(super) enum End {
     KeepAlive,
     /// Output, or the rest of a frame, made no progress for `write_timeout`.
     NoProgress,
-    /// A QoS 1 message found this subscriber's queue full.
+    /// A QoS 1 or 2 message found this subscriber's queue full, and no session outlives the connection.
     SlowSubscriber,
     TakenOver,
     ShutDown,
 }
 
 impl End {
-    /// The reason code of the DISCONNECT that a v5 client gets before the close; `None`: nothing is sent.
-    pub(super) fn code(self) -> Option<u8> {
+    /// What the DISCONNECT says that a v5 client gets before the close; `None`: nothing is sent.
+    pub(super) fn fault(self) -> Option<Fault> {
+        let fault = |code, text| Some(Fault { code, text });
         match self {
             End::Client | End::Lost | End::NoProgress => None,
-            End::Fault(fault) => Some(fault.code),
-            End::KeepAlive => Some(KEEP_ALIVE),
-            End::SlowSubscriber => Some(QUOTA),
-            End::TakenOver => Some(TAKEN_OVER),
-            End::ShutDown => Some(SHUTTING_DOWN),
+            End::Fault(fault) => Some(fault),
+            End::KeepAlive => fault(KEEP_ALIVE, "nothing came for 1.5 times the keep-alive"),
+            End::SlowSubscriber => fault(QUOTA, "queue_messages_max or queue_bytes_max: it reads too slowly"),
+            End::TakenOver => fault(TAKEN_OVER, "another connection uses this client identifier"),
+            End::ShutDown => fault(SHUTTING_DOWN, "tidegate stops"),
         }
     }
 }
@@ -91,7 +90,7 @@ impl fmt::Display for End {
             End::Fault(fault) => write!(f, "{fault}"),
             End::KeepAlive => f.write_str("nothing came for 1.5 times its keep-alive"),
             End::NoProgress => f.write_str("reading or writing made no progress for write_timeout"),
-            End::SlowSubscriber => f.write_str("its queue of QoS 1 messages is full: it reads too slowly"),
+            End::SlowSubscriber => f.write_str("its queue is full: it reads too slowly"),
             End::TakenOver => f.write_str("another connection uses its client identifier"),
             End::ShutDown => f.write_str("tidegate stops"),
         }

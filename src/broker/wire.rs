@@ -25,7 +25,7 @@ impl<'a> Reader<'a> {
         self.at >= self.bytes.len()
     }
 
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
+    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
         let end = self.at.checked_add(count).ok_or(SHORT)?;
         let taken = self.bytes.get(self.at..end).ok_or(SHORT)?;
         self.at = end;
@@ -44,6 +44,18 @@ impl<'a> Reader<'a> {
     pub(super) fn u32(&mut self) -> Result<u32, Fault> {
         let taken: [u8; 4] = self.take(4)?.try_into().map_err(|_| SHORT)?;
         Ok(u32::from_be_bytes(taken))
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, Fault> {
+        let taken: [u8; 8] = self.take(8)?.try_into().map_err(|_| SHORT)?;
+        Ok(u64::from_be_bytes(taken))
+    }
+
+    /// All that is left.
+    pub(super) fn rest(&mut self) -> &'a [u8] {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        self.at = self.bytes.len();
+        rest
     }
 
     /// A variable byte integer, in its shortest form only.
@@ -104,12 +116,13 @@ pub(super) mod id {
     pub const CORRELATION_DATA: u8 = 9;
     pub const SUBSCRIPTION_ID: u8 = 11;
     pub const SESSION_EXPIRY: u8 = 17;
+    pub const ASSIGNED_CLIENT_ID: u8 = 18;
+    pub const SERVER_KEEP_ALIVE: u8 = 19;
     pub const AUTH_METHOD: u8 = 21;
     pub const AUTH_DATA: u8 = 22;
     pub const REQUEST_PROBLEM: u8 = 23;
     pub const WILL_DELAY: u8 = 24;
     pub const REQUEST_RESPONSE: u8 = 25;
-    pub const SERVER_REFERENCE: u8 = 28;
     pub const REASON_STRING: u8 = 31;
     pub const RECEIVE_MAXIMUM: u8 = 33;
     pub const TOPIC_ALIAS_MAXIMUM: u8 = 34;

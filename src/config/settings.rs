@@ -100,10 +100,18 @@ pub struct BrokerLimits {
     pub subscriptions_per_client_max: usize,
     pub topic_levels_max: usize,
     pub properties_bytes_max: usize,
-    /// Messages and bytes waiting for one live subscriber.
+    /// Messages and bytes waiting for one subscriber, connected or away, and for how long at most.
     pub queue_messages_max: usize,
     pub queue_bytes_max: usize,
-    /// Sessions that keep inbound QoS 2 packet ids while their client is away, and for how long at most.
+    pub queue_age_max: Duration,
+    /// Messages and bytes that wait for all sessions of clients which may come back, each message counted once.
+    pub stored_messages_max: usize,
+    pub stored_bytes_max: usize,
+    pub retained_messages_max: usize,
+    pub retained_bytes_max: usize,
+    /// Topic aliases that a v5 client may use.
+    pub topic_aliases_max: u16,
+    /// Sessions that outlive their connections, and for how long at most.
     pub sessions_max: usize,
     pub session_expiry_max: Duration,
     /// The longest keep-alive; a v5 client that asks for more, or for none, is told this. Zero: whatever the client says.
@@ -125,6 +133,12 @@ impl Default for BrokerLimits {
             properties_bytes_max: 16 << 10,
             queue_messages_max: 1_000,
             queue_bytes_max: 1 << 20,
+            queue_age_max: Duration::from_secs(7 * 86_400),
+            stored_messages_max: 100_000,
+            stored_bytes_max: 64 << 20,
+            retained_messages_max: 100_000,
+            retained_bytes_max: 32 << 20,
+            topic_aliases_max: 32,
             sessions_max: 10_000,
             session_expiry_max: Duration::from_secs(7 * 86_400),
             keep_alive_max: Duration::ZERO,

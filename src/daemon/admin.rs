@@ -18,23 +18,11 @@ use super::exposition::Exposition;
 use super::health::Facts;
 use super::pipeline::{Logs, Progress};
 use super::run::RunError;
-use crate::broker::Broker;
+use crate::broker::{Broker, BrokerMetrics};
 use crate::config::Settings;
 use crate::sinks::{SinkState, SinkStatus};
 use crate::sources::modbus::ModbusStatus;
 use crate::store::Writer;
-
-/// Readings of the broker that go up and down; all others only go up.
-const BROKER_GAUGES: [&str; 8] = [
-    "sockets",
-    "connections",
-    "sessions",
-    "session_ids",
-    "subscriptions",
-    "inflight_bytes",
-    "partial_bytes",
-    "queued_bytes",
-];
 
 /// What the page looks at.
 pub struct View {
@@ -180,7 +168,7 @@ fn store(view: &View, page: &mut Exposition) {
 fn broker(view: &View, page: &mut Exposition) {
     for (name, value) in view.broker.metrics().entries() {
         let none: [(&str, &str); 0] = [];
-        if BROKER_GAUGES.contains(&name) {
+        if BrokerMetrics::GAUGES.contains(&name) {
             page.gauge(&format!("tidegate_broker_{name}"), "See the documentation of the broker.", &none, value as f64);
         } else {
             let name = format!("tidegate_broker_{name}_total");

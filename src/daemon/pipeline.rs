@@ -9,7 +9,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
@@ -17,13 +17,13 @@ use tokio::sync::{mpsc, oneshot};
 use super::clock::Clock;
 use super::core::{Core, Message, Tick};
 use super::recovery;
-use crate::broker::{Acks, Broker, Inbound, Item, Publish};
+use crate::broker::{Hub, Inbound, Item, Link};
 use crate::config::{self, Overflow, Settings, Source};
 use crate::model::{After, Millis, Now};
 use crate::sources::decode::encode_polled;
 use crate::sources::modbus::Polled;
 use crate::sources::mqtt::TopicMap;
-use crate::store::{Append, Commit, CursorMove, LogId, SessionChange, StoreError, Writer};
+use crate::store::{Append, Commit, CursorMove, LogId, StoreError, Writer};
 
 /// A tick takes at most this many messages and bytes, so that its transaction and its replay stay bounded.
 const TICK_ITEMS_MAX: usize = 16_384;
@@ -76,13 +76,15 @@ pub struct Pipeline {
     core: Core,
     clock: Clock,
     writer: Writer,
-    broker: Arc<Broker>,
+    hub: Hub,
     logs: Logs,
     topics: Topics,
     progress: Arc<Progress>,
     /// For each source, the `block` sinks' logs that its queries feed.
     blocking: Vec<Vec<LogId>>,
     parked: VecDeque<Inbound>,
+    /// Told to stop: nothing waits for a later tick.
+    stopping: bool,
     last_now: Millis,
     more: bool,
     /// Next offset of the journal, and its bytes since the last snapshot.
@@ -104,7 +106,7 @@ impl Pipeline {
         settings: Arc<Settings>,
         start: Start,
         writer: Writer,
-        broker: Arc<Broker>,
+        hub: Hub,
         logs: Logs,
         progress: Arc<Progress>,
     ) -> Pipeline {
@@ -115,10 +117,11 @@ impl Pipeline {
             core: start.core,
             clock: start.clock,
             writer,
-            broker,
+            hub,
             logs,
             progress,
             parked: VecDeque::new(),
+            stopping: false,
             last_now: start.recovered.last_now.unwrap_or(0),
             more: start.recovered.more,
             journal_end: start.journal_end,
@@ -134,10 +137,9 @@ impl Pipeline {
             self.take_snapshot()?;
         }
         let (mut inbound, mut polled) = (Vec::new(), Vec::new());
-        let mut stopping = false;
-        while !stopping {
+        while !self.stopping {
             self.progress.turns.fetch_add(1, Ordering::Relaxed);
-            stopping = self.wait(&mut intake, &mut inbound, &mut polled).await;
+            self.stopping = self.wait(&mut intake, &mut inbound, &mut polled).await;
             self.turn(&mut inbound, &mut polled)?;
         }
         intake.mqtt.close();
@@ -169,7 +171,7 @@ impl Pipeline {
 
     /// How long it may sleep when nothing arrives.
     fn patience(&mut self) -> Duration {
-        if self.more {
+        if self.more || self.hub.has_more() {
             return Duration::ZERO;
         }
         let most = if self.parked.is_empty() { HEARTBEAT } else { PARKED_RETRY };
@@ -196,6 +198,9 @@ impl Pipeline {
                 continue;
             }
             let now = self.clock.now();
+            for due in self.hub.begin(Instant::now(), now).into_iter().rev() {
+                waiting.push_front(due);
+            }
             let mut gathered = Gathered::new(self.settings.sources.len());
             self.gather_polled(now, polled, &mut gathered);
             while gathered.items < TICK_ITEMS_MAX && gathered.bytes < TICK_BYTES_MAX {
@@ -242,27 +247,23 @@ impl Pipeline {
     /// Sorts one read of a socket into the sources it matches, or parks it whole.
     fn gather(&mut self, now: Now, inbound: Inbound, gathered: &mut Gathered) {
         let connection = Arc::as_ptr(&inbound.connection) as usize;
-        // A session's change may belong to a message that is parked, over whichever connection that came.
-        let behind = !self.parked.is_empty() && inbound.items.iter().any(|item| matches!(item, Item::Session(_)));
-        if behind || gathered.parked.contains(&connection) || self.must_park(&inbound) {
+        if gathered.parked.contains(&connection) || self.must_park(&inbound) {
             gathered.parked.insert(connection);
             self.parked.push_back(inbound);
             return;
         }
-        let live = self.broker.has_subscribers();
         let count = inbound.items.len();
         for item in inbound.items {
             gathered.items += 1;
             match item {
-                Item::Session(change) => gathered.sessions.push(change),
-                Item::Publish(mut publish) => {
-                    gathered.sessions.extend(publish.received.take());
+                Item::Control(control) => self.hub.take(&inbound.connection, control),
+                Item::Publish(publish) => {
+                    if !self.hub.publish(&inbound.connection, &publish) {
+                        continue;
+                    }
                     for (source, captures) in self.topics.find(&publish.topic).iter() {
                         let (captures, payload) = (Arc::clone(captures), publish.payload.clone());
                         gathered.take(*source, Message { arrival: now.millis, captures, payload });
-                    }
-                    if live {
-                        gathered.live.push(publish);
                     }
                 }
             }
@@ -279,7 +280,7 @@ impl Pipeline {
                 let sources = self.topics.find(&publish.topic);
                 sources.iter().any(|(source, _)| self.blocked(*source))
             }
-            Item::Session(_) => false,
+            Item::Control(_) => false,
         })
     }
 
@@ -295,15 +296,15 @@ impl Pipeline {
         self.progress.parked.store(self.parked.len() as u64, Ordering::Relaxed);
         self.journal_end += u64::from(tick.journal.count);
         self.journal_bytes += tick.journal.bytes.len() as u64;
-        let commit = self.commit(now, tick, &gathered);
-        let Gathered { acks, live, .. } = gathered;
-        let broker = Arc::clone(&self.broker);
+        let mut commit = self.commit(now, tick, &gathered);
+        let finished = self.hub.finish(!commit.is_empty(), self.stopping);
+        commit.rows = finished.rows;
+        commit.meta = finished.meta;
+        let (acks, after) = (gathered.acks, finished.after);
         self.writer.tick(
             commit,
             Box::new(move |_| {
-                for publish in &live {
-                    broker.deliver(publish);
-                }
+                after.release();
                 for (connection, count) in acks {
                     connection.committed(count);
                 }
@@ -316,7 +317,7 @@ impl Pipeline {
     }
 
     fn commit(&self, now: Now, tick: Tick, gathered: &Gathered) -> Commit {
-        let mut commit = Commit { counters: tick.counters, sessions: gathered.sessions.clone(), ..Commit::default() };
+        let mut commit = Commit { counters: tick.counters, ..Commit::default() };
         for (counter, count) in &gathered.dropped {
             *commit.counters.entry(counter.clone()).or_default() += count;
         }
@@ -367,9 +368,7 @@ fn blocking_logs(settings: &Settings, logs: &Logs, source: usize) -> Vec<LogId> 
 #[derive(Default)]
 struct Gathered {
     messages: Vec<Vec<Message>>,
-    sessions: Vec<SessionChange>,
-    live: Vec<Publish>,
-    acks: Vec<(Arc<Acks>, usize)>,
+    acks: Vec<(Arc<Link>, usize)>,
     dropped: Vec<(String, u64)>,
     parked: HashSet<usize>,
     items: usize,

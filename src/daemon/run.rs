@@ -20,7 +20,7 @@ use super::core::Core;
 use super::health::STILL_MAX;
 use super::pipeline::{Intake, Logs, Pipeline, Progress, REPLAY, Start};
 use super::{check, logging, recovery};
-use crate::broker::{self, Broker};
+use crate::broker::{self, Broker, Restored};
 use crate::config::{Input, Settings};
 use crate::sinks::{self, SinkStatus, StartRecord};
 use crate::sources::modbus::{self, ModbusStatus};
@@ -95,13 +95,14 @@ async fn run(settings: Arc<Settings>) -> Result<(), RunError> {
 
     let (stop, stopped) = watch::channel(false);
     let readers = (0..settings.sinks.len()).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
+    let kept = (Restored::read(&store, &opened)?, store.reader()?);
     let writer = Writer::spawn(store);
     let statuses: Vec<Arc<SinkStatus>> = settings.sinks.iter().map(|_| Arc::default()).collect();
     let sinks = start_sinks(&settings, &opened, &logs, &writer, readers, &statuses, &stopped).await?;
 
     let (to_pipeline, mqtt) = mpsc::channel(INBOUND_QUEUE);
-    let sessions = opened.sessions.clone();
-    let broker = Arc::new(Broker::start(&settings.broker, sessions, to_pipeline, stopped.clone()).await?);
+    let (broker, hub) = Broker::start(&settings.broker, kept, to_pipeline, stopped.clone()).await?;
+    let broker = Arc::new(broker);
     let (rows, polled) = mpsc::channel(INBOUND_QUEUE);
     let pollers = start_pollers(&settings, &rows, &stopped);
     let (stop_pipeline, pipeline_stopped) = oneshot::channel();
@@ -110,14 +111,8 @@ async fn run(settings: Arc<Settings>) -> Result<(), RunError> {
     let clock = Clock::new(settings.gateway.clock, recovered.last_now);
     let snapshot_due = recovered.snapshot_due;
     let start = Start { core, clock, recovered, journal_end: opened.log_ends[logs.journal] };
-    let pipeline = Pipeline::new(
-        Arc::clone(&settings),
-        start,
-        writer.clone(),
-        Arc::clone(&broker),
-        logs.clone(),
-        Arc::clone(&progress),
-    );
+    let pipeline =
+        Pipeline::new(Arc::clone(&settings), start, writer.clone(), hub, logs.clone(), Arc::clone(&progress));
     let mut pipeline = spawn_pipeline(pipeline, intake, snapshot_due);
 
     let view = View {

@@ -1,4 +1,4 @@
-//! SQLite: logs of blocks, cursors, snapshots, counters, MQTT session rows. One file per table.
+//! SQLite: logs of blocks, cursors, snapshots, counters, the broker's rows. One file per table.
 //!
 //! One writer connection, on a thread of its own ([`Writer`]); readers have theirs ([`Reader`]) and hold no read
 //! transaction across a wait. Knows nothing of MQTT, SQL or Kafka: a record is bytes.
@@ -12,9 +12,9 @@ mod migrate;
 mod quarantine;
 mod reader;
 mod records;
+mod rows;
 mod salvage;
 mod schema;
-mod sessions;
 mod snapshots;
 mod transaction;
 mod writer;
@@ -92,8 +92,8 @@ pub struct Commit {
     pub snapshot: Option<Snapshot>,
     /// Small named values: `None` deletes.
     pub meta: Vec<(String, Option<Vec<u8>>)>,
-    /// Changes of the inbound QoS 2 packet ids kept for clients.
-    pub sessions: Vec<SessionChange>,
+    /// Rows of the broker's tables, in order.
+    pub rows: Vec<Row>,
 }
 
 /// Records for one log, at most one append a log in a commit.
@@ -137,43 +137,24 @@ pub struct Section {
     pub state: Vec<u8>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SessionChange {
-    /// The client has a session from now on; what is there stays.
-    Open {
-        client: String,
-        expiry_s: u32,
-        now: Millis,
-    },
-    /// Its connection ended; the expiry runs from `now`.
-    Closed {
-        client: String,
-        now: Millis,
-    },
-    /// Clean start, or expired: all of it goes.
-    Drop {
-        client: String,
-    },
-    /// A QoS 2 PUBLISH was taken; the id stays until its PUBREL.
-    Received {
-        client: String,
-        packet_id: u16,
-    },
-    Released {
-        client: String,
-        packet_id: u16,
-    },
+/// The broker's tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Table {
+    Session,
+    Subscription,
+    Flow,
+    /// Its keys are numbers: eight bytes, the highest first.
+    Message,
+    Retained,
+    Will,
 }
 
-/// A session as it was found at start: that of a client which asked for one to be kept.
+/// A row that is put (in place of the one with its key, if there is one) or, without bytes, deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredSession {
-    pub client: String,
-    pub expiry_s: u32,
-    /// When its connection ended; `None` if it was connected when the process ended.
-    pub closed: Option<Millis>,
-    /// Packet ids of QoS 2 publishes taken and not yet released, ascending.
-    pub received: Vec<u16>,
+pub struct Row {
+    pub table: Table,
+    pub key: Vec<u8>,
+    pub bytes: Option<Vec<u8>>,
 }
 
 /// Records as they were committed together.
@@ -200,7 +181,6 @@ pub struct Opened {
     pub counters: BTreeMap<String, u64>,
     pub snapshot: Option<Snapshot>,
     pub meta: BTreeMap<String, Vec<u8>>,
-    pub sessions: Vec<StoredSession>,
     /// In plain words: what was moved aside, lost, or kept without being configured any more.
     pub findings: Vec<String>,
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use super::{Block, LogId, StoreError, directory, log};
+use super::{Block, LogId, StoreError, Table, directory, log, rows};
 
 /// What the writer and the readers of one store tell each other.
 pub(super) struct Shared {
@@ -60,6 +60,17 @@ pub struct Reader {
 impl Reader {
     pub(super) fn new(db: Connection, shared: Arc<Shared>) -> Reader {
         Reader { db, shared }
+    }
+
+    /// One row of the broker's, if it is there and sound.
+    pub fn row(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = rows::get(&self.db, table, key);
+        if let Err(error) = &row {
+            if error.is_corruption() {
+                self.shared.fail(error);
+            }
+        }
+        row
     }
 
     /// Blocks from the one that holds `from` on, up to `bytes_max` of plain bytes but at least one where there is any.

@@ -18,16 +18,20 @@ use super::{Settings, StoreError, counters, directory, log, schema};
 /// The new database until it is complete.
 const NEW_FILE: &str = "salvage.db";
 
-/// Small tables, copied row by row; the logs' own tables follow.
-const TABLES: [(&str, usize); 8] = [
+/// Tables copied row by row; the logs' own tables follow.
+const TABLES: [(&str, usize); 12] = [
     ("log", 2),
     ("cursor", 4),
     ("counters", 2),
     ("counter_name", 3),
     ("snapshot", 4),
     ("meta", 3),
-    ("session", 4),
-    ("received", 3),
+    ("session", 3),
+    ("subscription", 3),
+    ("flow", 3),
+    ("message", 3),
+    ("retained", 3),
+    ("will", 3),
 ];
 
 /// Blocks copied in one transaction.

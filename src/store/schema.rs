@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::{Settings, StoreError, directory, migrate};
 
 /// Raised with each change of a table. A file of a newer version is refused, one of an older version goes through `migrate`.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 pub(super) const FILE: &str = "tidegate.db";
 
@@ -26,8 +26,12 @@ pub(super) const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS counter_name(id INTEGER PRIMARY KEY, name TEXT NOT NULL, crc INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS snapshot(name TEXT PRIMARY KEY, fingerprint BLOB NOT NULL, state BLOB NOT NULL, crc INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value BLOB NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS session(client TEXT PRIMARY KEY, expiry_s INTEGER NOT NULL, closed INTEGER, crc INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS received(client TEXT NOT NULL, packet_id INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY(client, packet_id)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS session(key BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL, crc INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS subscription(key BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL, crc INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS flow(key BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL, crc INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS message(key INTEGER PRIMARY KEY, bytes BLOB NOT NULL, crc INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS retained(key BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL, crc INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS will(key BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL, crc INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS quarantine(id INTEGER PRIMARY KEY, log INTEGER NOT NULL, first INTEGER NOT NULL, count, tick, crc, bytes BLOB, UNIQUE(log, first));
 ";
 
@@ -83,6 +87,7 @@ pub(super) fn open_writer(path: &Path, settings: &Settings) -> Result<Connection
         }
         VERSION => {}
         1 => migrate::from_1(&db)?,
+        2 => migrate::from_2(&db)?,
         newer => return Err(StoreError::Newer { found: newer, known: VERSION }),
     }
     Ok(db)

@@ -14,8 +14,8 @@ use super::log::Log;
 use super::reader::{Extent, Reader, Shared};
 use super::records::Packer;
 use super::{
-    Append, Commit, Committed, LogSettings, LogUsage, Opened, Overflow, Settings, StoreError, Usage, counters, cursors,
-    directory, meta, quarantine, salvage, schema, sessions, snapshots,
+    Append, Commit, Committed, LogSettings, LogUsage, Opened, Overflow, Settings, StoreError, Table, Usage, counters,
+    cursors, directory, meta, quarantine, rows, salvage, schema, snapshots,
 };
 use crate::model::Millis;
 
@@ -116,7 +116,6 @@ impl Store {
             counters: counters.to_map(),
             snapshot: snapshots::read(&tx, &mut findings)?,
             meta: found,
-            sessions: sessions::all(&tx, &mut findings)?,
             findings: Vec::new(),
         };
         findings.extend(forgotten_logs(&tx, settings)?);
@@ -158,6 +157,11 @@ impl Store {
     pub fn reader(&self) -> Result<Reader, StoreError> {
         let db = schema::open_reader(&self.path, self.settings.faults.vfs.as_deref())?;
         Ok(Reader::new(db, Arc::clone(&self.shared)))
+    }
+
+    /// Calls `each` with key and bytes of every sound row of a table, in order of the keys; gives how many are damaged.
+    pub fn each_row(&self, table: Table, each: impl FnMut(&[u8], &[u8])) -> Result<u64, StoreError> {
+        rows::each(&self.db, table, each)
     }
 
     pub(super) fn shared(&self) -> Arc<Shared> {
@@ -313,8 +317,8 @@ impl Store {
         for (key, value) in &commit.meta {
             meta::put(&tx, key, value.as_deref())?;
         }
-        for change in &commit.sessions {
-            sessions::apply(&tx, change)?;
+        for row in &commit.rows {
+            rows::put(&tx, row)?;
         }
         for (key, by) in &commit.counters {
             counters.raise(key, *by);
@@ -464,7 +468,7 @@ impl Commit {
             && self.counters.is_empty()
             && self.snapshot.is_none()
             && self.meta.is_empty()
-            && self.sessions.is_empty()
+            && self.rows.is_empty()
     }
 }
 
@@ -496,7 +500,7 @@ fn forgotten_logs(db: &Connection, settings: &Settings) -> Result<Vec<String>, S
 mod tests {
     use std::time::Duration;
 
-    use super::super::{CursorMove, LogId, Records, Section, SessionChange, Snapshot};
+    use super::super::{CursorMove, LogId, Records, Row, Section, Snapshot};
     use super::*;
 
     fn settings(directory: &Path, overflow: Overflow, share_max_bytes: u64) -> Settings {
@@ -565,8 +569,7 @@ mod tests {
         let mut commit = append(1, 6, &numbers(100..150));
         commit.counters.insert("c".into(), 7);
         commit.meta.push(("k".into(), Some(vec![1, 2])));
-        commit.sessions.push(SessionChange::Open { client: "a".into(), expiry_s: 9, now: 6 });
-        commit.sessions.push(SessionChange::Received { client: "a".into(), packet_id: 3 });
+        commit.rows.push(Row { table: Table::Session, key: b"a".to_vec(), bytes: Some(vec![3]) });
         let section = Section { name: "query/q".into(), fingerprint: vec![4], state: vec![5; 5000] };
         commit.snapshot = Some(Snapshot { journal_offset: 0, sections: vec![section] });
         let committed = store.commit(&commit).unwrap();
@@ -578,7 +581,9 @@ mod tests {
         assert_eq!(again.counters.get("c"), Some(&7));
         assert_eq!(again.meta.get("k"), Some(&vec![1, 2]));
         assert_eq!(again.snapshot, commit.snapshot);
-        assert_eq!((again.sessions[0].client.as_str(), again.sessions[0].received.as_slice()), ("a", &[3][..]));
+        let mut sessions = Vec::new();
+        store.each_row(Table::Session, |key, bytes| sessions.push((key.to_vec(), bytes.to_vec()))).unwrap();
+        assert_eq!(sessions, [(b"a".to_vec(), vec![3])]);
         let expected: Vec<_> =
             numbers(120..150).into_iter().enumerate().map(|(i, text)| (120 + i as u64, text)).collect();
         assert_eq!(read_all(&store, 1, 120), expected);

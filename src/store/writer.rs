@@ -217,14 +217,18 @@ impl Thread {
             if let Some((commit, answer)) = queue.maintenance.pop_front() {
                 return Work::Maintenance(commit, answer);
             }
-            let early = match (queue.tick.is_some(), self.last_tick) {
+            // What costs no write need not be spared one.
+            let writes = queue.tick.as_ref().is_some_and(|(commit, _)| !commit.is_empty());
+            let early = match (writes, self.last_tick) {
                 (true, Some(last)) if !queue.stopping => interval.saturating_sub(last.elapsed()),
                 _ => Duration::ZERO,
             };
             if early.is_zero() {
                 if let Some((commit, done)) = queue.tick.take() {
                     self.shared.bell.notify_all();
-                    self.last_tick = Some(Instant::now());
+                    if writes {
+                        self.last_tick = Some(Instant::now());
+                    }
                     return Work::Tick(commit, done);
                 }
                 if queue.stopping {

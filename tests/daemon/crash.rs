@@ -26,7 +26,7 @@ const STEP_MS: i64 = 10;
 const WINDOW_MS: i64 = 1_000;
 
 /// The number that closes every window of a device: an hour after all others.
-const LAST: i64 = 1_000_000_000;
+pub const LAST: i64 = 1_000_000_000;
 
 const CONFIGURATION: &str = r#"
 [source.telemetry]
@@ -50,7 +50,7 @@ into = { sink = "cloud", topic = "windows", key = "device" }
 
 /// What a device does with what was not acknowledged when its connection broke.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum After {
+pub enum After {
     /// Never sends it again: each number goes out once.
     Forget,
     /// Sends it again, as real clients do.
@@ -59,8 +59,8 @@ enum After {
 
 /// What one publisher knows at the end.
 #[derive(Default)]
-struct Sent {
-    acknowledged: BTreeSet<i64>,
+pub struct Sent {
+    pub acknowledged: BTreeSet<i64>,
     /// Numbers that went out more than once.
     resent: BTreeSet<i64>,
     next: i64,
@@ -127,7 +127,7 @@ fn crash(after: After) {
 }
 
 /// Publishes numbered messages of one device until told to stop, then the last one until it is acknowledged.
-fn publish(address: SocketAddr, device: usize, after: After, stop: &AtomicBool) -> Sent {
+pub fn publish(address: SocketAddr, device: usize, after: After, stop: &AtomicBool) -> Sent {
     let mut publisher = Publisher::new(address, device, after);
     while !stop.load(Ordering::Relaxed) {
         if publisher.session(stop).is_err() {
@@ -339,10 +339,10 @@ fn check_accounting(metrics: &str) {
 }
 
 /// xorshift64* (Marsaglia, Vigna): enough to choose moments, and the same for the same seed.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;

@@ -15,6 +15,7 @@ mod modbus;
 mod operation;
 mod outage;
 mod service;
+mod subscribers;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,12 +1,12 @@
 //! What the store is to do, done naively in memory; and commits made at random.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
 use tidegate::store::{
-    Append, Commit, CursorMove, Faults, LogSettings, Opened, Overflow, Records, Section, SessionChange, Settings,
-    Snapshot, Store,
+    Append, Commit, CursorMove, Faults, LogSettings, Opened, Overflow, Records, Row, Section, Settings, Snapshot,
+    Store, Table,
 };
 
 use crate::disk::Random;
@@ -44,7 +44,9 @@ pub struct Model {
     pub counted: u64,
     pub snapshot: Option<Snapshot>,
     pub meta: BTreeMap<String, Vec<u8>>,
-    pub received: BTreeMap<String, Vec<u16>>,
+    pub rows: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
+    /// Every row that was ever written.
+    pub written: BTreeSet<(Table, Vec<u8>, Vec<u8>)>,
     pub ticks: i64,
 }
 
@@ -90,7 +92,7 @@ impl Model {
             commit.meta.push((key, value));
         }
         if random.below(2) == 0 {
-            commit.sessions.extend(sessions(&mut after, random));
+            commit.rows = rows(&mut after, random);
         }
         (commit, after)
     }
@@ -113,9 +115,14 @@ impl Model {
         let mut meta = opened.meta.clone();
         meta.retain(|key, _| key.starts_with("key "));
         same("meta", format!("{meta:?}"), format!("{:?}", self.meta))?;
-        let received: BTreeMap<String, Vec<u16>> =
-            opened.sessions.iter().map(|session| (session.client.clone(), session.received.clone())).collect();
-        same("the sessions", format!("{received:?}"), format!("{:?}", self.received))?;
+        let mut rows = BTreeMap::new();
+        for table in Table::ALL {
+            let damaged = store
+                .each_row(table, |key, bytes| drop(rows.insert((table, key.to_vec()), bytes.to_vec())))
+                .map_err(|error| error.to_string())?;
+            same("damaged rows", damaged.to_string(), "0".to_owned())?;
+        }
+        same("the rows", format!("{rows:?}"), format!("{:?}", self.rows))?;
         for log in [JOURNAL, CLOUD, FULL] {
             self.check_log(store, log, opened.log_starts[log])?;
         }
@@ -173,29 +180,22 @@ fn move_cursor(after: &mut Model, log: usize, random: &mut Random) -> CursorMove
     CursorMove { log, reader: READER.to_owned(), offset, rewind: false }
 }
 
-fn sessions(after: &mut Model, random: &mut Random) -> Vec<SessionChange> {
-    let client = format!("client {}", random.below(3));
-    let now = after.ticks;
-    let Some(ids) = after.received.get_mut(&client) else {
-        after.received.insert(client.clone(), Vec::new());
-        return vec![SessionChange::Open { client, expiry_s: 60, now }];
-    };
-    let packet_id = 1 + random.below(20) as u16;
-    match random.below(6) {
-        0 => {
-            after.received.remove(&client);
-            vec![SessionChange::Drop { client }]
+fn rows(after: &mut Model, random: &mut Random) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for _ in 0..1 + random.below(5) {
+        let table = Table::ALL[random.below(Table::ALL.len() as u64) as usize];
+        let (key, length) = (random.below(8).to_be_bytes().to_vec(), random.below(2_000) as usize);
+        let bytes = (random.below(3) > 0).then(|| random.bytes(length));
+        match &bytes {
+            Some(bytes) => {
+                after.written.insert((table, key.clone(), bytes.clone()));
+                after.rows.insert((table, key.clone()), bytes.clone());
+            }
+            None => {
+                after.rows.remove(&(table, key.clone()));
+            }
         }
-        1 => vec![SessionChange::Closed { client, now }],
-        2 => {
-            ids.retain(|id| *id != packet_id);
-            vec![SessionChange::Released { client, packet_id }]
-        }
-        _ => {
-            ids.push(packet_id);
-            ids.sort_unstable();
-            ids.dedup();
-            vec![SessionChange::Received { client, packet_id }]
-        }
+        rows.push(Row { table, key, bytes });
     }
+    rows
 }

@@ -23,13 +23,28 @@ pub struct Device {
 
 impl Device {
     pub fn connect(address: SocketAddr, client_id: &str, clean_session: bool) -> io::Result<Device> {
+        Device::connect_with_will(address, client_id, clean_session, None)
+    }
+
+    /// A will is a topic and a payload, at QoS 2.
+    pub fn connect_with_will(
+        address: SocketAddr,
+        client_id: &str,
+        clean_session: bool,
+        will: Option<(&str, &str)>,
+    ) -> io::Result<Device> {
         let socket = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(Duration::from_secs(30)))?;
         socket.set_write_timeout(Some(Duration::from_secs(30)))?;
         let mut device = Device { socket, received: VecDeque::new(), out: Vec::new(), session_present: false };
-        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, if clean_session { 2 } else { 0 }, 0, 60];
+        let flags = if clean_session { 2 } else { 0 } | if will.is_some() { 0x14 } else { 0 };
+        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, flags, 0, 60];
         put_text(&mut body, client_id.as_bytes());
+        if let Some((topic, payload)) = will {
+            put_text(&mut body, topic.as_bytes());
+            put_text(&mut body, payload.as_bytes());
+        }
         device.frame(0x10, &body);
         device.flush()?;
         let (first, body) = device.packet()?;
@@ -55,6 +70,38 @@ impl Device {
         self.frame(0x62, &packet_id.to_be_bytes());
     }
 
+    /// Queues a PUBLISH that is to be retained, at QoS 1.
+    pub fn retain(&mut self, topic: &str, payload: &[u8], packet_id: u16) {
+        let mut body = Vec::new();
+        put_text(&mut body, topic.as_bytes());
+        body.extend_from_slice(&packet_id.to_be_bytes());
+        body.extend_from_slice(payload);
+        self.frame(0x33, &body);
+    }
+
+    /// Subscribes and waits for the answer; gives the granted QoS. Messages that come before it are an error.
+    pub fn subscribe(&mut self, filter: &str, qos: u8) -> io::Result<u8> {
+        let mut body = vec![0, 1];
+        put_text(&mut body, filter.as_bytes());
+        body.push(qos);
+        self.frame(0x82, &body);
+        self.flush()?;
+        match self.packet()? {
+            (0x90, codes) if codes.len() == 3 => Ok(codes[2]),
+            (first, body) => Err(io::Error::new(io::ErrorKind::InvalidData, format!("no SUBACK: {first:#x} {body:?}"))),
+        }
+    }
+
+    /// Says DISCONNECT.
+    pub fn farewell(mut self) -> io::Result<()> {
+        self.frame(0xE0, &[]);
+        self.flush()
+    }
+
+    pub fn set_patience(&self, patience: Duration) -> io::Result<()> {
+        self.socket.set_read_timeout(Some(patience))
+    }
+
     pub fn flush(&mut self) -> io::Result<()> {
         let out = std::mem::take(&mut self.out);
         self.socket.write_all(&out)
@@ -73,7 +120,8 @@ impl Device {
         Ok(ack)
     }
 
-    fn frame(&mut self, first: u8, body: &[u8]) {
+    /// Queues any packet.
+    pub fn frame(&mut self, first: u8, body: &[u8]) {
         self.out.push(first);
         let mut length = body.len();
         loop {
@@ -99,7 +147,8 @@ impl Device {
         Ok(self.received.pop_front().expect("just filled"))
     }
 
-    fn packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
+    /// Waits for the next packet.
+    pub fn packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
         let first = self.byte()?;
         let (mut length, mut shift) = (0usize, 0);
         loop {

@@ -110,6 +110,10 @@ fn check_limits(raw: &raw::Broker, problems: &mut Problems) -> BrokerLimits {
     let properties_bytes_max =
         bytes(&raw.properties_bytes_max, "properties_bytes_max", default.properties_bytes_max, 128, 1 << 20);
     let queue_bytes_max = bytes(&raw.queue_bytes_max, "queue_bytes_max", default.queue_bytes_max, 4 << 10, 256 << 20);
+    let stored_bytes_max =
+        bytes(&raw.stored_bytes_max, "stored_bytes_max", default.stored_bytes_max, 64 << 10, 1 << 30);
+    let retained_bytes_max =
+        bytes(&raw.retained_bytes_max, "retained_bytes_max", default.retained_bytes_max, 4 << 10, 1 << 30);
     if let Some(given) = raw.packet_bytes_max.given().filter(|_| packet_bytes_max > inflight_bytes_max) {
         let help =
             format!("inflight_bytes_max is {}: one packet must fit into it", ByteSize(inflight_bytes_max as u64));
@@ -133,6 +137,18 @@ fn check_limits(raw: &raw::Broker, problems: &mut Problems) -> BrokerLimits {
         ),
         topic_levels_max: count(&raw.topic_levels_max, "topic_levels_max", default.topic_levels_max, 256),
         queue_messages_max: count(&raw.queue_messages_max, "queue_messages_max", default.queue_messages_max, 1_000_000),
+        stored_messages_max: count(
+            &raw.stored_messages_max,
+            "stored_messages_max",
+            default.stored_messages_max,
+            10_000_000,
+        ),
+        retained_messages_max: count(
+            &raw.retained_messages_max,
+            "retained_messages_max",
+            default.retained_messages_max,
+            10_000_000,
+        ),
         sessions_max: count(&raw.sessions_max, "sessions_max", default.sessions_max, 1_000_000),
         inflight_max: number(&raw.inflight_max, "inflight_max", default.inflight_max, 1, 65_535, problems),
         connections_per_second_max: number(
@@ -143,6 +159,15 @@ fn check_limits(raw: &raw::Broker, problems: &mut Problems) -> BrokerLimits {
             1_000_000,
             problems,
         ),
+        topic_aliases_max: number(
+            &raw.topic_aliases_max,
+            "topic_aliases_max",
+            default.topic_aliases_max,
+            0,
+            65_535,
+            problems,
+        ),
+        queue_age_max: raw.queue_age_max.or(default.queue_age_max),
         connect_timeout: raw.connect_timeout.or(default.connect_timeout),
         write_timeout: raw.write_timeout.or(default.write_timeout),
         session_expiry_max: raw.session_expiry_max.or(default.session_expiry_max),
@@ -151,6 +176,8 @@ fn check_limits(raw: &raw::Broker, problems: &mut Problems) -> BrokerLimits {
         inflight_bytes_max,
         properties_bytes_max,
         queue_bytes_max,
+        stored_bytes_max,
+        retained_bytes_max,
     }
 }
 

@@ -1,0 +1,206 @@
+//! A client comes and goes: takeover, session present, wills, the end of a session (specification sections 3.1.2 and
+//! 4.1).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::super::inbound::{Close, Connect, Parting, Publish, Will};
+use super::super::link::{Answer, Link, Order, Welcome};
+use super::super::metrics::{add, count, subtract};
+use super::super::tables::{CONNECTED, NEVER, SessionRow, SubscriptionRow, WillRow};
+use super::session::{ArmedWill, Line, Session};
+use super::{Hub, Table};
+
+impl Hub {
+    pub(super) fn connect(&mut self, link: &Arc<Link>, connect: Connect) {
+        let limits = &self.shared.limits;
+        let limit_s = u32::try_from(limits.session_expiry_max.as_secs()).unwrap_or(u32::MAX);
+        let asked_s = connect.expiry_s.min(limit_s);
+        let window = usize::from(connect.receive_maximum.min(limits.inflight_max));
+        let found = self.sessions.of_client(&link.client).and_then(|slot| self.take_over(slot, connect.clean));
+        let present = found.is_some();
+        let room = present || self.durable < self.shared.limits.sessions_max;
+        if asked_s > 0 && !room {
+            count(&self.shared.counters.sessions_refused);
+            self.shared.warn(|| format!("the session of {:?} is not kept: sessions_max is reached", link.client));
+        }
+        let expiry_s = if room { asked_s } else { 0 };
+        let slot = found.unwrap_or_else(|| {
+            let (number, durable) = (self.new_number(), expiry_s > 0);
+            self.durable += usize::from(durable);
+            self.sessions.insert(Session::new(number, Arc::clone(&link.client), durable, 0, self.messages.next))
+        });
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        session.expiry_s = expiry_s;
+        session.ends = None;
+        session.line = Some(Line { link: Arc::clone(link), outbox: connect.outbox, window, offered: 0 });
+        self.links.insert(link.id, (slot, session.number));
+        let durable = session.durable;
+        self.put_session(slot);
+        if let Some(will) = connect.will {
+            let number = self.new_number();
+            if let Some(session) = self.sessions.get_mut(slot) {
+                session.will = Some(ArmedWill { number, will, due: None });
+            }
+            self.put_will(slot);
+        }
+        self.changes.pump.insert(slot);
+        self.changes.replay.insert(slot);
+        self.session_count();
+        link.answer(Answer::Welcome(Welcome { session_present: present, durable, expiry_s }));
+    }
+
+    /// Another connection has the client's name: the old one is to end. Gives the session if it goes on.
+    fn take_over(&mut self, slot: u32, clean: bool) -> Option<u32> {
+        let session = self.sessions.get_mut(slot)?;
+        let line = session.line.take();
+        if let Some(line) = &line {
+            line.link.order(Order::TakenOver);
+        }
+        session.flow.disconnect();
+        if clean || !session.durable {
+            self.end_session(slot);
+            return None;
+        }
+        // A delayed will is not sent to somebody who is back ([MQTT-3.1.3-9]); one without delay is, since its
+        // connection is gone.
+        if let Some(armed) = session.will.take() {
+            if line.is_some() && armed.will.delay_s == 0 {
+                self.fire(armed);
+            } else {
+                self.changes.delete(Table::Will, armed.number.to_be_bytes().to_vec());
+            }
+        }
+        Some(slot)
+    }
+
+    pub(super) fn close(&mut self, link: &Arc<Link>, close: Close) {
+        let slot = self.connected(link);
+        self.links.remove(&link.id);
+        let Some(slot) = slot else { return };
+        let limit_s = u32::try_from(self.shared.limits.session_expiry_max.as_secs()).unwrap_or(u32::MAX);
+        let now = self.time.now;
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        session.line = None;
+        session.flow.disconnect();
+        if let Some(expiry_s) = close.expiry_s {
+            session.expiry_s = expiry_s.min(limit_s);
+        }
+        let expiry_s = session.expiry_s;
+        if close.parting == Parting::Farewell {
+            if let Some(armed) = session.will.take() {
+                self.changes.delete(Table::Will, armed.number.to_be_bytes().to_vec());
+            }
+        }
+        self.redistribute(slot, close.undelivered);
+        if close.parting == Parting::Stopped {
+            // Its will stays armed, as if the power had gone.
+            if let Some(session) = self.sessions.get_mut(slot) {
+                session.ends = after(now, expiry_s);
+            }
+            return self.put_session(slot);
+        }
+        if expiry_s == 0 {
+            return self.end_session(slot);
+        }
+        self.away(slot, now);
+    }
+
+    /// From now on the session and its will have deadlines.
+    pub(super) fn away(&mut self, slot: u32, now: Instant) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let number = session.number;
+        session.ends = after(now, session.expiry_s);
+        self.deadlines.extend(session.ends.map(|at| (at, slot, number)));
+        let mut fired = None;
+        if let Some(armed) = session.will.take_if(|armed| armed.will.delay_s == 0) {
+            fired = Some(armed);
+        } else if let Some(armed) = &mut session.will {
+            armed.due = after(now, armed.will.delay_s);
+            self.deadlines.extend(armed.due.map(|at| (at, slot, number)));
+        }
+        self.put_session(slot);
+        match fired {
+            Some(armed) => self.fire(armed),
+            None => self.put_will(slot),
+        }
+    }
+
+    pub(super) fn reach_deadline(&mut self, slot: u32, number: u64) {
+        let now = self.time.now;
+        let Some(session) = self.sessions.get_mut(slot).filter(|session| session.number == number) else { return };
+        if session.line.is_some() {
+            return;
+        }
+        if session.ends.is_some_and(|at| at <= now) {
+            count(&self.shared.counters.sessions_expired);
+            return self.end_session(slot);
+        }
+        let due = |armed: &mut ArmedWill| armed.due.is_some_and(|at| at <= now);
+        if let Some(armed) = session.will.take_if(due) {
+            self.fire(armed);
+        }
+    }
+
+    /// All of it goes; its will, if it has one, is sent now (section 3.1.2.5).
+    pub(super) fn end_session(&mut self, slot: u32) {
+        let Some(session) = self.sessions.remove(slot) else { return };
+        let counters = &self.shared.counters;
+        subtract(&counters.subscriptions, session.filters.len());
+        subtract(&counters.session_ids, session.received.len());
+        for filter in &session.filters {
+            self.tree.remove(filter, slot);
+            if session.durable {
+                self.changes.delete(Table::Subscription, SubscriptionRow::key(session.number, filter));
+            }
+        }
+        self.changes.flows.remove(&slot);
+        if session.durable {
+            self.durable -= 1;
+            self.changes.delete(Table::Session, session.client.as_bytes().to_vec());
+            self.changes.delete(Table::Flow, session.number.to_be_bytes().to_vec());
+        }
+        let messages: Vec<u64> = session.flow.messages().collect();
+        add(&counters.dropped_session_end, messages.len());
+        messages.into_iter().for_each(|message| self.forget(message));
+        if let Some(armed) = session.will {
+            self.fire(armed);
+        }
+        self.session_count();
+    }
+
+    /// Sends a will on its way into the pipeline. Its row stays until the message that it is gets committed.
+    pub(super) fn fire(&mut self, armed: ArmedWill) {
+        let ArmedWill { number, will: Will { publish, expiry_s, .. }, .. } = armed;
+        let expires_at = expiry_s.and_then(|seconds| after(self.time.now, seconds));
+        self.born.push(Publish { will: Some(number), expires_at, ..publish });
+    }
+
+    fn put_session(&mut self, slot: u32) {
+        let Some(session) = self.sessions.get(slot).filter(|session| session.durable) else { return };
+        let ends = match (&session.line, session.ends) {
+            (Some(_), _) => CONNECTED,
+            (None, None) => NEVER,
+            (None, Some(at)) => self.time.stamp(at),
+        };
+        let row = SessionRow { number: session.number, since: session.since, expiry_s: session.expiry_s, ends };
+        self.changes.put(Table::Session, session.client.as_bytes().to_vec(), row.encode());
+    }
+
+    fn put_will(&mut self, slot: u32) {
+        let Some(session) = self.sessions.get(slot) else { return };
+        let Some(armed) = &session.will else { return };
+        let due = match (&session.line, armed.due) {
+            (Some(_), _) => CONNECTED,
+            (None, None) => NEVER,
+            (None, Some(at)) => self.time.stamp(at),
+        };
+        let row = WillRow { client: session.client.to_string(), due, will: armed.will.clone() };
+        self.changes.put(Table::Will, armed.number.to_be_bytes().to_vec(), row.encode());
+    }
+}
+
+/// So many seconds later; `u32::MAX` is never.
+fn after(now: Instant, seconds: u32) -> Option<Instant> {
+    now.checked_add(Duration::from_secs(u64::from(seconds))).filter(|_| seconds != u32::MAX)
+}
