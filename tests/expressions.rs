@@ -1,15 +1,18 @@
 //! Every expression of `flink/expressions.tsv` gives what Apache Flink 2.3 gave for it.
 //!
 //! A line is an expression over the one row of the table below, a tab, and Flink's answer as JSON, or `ERROR` and why
-//! (refused or failed: either will do here). `flink/different.tsv` names the expressions that are meant to differ.
+//! (refused or failed: either will do here); then in most lines a tab and Flink's type of it, of which NOT NULL and the
+//! length of a text do not count. `flink/different.tsv` names the expressions that are meant to differ.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use tidegate::engine::eval::{Context, Program};
 use tidegate::formats::{CsvReader, JsonEncoder};
 use tidegate::model::{Row, Schema};
 use tidegate::plan::{NodeKind, Source, Watermark};
-use tidegate::sql::{Catalog, bind_query, parse_columns};
+use tidegate::sql::{Catalog, bind_query, function_names, parse_columns};
 
 const COLUMNS: &str = "nan DOUBLE, x DOUBLE, y DOUBLE, negz DOUBLE, inf DOUBLE, f FLOAT, big BIGINT, sb STRING, \
     st STRING, sd STRING, st2 STRING, su STRING, i8 TINYINT, imin INT, im1 INT, lmin BIGINT, lmax BIGINT, \
@@ -23,21 +26,81 @@ const ROW: &str = "NaN,3.5,0.0,-0.0,Infinity,0.1,123456789012,a!b,2026-02-30 08:
 #[test]
 fn answers_are_those_of_flink() {
     let (source, row) = table();
-    let different = pairs(include_str!("flink/different.tsv"));
+    let (answers, different) = (read("tests/flink/expressions.tsv"), read("tests/flink/different.tsv"));
+    let different = pairs(&different);
     let mut faults = Vec::new();
     let mut seen = 0;
-    for (expression, flink) in pairs(include_str!("flink/expressions.tsv")) {
+    for (expression, flink) in pairs(&answers) {
+        let (flink, data_type) = flink.split_once('\t').unwrap_or((flink, ""));
         let ours = answer(&source, &row, expression);
-        let same = agree(&ours, flink);
+        let same_type = ours.as_ref().map_or(true, |(_, ours)| data_type.is_empty() || *ours == plain(data_type));
+        let same = agree(&ours, flink) && same_type;
         seen += 1;
         match different.get(expression) {
-            None if !same => faults.push(format!("{expression}\n    Flink: {flink}\n    ours:  {}", shown(&ours))),
+            None if !same => {
+                faults.push(format!(
+                    "{expression}\n    Flink: {flink} {}\n    ours:  {}",
+                    plain(data_type),
+                    shown(&ours)
+                ));
+            }
             Some(why) if same => faults.push(format!("{expression}\n    does not differ any more ({why})")),
             _ => {}
         }
     }
     assert!(seen > 500, "the table was read");
     assert!(faults.is_empty(), "{} of {seen}:\n{}", faults.len(), faults.join("\n"));
+}
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The tables of `docs/sql.md` with a column Result: example and result.
+fn examples() -> Vec<(String, String, bool)> {
+    let mut examples = Vec::new();
+    for line in read("docs/sql.md").lines().filter(|line| line.starts_with('|')) {
+        // A bar inside of code stands behind a backslash.
+        let line = line.replace("\\|", "\u{1}");
+        let cells: Vec<String> = line.split('|').map(|cell| cell.replace('\u{1}', "|").trim().to_owned()).collect();
+        let [_, _, example, result, _] = cells.as_slice() else { continue };
+        let Some(example) = example.strip_prefix('`').and_then(|example| example.strip_suffix('`')) else { continue };
+        let (result, rest) = result.strip_prefix('`').and_then(|result| result.rsplit_once('`')).expect("a result");
+        examples.push((example.to_owned(), result.to_owned(), rest.contains("*ours*")));
+    }
+    examples
+}
+
+#[test]
+fn examples_of_the_document_are_right() {
+    let (source, row) = table();
+    let answers = read("tests/flink/expressions.tsv");
+    let flinks = pairs(&answers);
+    let examples = examples();
+    assert!(examples.len() > 150, "the document was read");
+    let mut faults = Vec::new();
+    for (example, result, ours_only) in &examples {
+        let ours = answer(&source, &row, example);
+        if ours.as_ref().map(|(value, _)| value) != Ok(result) {
+            faults.push(format!("{example}\n    the document: {result}\n    is: {}", shown(&ours)));
+        }
+        let flink = flinks.get(example.as_str()).map(|flink| flink.split('\t').next().unwrap_or_default());
+        match flink {
+            Some(flink) if !ours_only && !agree(&ours, flink) => faults.push(format!("{example}\n    Flink: {flink}")),
+            None if !ours_only => faults.push(format!("{example}\n    Flink was not asked for it")),
+            _ => {}
+        }
+    }
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), examples.len(), faults.join("\n"));
+}
+
+#[test]
+fn the_document_names_every_function() {
+    let document = read("docs/sql.md");
+    let missing: Vec<&str> =
+        function_names().filter(|name| *name != "||" && !document.contains(&format!("`{name}("))).collect();
+    assert!(missing.is_empty(), "not in docs/sql.md: {}", missing.join(", "));
 }
 
 fn pairs(text: &str) -> BTreeMap<&str, &str> {
@@ -52,8 +115,20 @@ fn table() -> (Source, Row) {
     (Source { name: "t1".to_owned(), schema, watermark: Watermark::None }, row)
 }
 
-/// The value as JSON, or why there is none.
-fn answer(source: &Source, row: &Row, expression: &str) -> Result<String, String> {
+/// A type without NOT NULL, and with every text and byte string of any length.
+fn plain(data_type: &str) -> String {
+    let mut plain = data_type.replace(" NOT NULL", "");
+    for (limited, any) in [("VARCHAR(", "STRING"), ("CHAR(", "STRING"), ("VARBINARY(", "BYTES"), ("BINARY(", "BYTES")] {
+        while let Some(at) = plain.find(limited) {
+            let end = plain[at..].find(')').expect("the end of a length") + at + 1;
+            plain.replace_range(at..end, any);
+        }
+    }
+    plain
+}
+
+/// The value as JSON and its type, or why there is none.
+fn answer(source: &Source, row: &Row, expression: &str) -> Result<(String, String), String> {
     let sources = [source.clone()];
     let text = format!("SELECT {expression} AS answer FROM t1");
     let node = bind_query(&text, &Catalog { sources: &sources, views: &[] }).map_err(|errors| {
@@ -64,16 +139,20 @@ fn answer(source: &Source, row: &Row, expression: &str) -> Result<String, String
     let mut json = String::new();
     JsonEncoder::new(&node.schema.columns).encode(&[value], &mut json);
     let (_, value) = json.split_once(':').expect("an object with one key");
-    Ok(value.trim().trim_end_matches('}').trim().to_owned())
+    let value = value.strip_suffix('}').expect("the end of the object");
+    Ok((value.to_owned(), node.schema.columns[0].data_type.to_string()))
 }
 
-fn shown(answer: &Result<String, String>) -> String {
-    answer.clone().unwrap_or_else(|why| format!("ERROR {why}"))
+fn shown(answer: &Result<(String, String), String>) -> String {
+    match answer {
+        Ok((value, data_type)) => format!("{value} {data_type}"),
+        Err(why) => format!("ERROR {why}"),
+    }
 }
 
 /// Numbers with a point or an exponent may differ by 1e-9 of themselves.
-fn agree(ours: &Result<String, String>, flink: &str) -> bool {
-    let Ok(ours) = ours else { return flink.starts_with("ERROR") };
+fn agree(ours: &Result<(String, String), String>, flink: &str) -> bool {
+    let Ok((ours, _)) = ours else { return flink.starts_with("ERROR") };
     if ours == flink {
         return true;
     }

@@ -11,9 +11,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::clock::wall_millis;
+use crate::engine::eval::{Context, EvalError, Program};
 use crate::engine::{Engine, Input, InputRow, Limits, RestoreError, Step};
 use crate::formats::{CsvReader, DecodeError, JsonDecoder, JsonEncoder, JsonField};
-use crate::model::{After, Millis, Now, Row};
+use crate::model::{After, Millis, Now, Row, Value};
 use crate::sql::{Format, Script, ScriptTable, SqlError, bind_script};
 
 /// The window results of one step are held in memory up to here.
@@ -121,6 +122,7 @@ impl<'a> Runner<'a> {
 
     fn feed(&mut self, source: usize, table: &ScriptTable, path: &Path) -> Result<(), QueryError> {
         let mut reader = TableReader::open(table, path)?;
+        let computed = ComputedColumns::new(table);
         let rows_max = match self.ticks {
             Ticks::Rows(rows) => rows.max(1),
             Ticks::RestoreAfterEach => 1,
@@ -133,6 +135,12 @@ impl<'a> Runner<'a> {
                 if !reader.read(&mut values)? {
                     break;
                 }
+                let row = rows_read + rows.len() as u64 + 1;
+                let values = computed.complete(values, self.now.millis).map_err(|reason| QueryError::Row {
+                    path: path.to_owned(),
+                    row,
+                    reason: reason.to_string(),
+                })?;
                 rows.push(InputRow { arrival: self.now.millis, values });
             }
             if rows.is_empty() {
@@ -185,6 +193,28 @@ fn new_engine(script: &Script) -> Engine {
     Engine::new(Arc::new(script.topology.clone()), Limits { output_bytes_max: OUTPUT_BYTES_MAX }).without_state_limits()
 }
 
+/// The columns of CREATE TABLE that are computed from those that were read.
+struct ComputedColumns(Vec<Option<Program>>);
+
+impl ComputedColumns {
+    fn new(table: &ScriptTable) -> ComputedColumns {
+        ComputedColumns(table.computed.iter().map(|expr| expr.as_ref().map(Program::compile)).collect())
+    }
+
+    fn complete(&self, read: Row, now_ms: Millis) -> Result<Row, EvalError> {
+        if self.0.iter().all(Option::is_none) {
+            return Ok(read);
+        }
+        let context = Context { now_ms, watermark: None };
+        let mut values = read.iter();
+        let one = |computed: &Option<Program>| match computed {
+            Some(program) => program.eval(&read, &context),
+            None => Ok(values.next().cloned().unwrap_or(Value::Null)),
+        };
+        self.0.iter().map(one).collect()
+    }
+}
+
 /// The rows of one file.
 struct TableReader {
     path: PathBuf,
@@ -200,17 +230,16 @@ impl TableReader {
     fn open(table: &ScriptTable, path: &Path) -> Result<TableReader, QueryError> {
         let file = File::open(path).map_err(|source| QueryError::Read { path: path.to_owned(), source })?;
         let file = BufReader::with_capacity(1 << 16, file);
+        let physical = table.physical();
         let rows = match &table.format {
-            Format::Csv { null_literal } => {
-                Rows::Csv(CsvReader::new(file, &table.schema.columns, null_literal.as_deref()))
-            }
+            Format::Csv { null_literal } => Rows::Csv(CsvReader::new(file, &physical, null_literal.as_deref())),
             // Both forms of a timestamp are understood.
             Format::Json { timestamps: _ } => {
                 let field = |column: &crate::model::Column| JsonField {
                     path: vec![column.name.to_string()],
                     data_type: column.data_type,
                 };
-                let fields: Vec<JsonField> = table.schema.columns.iter().map(field).collect();
+                let fields: Vec<JsonField> = physical.iter().map(field).collect();
                 let decoder =
                     JsonDecoder::new(&fields).map_err(|reason| QueryError::Input { path: path.to_owned(), reason })?;
                 Rows::Json { lines: file, decoder, line: Vec::new(), number: 0 }

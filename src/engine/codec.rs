@@ -7,6 +7,9 @@ use crate::model::{Decimal, Millis, Row, Value, varint};
 
 use super::RestoreError;
 
+/// Arrays, maps and rows inside each other; types are not nested deeper (the parser limits them).
+const NESTING_MAX: u32 = 100;
+
 #[derive(Default)]
 pub struct Writer {
     bytes: Vec<u8>,
@@ -77,6 +80,11 @@ impl Writer {
             Value::Timestamp(micros) => {
                 self.byte(10);
                 self.signed(*micros);
+            }
+            Value::List(parts) => {
+                self.byte(11);
+                self.count(parts.len());
+                parts.iter().for_each(|part| self.value(part));
             }
         }
     }
@@ -152,6 +160,10 @@ impl<'a> Reader<'a> {
     }
 
     pub fn value(&mut self) -> Result<Value, RestoreError> {
+        self.value_within(NESTING_MAX)
+    }
+
+    fn value_within(&mut self, nesting: u32) -> Result<Value, RestoreError> {
         Ok(match self.byte()? {
             0 => Value::Null,
             1 => Value::Boolean(false),
@@ -172,6 +184,12 @@ impl<'a> Reader<'a> {
             8 => Value::Date(self.narrow()?),
             9 => Value::Time(self.narrow()?),
             10 => Value::Timestamp(self.signed()?),
+            11 => {
+                let nesting =
+                    nesting.checked_sub(1).ok_or_else(|| RestoreError("a value is nested too deeply".to_owned()))?;
+                let count = self.count()?;
+                Value::List((0..count).map(|_| self.value_within(nesting)).collect::<Result<_, _>>()?)
+            }
             tag => return Err(RestoreError(format!("there is no value of kind {tag}"))),
         })
     }
@@ -203,7 +221,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn values() -> impl Strategy<Value = Value> {
-        prop_oneof![
+        let flat = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::Boolean),
             any::<i64>().prop_map(Value::Int),
@@ -214,7 +232,10 @@ mod tests {
             any::<i32>().prop_map(Value::Date),
             any::<i32>().prop_map(Value::Time),
             any::<i64>().prop_map(Value::Timestamp),
-        ]
+        ];
+        flat.prop_recursive(3, 20, 5, |inner| {
+            prop::collection::vec(inner, 0..5).prop_map(|parts| Value::List(parts.into()))
+        })
     }
 
     proptest! {
@@ -241,5 +262,11 @@ mod tests {
             let _ = Reader::new(&bytes).count();
             let _ = Reader::new(&bytes).unsigned();
         }
+    }
+
+    #[test]
+    fn endless_nesting_is_an_error() {
+        let bytes = [11, 1].repeat(1_000_000);
+        assert!(Reader::new(&bytes).value().is_err());
     }
 }

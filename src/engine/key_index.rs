@@ -44,6 +44,7 @@ fn hash_value(value: &Value, hasher: &mut impl Hasher) {
         }
         Value::Bytes(bytes) => bytes.hash(hasher),
         Value::Date(number) | Value::Time(number) => hasher.write_i32(*number),
+        Value::List(parts) => parts.iter().for_each(|part| hash_value(part, hasher)),
     }
 }
 
@@ -57,6 +58,7 @@ pub fn same_key(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Double(a), Value::Double(b)) => double_bits(*a) == double_bits(*b),
         (Value::String(a), Value::String(b)) => std::sync::Arc::ptr_eq(a, b) || a == b,
+        (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| same_key(a, b)),
         (a, b) => a == b,
     }
 }

@@ -79,7 +79,11 @@ fn parse(text: &str, data_type: DataType) -> Option<Value> {
             base64::engine::general_purpose::STANDARD.decode(text).ok().map(|bytes| Value::Bytes(bytes.into()))
         }
         DataType::Date => moment::date(trimmed).map(Value::Date),
-        DataType::Time => moment::time(trimmed).map(|micros| Value::Time((micros / 1_000) as i32)),
+        DataType::Time(precision) => {
+            moment::time(trimmed).map(|micros| Value::Time((civil::cut_digits(micros, precision) / 1_000) as i32))
+        }
+        // A field of a line holds no structure.
+        DataType::Array(_) | DataType::Map(_) | DataType::Row(_) => None,
         DataType::Timestamp(precision) | DataType::TimestampLtz(precision) => {
             moment::timestamp(trimmed).map(|micros| Value::Timestamp(civil::cut_digits(micros, precision)))
         }

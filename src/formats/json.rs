@@ -4,6 +4,8 @@
 //! Types are strict, since a device that sends another type has a fault somebody should hear of: integers must be whole and
 //! in range (`7.0` is whole), STRING takes text only, BYTES base64, timestamps ISO 8601 text or epoch milliseconds.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use super::{DecodeError, moment, shown};
 use crate::model::decimal::DecimalType;
-use crate::model::{DataType, Decimal, Row, Value, civil};
+use crate::model::{DataType, Decimal, Field, Row, Value, civil};
 
 /// A column and the path of object keys that leads to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +41,7 @@ impl JsonDecoder {
     pub fn new(fields: &[JsonField]) -> Result<JsonDecoder, DecodeError> {
         let mut root = Vec::new();
         for (index, field) in fields.iter().enumerate() {
-            if field.data_type.is_interval() || field.data_type == DataType::Null {
+            if !has_json_form(field.data_type) {
                 return Err(DecodeError(format!("{} has no JSON form", field.data_type)));
             }
             insert(&mut root, &field.path, Node::Column { index, data_type: field.data_type })
@@ -62,6 +64,17 @@ impl JsonDecoder {
             row.truncate(start);
         }
         outcome
+    }
+}
+
+/// Keys of objects are texts, so those of a MAP must be.
+fn has_json_form(data_type: DataType) -> bool {
+    match data_type {
+        DataType::Null | DataType::IntervalMonths | DataType::IntervalMillis => false,
+        DataType::Array(element) => has_json_form(*element),
+        DataType::Map(entry) => entry.key == DataType::String && has_json_form(entry.value),
+        DataType::Row(fields) => fields.iter().all(|field| has_json_form(field.data_type)),
+        _ => true,
     }
 }
 
@@ -209,6 +222,35 @@ impl Leaf<'_> {
         }
     }
 
+    /// Missing fields are NULL, unknown ones skipped, of one that is there twice the last counts.
+    fn row<'de, A: MapAccess<'de>>(&self, fields: &[Field], mut map: A) -> Result<Value, A::Error> {
+        let mut parts = vec![Value::Null; fields.len()];
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            match fields.iter().position(|field| field.name == key) {
+                Some(at) => {
+                    let Field { name, data_type } = fields[at];
+                    let path = Path { name, parent: Some(&self.path) };
+                    parts[at] = map.next_value_seed(Leaf { data_type, path })?;
+                }
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(Value::List(parts.into()))
+    }
+
+    /// The members of an object, ordered by key as maps are inside; of a key that is there twice the last counts.
+    fn entries<'de, A: MapAccess<'de>>(&self, data_type: DataType, mut map: A) -> Result<Value, A::Error> {
+        let mut entries = BTreeMap::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let path = Path { name: &key, parent: Some(&self.path) };
+            let value = map.next_value_seed(Leaf { data_type, path })?;
+            entries.insert(key, value);
+        }
+        Ok(Value::List(entries.into_iter().flat_map(|(key, value)| [Value::string(&key), value]).collect()))
+    }
+
     fn decimal<E: Error>(&self, unscaled: Option<i128>, found: impl fmt::Display) -> Result<Value, E> {
         unscaled.map(|unscaled| Value::Decimal(Decimal::new(unscaled))).ok_or_else(|| self.wrong(found))
     }
@@ -272,7 +314,9 @@ impl<'de> Visitor<'de> for Leaf<'_> {
                 base64::engine::general_purpose::STANDARD.decode(text).ok().map(|bytes| Value::Bytes(bytes.into()))
             }
             DataType::Date => moment::date(text).map(Value::Date),
-            DataType::Time => moment::time(text).map(|micros| Value::Time((micros / 1_000) as i32)),
+            DataType::Time(precision) => {
+                moment::time(text).map(|micros| Value::Time((civil::cut_digits(micros, precision) / 1_000) as i32))
+            }
             DataType::Timestamp(precision) | DataType::TimestampLtz(precision) => {
                 moment::timestamp(text).map(|micros| Value::Timestamp(civil::cut_digits(micros, precision)))
             }
@@ -281,12 +325,21 @@ impl<'de> Visitor<'de> for Leaf<'_> {
         value.ok_or_else(|| self.wrong(format_args!("the text {}", shown(text))))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Value, A::Error> {
-        Err(self.wrong("an array"))
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let DataType::Array(element) = self.data_type else { return Err(self.wrong("an array")) };
+        let mut parts = Vec::new();
+        while let Some(part) = seq.next_element_seed(Leaf { data_type: *element, path: self.path })? {
+            parts.push(part);
+        }
+        Ok(Value::List(parts.into()))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Value, A::Error> {
-        Err(self.wrong("an object"))
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
+        match self.data_type {
+            DataType::Row(fields) => self.row(fields, map),
+            DataType::Map(entry) => self.entries(entry.value, map),
+            _ => Err(self.wrong("an object")),
+        }
     }
 }
 
@@ -334,6 +387,41 @@ mod tests {
                 Value::Decimal(Decimal::new(1_235)),
             ]
         );
+    }
+
+    #[test]
+    fn arrays_maps_and_rows() {
+        let row = DataType::row_of([("x", DataType::Double), ("tags", DataType::array_of(DataType::String))]);
+        let schema = [
+            ("a", DataType::array_of(DataType::Int)),
+            ("m", DataType::map_of(DataType::String, DataType::BigInt)),
+            ("r", row),
+            ("rows", DataType::array_of(row)),
+        ];
+        let list = |parts: Vec<Value>| Value::List(parts.into());
+        let json =
+            r#"{"a":[1,null,3],"m":{"z":1,"a":null,"z":2},"r":{"tags":["t"],"other":[{}],"x":1.5},"rows":[{},null]}"#;
+        assert_eq!(
+            decode(&schema, json).expect("decoded"),
+            vec![
+                list(vec![Value::Int(1), Value::Null, Value::Int(3)]),
+                list(vec![Value::string("a"), Value::Null, Value::string("z"), Value::Int(2)]),
+                list(vec![Value::Double(1.5), list(vec![Value::string("t")])]),
+                list(vec![list(vec![Value::Null, Value::Null]), Value::Null]),
+            ]
+        );
+        for (json, expected) in [
+            (r#"{"a":{}}"#, "a: expected ARRAY<INT>, found an object"),
+            (r#"{"a":[1,"x"]}"#, "a: expected INT, found the text \"x\""),
+            (r#"{"m":[]}"#, "m: expected MAP<STRING, BIGINT>, found an array"),
+            (r#"{"m":{"k":1.5}}"#, "m.k: expected BIGINT, found the number 1.5"),
+            (r#"{"rows":[{"tags":[7]}]}"#, "rows.tags: expected STRING, found the number 7"),
+        ] {
+            let error = decode(&schema, json).expect_err(json);
+            assert!(error.contains(expected), "{json}: {error}");
+        }
+        let by_number = JsonField { path: vec!["m".into()], data_type: DataType::map_of(DataType::Int, DataType::Int) };
+        assert!(JsonDecoder::new(&[by_number]).is_err());
     }
 
     #[test]

@@ -64,6 +64,25 @@ pub fn encode_value(value: &Value, data_type: DataType, out: &mut String) {
         (Value::Decimal(number), DataType::Decimal { scale, .. }) => write_decimal(number.unscaled(), scale, out),
         (Value::Decimal(number), _) => write_decimal(number.unscaled(), 0, out),
         (Value::String(text), _) => write_text(text, out),
+        (Value::List(parts), DataType::Array(element)) => {
+            let one = |value: &Value, out: &mut String| encode_value(value, *element, out);
+            listed(parts.iter(), ['[', ']'], out, one);
+        }
+        (Value::List(parts), DataType::Map(entry)) => {
+            listed(parts.chunks_exact(2), ['{', '}'], out, |pair, out| {
+                encode_key(&pair[0], entry.key, out);
+                out.push(':');
+                encode_value(&pair[1], entry.value, out);
+            });
+        }
+        (Value::List(parts), DataType::Row(fields)) => {
+            listed(fields.iter().zip(parts.iter()), ['{', '}'], out, |(field, value), out| {
+                write_text(field.name, out);
+                out.push(':');
+                encode_value(value, field.data_type, out);
+            });
+        }
+        (Value::List(_), _) => out.push_str("null"),
         (Value::Bytes(bytes), _) => {
             out.push('"');
             base64::engine::general_purpose::STANDARD.encode_string(bytes, out);
@@ -82,6 +101,29 @@ pub fn encode_value(value: &Value, data_type: DataType, out: &mut String) {
             });
         }
     }
+}
+
+fn listed<T>(
+    parts: impl Iterator<Item = T>,
+    [open, close]: [char; 2],
+    out: &mut String,
+    mut one: impl FnMut(T, &mut String),
+) {
+    out.push(open);
+    for (index, part) in parts.enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        one(part, out);
+    }
+    out.push(close);
+}
+
+/// A key of an object is a text: any other value is the text of its JSON.
+fn encode_key(key: &Value, data_type: DataType, out: &mut String) {
+    let mut text = String::new();
+    encode_value(key, data_type, &mut text);
+    if text.starts_with('"') { out.push_str(&text) } else { write_text(&text, out) }
 }
 
 fn quoted(out: &mut String, write: impl FnOnce(&mut String) -> std::fmt::Result) {
@@ -169,12 +211,26 @@ mod tests {
             (Value::Timestamp(1_772_352_000_000_000), DataType::Timestamp(3), "\"2026-03-01T08:00:00.000\""),
             (Value::Timestamp(1_772_352_000_000_001), DataType::TimestampLtz(6), "\"2026-03-01T08:00:00.000001Z\""),
             (Value::Date(20_513), DataType::Date, "\"2026-03-01\""),
-            (Value::Time(29_730_000), DataType::Time, "\"08:15:30\""),
+            (Value::Time(29_730_000), DataType::Time(0), "\"08:15:30\""),
             (Value::string("a\"\\\n\u{1}é"), DataType::String, "\"a\\\"\\\\\\n\\u0001é\""),
             (Value::Null, DataType::Int, "null"),
         ] {
             assert_eq!(one(value, data_type), expected);
         }
+    }
+
+    #[test]
+    fn arrays_maps_and_rows() {
+        let list = |parts: Vec<Value>| Value::List(parts.into());
+        let array = DataType::array_of(DataType::Float);
+        assert_eq!(one(list(vec![Value::Double(f64::from(0.1f32)), Value::Null]), array), "[0.1,null]");
+        assert_eq!(one(list(vec![]), array), "[]");
+        let map = DataType::map_of(DataType::String, array);
+        assert_eq!(one(list(vec![Value::string("a\""), list(vec![Value::Double(1.0)])]), map), r#"{"a\"":[1.0]}"#);
+        let numbered = DataType::map_of(DataType::Int, DataType::Boolean);
+        assert_eq!(one(list(vec![Value::Int(7), Value::Boolean(true)]), numbered), r#"{"7":true}"#);
+        let row = DataType::row_of([("x", DataType::Int), ("y z", DataType::String)]);
+        assert_eq!(one(list(vec![Value::Int(1), Value::Null]), row), r#"{"x":1,"y z":null}"#);
     }
 
     fn any_row() -> impl Strategy<Value = Row> {

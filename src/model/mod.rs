@@ -6,6 +6,7 @@
 pub mod civil;
 pub mod decimal;
 pub mod double;
+mod nested;
 mod schema;
 mod size;
 mod time;
@@ -14,6 +15,7 @@ pub mod varint;
 mod wide;
 
 pub use decimal::Decimal;
+pub use nested::{Entry, Field};
 pub use schema::{Column, DataType, Schema};
 pub use size::{Bytes as ByteSize, ParseSizeError};
 pub use time::{After, Millis, Now, ParseDurationError, parse_duration, unix_millis};

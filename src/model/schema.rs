@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::nested::{self, Entry, Field};
+
 /// Flink's type of a column. `CHAR(n)` and `VARCHAR(n)` are `String` here: Flink prints them alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DataType {
@@ -22,7 +24,8 @@ pub enum DataType {
     String,
     Bytes,
     Date,
-    Time,
+    /// Digits of a second, at most three.
+    Time(u8),
     /// Without a time zone; digits of a second.
     Timestamp(u8),
     /// With the local (session) time zone, which is always UTC here.
@@ -31,6 +34,10 @@ pub enum DataType {
     IntervalMonths,
     /// INTERVAL DAY TO SECOND, in milliseconds.
     IntervalMillis,
+    /// Of elements of one type.
+    Array(&'static DataType),
+    Map(&'static Entry),
+    Row(&'static [Field]),
 }
 
 /// A named, typed column.
@@ -84,11 +91,15 @@ impl fmt::Display for DataType {
             DataType::String => f.write_str("STRING"),
             DataType::Bytes => f.write_str("BYTES"),
             DataType::Date => f.write_str("DATE"),
-            DataType::Time => f.write_str("TIME"),
+            DataType::Time(0) => f.write_str("TIME"),
+            DataType::Time(precision) => write!(f, "TIME({precision})"),
             DataType::Timestamp(precision) => write!(f, "TIMESTAMP({precision})"),
             DataType::TimestampLtz(precision) => write!(f, "TIMESTAMP_LTZ({precision})"),
             DataType::IntervalMonths => f.write_str("INTERVAL YEAR TO MONTH"),
             DataType::IntervalMillis => f.write_str("INTERVAL DAY TO SECOND"),
+            DataType::Array(element) => write!(f, "ARRAY<{element}>"),
+            DataType::Map(Entry { key, value }) => write!(f, "MAP<{key}, {value}>"),
+            DataType::Row(fields) => nested::write_row(fields, f),
         }
     }
 }

@@ -26,6 +26,8 @@ pub enum Value {
     Time(i32),
     /// TIMESTAMP and TIMESTAMP_LTZ of every precision: microseconds since 1970-01-01 00:00 (UTC for LTZ).
     Timestamp(i64),
+    /// ARRAY: its elements; ROW: its fields; MAP: key, value, key, value … with each key once.
+    List(Arc<[Value]>),
 }
 
 /// The values of one row, in the order of its schema's columns.
@@ -45,6 +47,7 @@ impl Value {
         match self {
             Value::String(text) => text.len() + 16,
             Value::Bytes(bytes) => bytes.len() + 16,
+            Value::List(parts) => 16 + parts.iter().map(|part| size_of::<Value>() + part.heap_bytes()).sum::<usize>(),
             _ => 0,
         }
     }

@@ -188,6 +188,53 @@ pub enum TimeUnit {
     Dow,
     /// Day of the year (EXTRACT only).
     Doy,
+    Decade,
+    Century,
+    Millennium,
+    /// Seconds since 1970 (EXTRACT only).
+    Epoch,
+    /// Day of the week, Monday = 1 (EXTRACT only).
+    Isodow,
+    /// The year that the ISO week belongs to (EXTRACT only).
+    Isoyear,
+}
+
+/// What JSON_VALUE and JSON_QUERY give instead of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonMissing {
+    Null,
+    Error,
+    /// The argument with this number.
+    Default(usize),
+    EmptyArray,
+    EmptyObject,
+}
+
+/// What JSON_EXISTS gives where the text or the path is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonOnError {
+    True,
+    False,
+    Unknown,
+    Error,
+}
+
+/// Whether JSON_QUERY puts what it found into an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrapper {
+    Without,
+    /// Unless it is an array.
+    Conditional,
+    Always,
+}
+
+/// IS JSON …
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonKind {
+    Value,
+    Object,
+    Array,
+    Scalar,
 }
 
 /// Flink's built-in scalar functions. Argument types are what the binder leaves after coercion; `S` text, `I` INT,
@@ -277,5 +324,95 @@ pub enum Function {
     /// The watermark of the operator's input as the argument's type, NULL while there is none.
     CurrentWatermark,
     // JSON
-    JsonValue, // S, S (path) -> S
+    /// S, S (path) [, what stands after DEFAULT …] -> S, BOOLEAN, I or D
+    JsonValue {
+        on_empty: JsonMissing,
+        on_error: JsonMissing,
+    },
+    /// S, S (path) -> S or ARRAY<S>
+    JsonQuery {
+        wrapper: Wrapper,
+        on_empty: JsonMissing,
+        on_error: JsonMissing,
+    },
+    JsonExists(JsonOnError), // S, S (path) -> BOOLEAN
+    IsJson(JsonKind),        // S -> BOOLEAN, never NULL
+    /// S, any, S, any … -> S; arguments that are JSON calls themselves are not quoted.
+    JsonObject {
+        absent_on_null: bool,
+    },
+    JsonArray {
+        absent_on_null: bool,
+    }, // any... -> S
+    JsonString, // any -> S
+    JsonQuote,  // S -> S
+    JsonUnquote,
+    JsonRaw, // S -> S: JSON(text) inside of JSON_OBJECT and JSON_ARRAY
+    // arrays, maps, rows
+    ArrayOf,      // X... -> ARRAY<X>
+    MapOf,        // K, V, K, V... -> MAP<K, V>
+    RowOf,        // any... -> ROW
+    Field(usize), // ROW -> the field's type
+    Item,         // ARRAY<X>, I -> X; MAP<K, V>, K -> V
+    Cardinality,  // ARRAY or MAP -> I
+    Element,      // ARRAY<X> -> X
+    ArrayAppend,  // ARRAY<X>, X -> ARRAY<X>
+    ArrayPrepend,
+    ArrayRemove,
+    ArrayConcat,   // ARRAY<X>... -> ARRAY<X>
+    ArrayContains, // ARRAY<X>, X -> BOOLEAN
+    ArrayPosition, // ARRAY<X>, X -> I
+    ArrayDistinct, // ARRAY<X> -> ARRAY<X>
+    ArrayUnion,    // ARRAY<X>, ARRAY<X> -> ARRAY<X>
+    ArrayExcept,
+    ArrayIntersect,
+    ArrayReverse,
+    ArraySlice, // ARRAY<X>, I [, I] -> ARRAY<X>
+    ArraySort,  // ARRAY<X> [, BOOLEAN [, BOOLEAN]] -> ARRAY<X>
+    ArrayMax,   // ARRAY<X> -> X
+    ArrayMin,
+    ArrayJoin,        // ARRAY<S>, S [, S] -> S
+    MapKeys,          // MAP<K, V> -> ARRAY<K>
+    MapValues,        // MAP<K, V> -> ARRAY<V>
+    MapEntries,       // MAP<K, V> -> ARRAY<ROW<key K, value V>>
+    MapFromArrays,    // ARRAY<K>, ARRAY<V> -> MAP<K, V>
+    MapUnion,         // MAP<K, V>... -> MAP<K, V>
+    StrToMap,         // S [, S, S] -> MAP<S, S>
+    Split,            // S, S -> ARRAY<S>
+    RegexpExtractAll, // S, S [, I] -> ARRAY<S>
+    // texts and bytes
+    RegexpCount,  // S, S -> I
+    RegexpInstr,  // S, S -> I
+    RegexpSubstr, // S, S -> S
+    Similar,      // S, S [, S (one character)] -> BOOLEAN
+    Locate,       // S (part), S, I (from) -> I
+    Translate,    // S, S, S -> S
+    Printf,       // S, any... -> S
+    Elt,          // I, X... -> X
+    IsAlpha,      // S -> BOOLEAN
+    IsDecimal,
+    IsDigit,
+    Sha1,
+    Sha224,
+    Sha384,
+    Sha512,
+    Sha2,   // S, I -> S
+    Encode, // S, S -> BYTES
+    Decode, // BYTES, S -> S
+    Unhex,  // S -> BYTES
+    UrlEncode,
+    UrlDecode,
+    ParseUrl,  // S, S [, S] -> S
+    InetAton,  // S -> L
+    InetNtoa,  // L -> S
+    ConvertTz, // S, S, S -> S
+    // bits, which Flink has not
+    BitAnd, // N, N -> N
+    BitOr,
+    BitXor,
+    BitNot,     // N -> N
+    BitCount,   // N -> I
+    GetBit,     // N, I -> I
+    ShiftLeft,  // N, I -> N
+    ShiftRight, // N, I -> N
 }

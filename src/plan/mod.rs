@@ -8,7 +8,9 @@
 mod expr;
 mod recognition;
 
-pub use expr::{ArithmeticOp, CompareOp, Expr, ExprKind, Function, TimeUnit};
+pub use expr::{
+    ArithmeticOp, CompareOp, Expr, ExprKind, Function, JsonKind, JsonMissing, JsonOnError, TimeUnit, Wrapper,
+};
 pub use recognition::{AfterMatch, End, Formula, Recognition, Rows, SortKey, Term, Variable};
 
 use crate::model::{Millis, Schema};

@@ -2,7 +2,7 @@
 
 use super::span::Span;
 use crate::model::DataType;
-use crate::plan::{ArithmeticOp, CompareOp, TimeUnit};
+use crate::plan::{ArithmeticOp, CompareOp, JsonKind, JsonOnError, TimeUnit, Wrapper};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ident {
@@ -35,7 +35,15 @@ pub struct TableBody {
 #[derive(Clone, Debug)]
 pub struct ColumnDefinition {
     pub name: Ident,
-    pub data_type: DataType,
+    pub kind: ColumnKind,
+}
+
+#[derive(Clone, Debug)]
+pub enum ColumnKind {
+    /// Read from the input.
+    Physical(DataType),
+    /// `name AS expr`, over the physical columns.
+    Computed(Box<Expr>),
 }
 
 #[derive(Clone, Debug)]
@@ -257,6 +265,11 @@ pub enum ExprKind {
         test: IsTest,
         negated: bool,
     },
+    /// `(start, end) OVERLAPS (start, end)`
+    Overlaps {
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
     Between {
         operand: Box<Expr>,
         low: Box<Expr>,
@@ -270,6 +283,8 @@ pub enum ExprKind {
         negated: bool,
     },
     Like {
+        /// SIMILAR TO
+        similar: bool,
         operand: Box<Expr>,
         pattern: Box<Expr>,
         escape: Option<Box<Expr>>,
@@ -277,7 +292,8 @@ pub enum ExprKind {
     },
     Case {
         operand: Option<Box<Expr>>,
-        branches: Vec<(Expr, Expr)>,
+        /// Of a CASE with an operand each branch has one value or more.
+        branches: Vec<(Vec<Expr>, Expr)>,
         otherwise: Option<Box<Expr>>,
     },
     Cast {
@@ -312,6 +328,29 @@ pub enum ExprKind {
         operand: Box<Expr>,
     },
     Call(Call),
+    Json(JsonCall),
+    /// `operand IS [NOT] JSON kind`
+    IsJson {
+        operand: Box<Expr>,
+        kind: JsonKind,
+        negated: bool,
+    },
+    /// ARRAY[…]
+    Array(Vec<Expr>),
+    /// MAP[key, value, …]
+    Map(Vec<Expr>),
+    /// ROW(…) or (a, b)
+    Row(Vec<Expr>),
+    /// `operand[index]`
+    Item {
+        operand: Box<Expr>,
+        index: Box<Expr>,
+    },
+    /// `operand.field`
+    Field {
+        operand: Box<Expr>,
+        field: Ident,
+    },
 }
 
 /// The type of a CAST.
@@ -354,6 +393,50 @@ pub struct Call {
     pub distinct: bool,
     /// FILTER (WHERE …)
     pub filter: Option<Box<Expr>>,
+}
+
+/// A JSON function with a grammar of its own.
+#[derive(Clone, Debug)]
+pub struct JsonCall {
+    pub function: JsonFunction,
+    /// The text and the path; keys and values in turn; or elements.
+    pub arguments: Vec<Expr>,
+    pub returning: Option<CastTarget>,
+}
+
+#[derive(Clone, Debug)]
+pub enum JsonFunction {
+    Value { on_empty: JsonMissing, on_error: JsonMissing },
+    Query { wrapper: Wrapper, on_empty: JsonMissing, on_error: JsonMissing },
+    Exists { on_error: JsonOnError },
+    Object { absent_on_null: bool },
+    Array { absent_on_null: bool },
+}
+
+/// What comes instead of a value that is not there or cannot be taken.
+#[derive(Clone, Debug)]
+pub enum JsonMissing {
+    Null,
+    Error,
+    Default(Box<Expr>),
+    EmptyArray,
+    EmptyObject,
+}
+
+impl JsonCall {
+    /// The expressions after DEFAULT.
+    pub fn defaults(&self) -> Vec<&Expr> {
+        let (JsonFunction::Value { on_empty, on_error } | JsonFunction::Query { on_empty, on_error, .. }) =
+            &self.function
+        else {
+            return Vec::new();
+        };
+        let defaults = [on_empty, on_error].into_iter().filter_map(|missing| match missing {
+            JsonMissing::Default(expr) => Some(&**expr),
+            _ => None,
+        });
+        defaults.collect()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -416,12 +499,26 @@ impl Expr {
             ExprKind::Arithmetic { left, right, .. }
             | ExprKind::Compare { left, right, .. }
             | ExprKind::Distinct { left, right, .. }
+            | ExprKind::Overlaps { left, right }
             | ExprKind::TimestampAdd { count: left, time: right, .. }
             | ExprKind::TimestampDiff { from: left, to: right, .. } => {
                 each(left);
                 each(right);
             }
-            ExprKind::And(operands) | ExprKind::Or(operands) => operands.iter().for_each(each),
+            ExprKind::And(operands)
+            | ExprKind::Or(operands)
+            | ExprKind::Array(operands)
+            | ExprKind::Map(operands)
+            | ExprKind::Row(operands) => operands.iter().for_each(each),
+            ExprKind::Item { operand, index } => {
+                each(operand);
+                each(index);
+            }
+            ExprKind::Field { operand, .. } | ExprKind::IsJson { operand, .. } => each(operand),
+            ExprKind::Json(call) => {
+                call.arguments.iter().for_each(&mut *each);
+                call.defaults().into_iter().for_each(each);
+            }
             ExprKind::Between { operand, low, high, .. } => {
                 each(operand);
                 each(low);
@@ -438,8 +535,8 @@ impl Expr {
             }
             ExprKind::Case { operand, branches, otherwise } => {
                 operand.iter().for_each(|operand| each(operand));
-                for (condition, result) in branches {
-                    each(condition);
+                for (conditions, result) in branches {
+                    conditions.iter().for_each(&mut *each);
                     each(result);
                 }
                 otherwise.iter().for_each(|otherwise| each(otherwise));

@@ -29,9 +29,9 @@ pub enum TokenKind {
 }
 
 /// The longer ones first.
-const SYMBOLS: [&str; 27] = [
+const SYMBOLS: [&str; 28] = [
     "<>", "!=", "<=", ">=", "||", "=>", "(", ")", ",", ".", ";", "*", "+", "-", "/", "%", "=", "<", ">", "[", "]", "{",
-    "}", "?", "|", "^", "$",
+    "}", "?", "|", "^", "$", ":",
 ];
 
 /// The tokens of the text, ended by one of kind `End`.
@@ -120,6 +120,7 @@ impl Lexer<'_> {
                 Ok(TokenKind::Quoted(name))
             }
             'x' | 'X' if self.rest()[1..].starts_with('\'') => self.bytes(),
+            'u' | 'U' if self.rest()[1..].starts_with("&'") => self.unicode(),
             '0'..='9' => self.number(),
             '.' if self.rest()[1..].starts_with(|c: char| c.is_ascii_digit()) => self.number(),
             c if is_word_start(c) => Ok(TokenKind::Word(self.take_while(is_word_part).to_owned())),
@@ -165,6 +166,35 @@ impl Lexer<'_> {
         }
     }
 
+    /// `U&'\00e9'`, or with another character than the backslash: `U&'!00e9' UESCAPE '!'`.
+    fn unicode(&mut self) -> Result<TokenKind, Problem> {
+        let start = self.at;
+        self.at += 2;
+        let raw = self.quoted('\'', "text")?;
+        let (end, mut escape) = (self.at, '\\');
+        self.skip_blanks()?;
+        let word = self.take_while(is_word_part);
+        if word.eq_ignore_ascii_case("UESCAPE") {
+            self.skip_blanks()?;
+            if self.peek() != Some('\'') {
+                return Err(Problem::new(self.span_from(start), "UESCAPE takes one character in quotes"));
+            }
+            let chosen = self.quoted('\'', "text")?;
+            let mut chars = chosen.chars();
+            escape = match (chars.next(), chars.next()) {
+                (Some(c), None) if !c.is_ascii_hexdigit() && !c.is_whitespace() => c,
+                _ => return Err(Problem::new(self.span_from(start), "UESCAPE takes one character in quotes")),
+            };
+        } else {
+            self.at = end;
+        }
+        match unescape(&raw, escape) {
+            Some(text) => Ok(TokenKind::Text(text)),
+            None => Err(Problem::new(self.span_from(start), "this text has an escape that is none")
+                .help(format!("{escape} is followed by four hexadecimal digits, or by another {escape}"))),
+        }
+    }
+
     fn bytes(&mut self) -> Result<TokenKind, Problem> {
         let start = self.at;
         self.at += 1;
@@ -206,6 +236,26 @@ impl Lexer<'_> {
     }
 }
 
+/// `\00e9` and `\\`, in UTF-16 code units.
+fn unescape(raw: &str, escape: char) -> Option<String> {
+    let mut units: Vec<u16> = Vec::new();
+    let mut rest = raw;
+    while let Some(at) = rest.find(escape) {
+        units.extend(rest[..at].encode_utf16());
+        rest = &rest[at + escape.len_utf8()..];
+        if let Some(after) = rest.strip_prefix(escape) {
+            units.extend(escape.encode_utf16(&mut [0; 2]).iter());
+            rest = after;
+            continue;
+        }
+        let digits = rest.get(..4).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+        units.push(u16::from_str_radix(digits, 16).ok()?);
+        rest = &rest[4..];
+    }
+    units.extend(rest.encode_utf16());
+    String::from_utf16(&units).ok()
+}
+
 fn is_word_start(c: char) -> bool {
     c.is_alphabetic() || c == '_'
 }
@@ -240,6 +290,15 @@ mod tests {
                 TokenKind::End
             ]
         );
+    }
+
+    #[test]
+    fn escapes() {
+        let text = |text: &str| TokenKind::Text(text.into());
+        assert_eq!(kinds("U&'a\\00e9\\\\' u&'!d83d!de00!!' UESCAPE '!'"), [text("aé\\"), text("😀!"), TokenKind::End]);
+        for wrong in ["U&'\\00'", "U&'\\d83d'", "U&'\\zzzz'", "U&'a' UESCAPE 'xy'", "U&'é\\é'", "U&'a' UESCAPE"] {
+            assert!(tokenize(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod tests;
 pub use error::SqlError;
 
 use crate::model::{Column, Schema};
-use crate::plan::{Node, Query, Source, Topology, Watermark};
+use crate::plan::{Expr, Node, Query, Source, Topology, Watermark};
 
 /// What a query may read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,7 +59,10 @@ pub struct ScriptTable {
     /// As written; relative to the folder of the script.
     pub path: String,
     pub format: Format,
+    /// All columns, computed ones too.
     pub schema: Schema,
+    /// Of each column what computes it from the row of those that are read; `None`: it is read.
+    pub computed: Vec<Option<Expr>>,
     pub watermark: Watermark,
 }
 
@@ -81,6 +84,19 @@ pub enum TimestampFormat {
     Sql,
     /// `2026-03-01T08:00:00.123`, with `Z` for TIMESTAMP_LTZ.
     Iso8601,
+}
+
+/// The names of all functions and aggregates, in capitals.
+pub fn function_names() -> impl Iterator<Item = &'static str> {
+    bind::function_names()
+}
+
+impl ScriptTable {
+    /// The columns that the file has.
+    pub fn physical(&self) -> Vec<Column> {
+        let columns = self.schema.columns.iter().zip(&self.computed);
+        columns.filter(|(_, computed)| computed.is_none()).map(|(column, _)| column.clone()).collect()
+    }
 }
 
 impl Script {

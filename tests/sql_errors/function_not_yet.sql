@@ -1,1 +1,1 @@
-SELECT SHA512(zone) FROM readings
+SELECT PROCTIME() AS now FROM readings

@@ -397,7 +397,7 @@ fn int_value(number: i64, data_type: DataType) -> Value {
     match data_type {
         DataType::Boolean => Value::Boolean(number != 0),
         DataType::Date => Value::Date(number as i32),
-        DataType::Time => Value::Time(number as i32),
+        DataType::Time(_) => Value::Time(number as i32),
         DataType::Timestamp(_) | DataType::TimestampLtz(_) => Value::Timestamp(number),
         _ => Value::Int(number),
     }

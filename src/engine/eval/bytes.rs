@@ -1,15 +1,13 @@
-//! Functions that show numbers and bytes as text: hexadecimal, base64, hashes.
+//! Functions that show numbers and bytes as text: hexadecimal and base64.
 
 use std::fmt::Write;
-
-use base64::Engine;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose};
-use md5::Digest;
 
 use super::compile::Compiler;
 use super::typed::{Answer, Eval, Int, Str, Text, unary};
 use super::{Reason, excerpt};
 use crate::plan::{Expr, Function};
+use base64::Engine;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose};
 
 pub fn text(compiler: &mut Compiler<'_>, function: Function, arguments: &[Expr]) -> Option<Eval<Str>> {
     let [argument] = arguments else { return None };
@@ -27,8 +25,6 @@ pub fn text(compiler: &mut Compiler<'_>, function: Function, arguments: &[Expr])
     let convert: fn(&str) -> String = match function {
         Function::Hex => |text| hex(text.as_bytes()).to_uppercase(),
         Function::ToBase64 => |text| general_purpose::STANDARD.encode(text),
-        Function::Md5 => |text| hex(&md5::Md5::digest(text)),
-        Function::Sha256 => |text| hex(&sha2::Sha256::digest(text)),
         _ => return None,
     };
     Some(unary(compiler.compile::<Str>(argument), move |text| Ok(Some(Text::Made(convert(&text))))))

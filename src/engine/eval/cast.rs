@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::arithmetic::wrapper;
 use super::compile::{Compiler, scale_of, unsupported};
 use super::typed::{Answer, Blob, Bool, Dec, Double, Eval, Int, Kind, Str, Text, unary};
-use super::{Reason, excerpt, parse};
+use super::{Reason, excerpt, nested, parse};
 use crate::model::DataType;
 use crate::model::civil::{self, MICROS_PER_DAY, MICROS_PER_MILLI, MILLIS_PER_DAY, cut_digits};
 use crate::model::decimal::{DecimalType, Scaled};
@@ -54,15 +54,14 @@ pub fn to_int(compiler: &mut Compiler<'_>, operand: &Expr, safe: bool, to: DataT
             }
             _ => unsupported(operand),
         },
-        DataType::Time => match from {
-            // TIME is TIME(0).
-            DataType::String => {
-                from_text(compiler, operand, safe, to, |text| parse::time(text).map(|millis| millis - millis % 1_000))
-            }
-            DataType::Null | DataType::Time => compiler.compile(operand),
-            _ if from.is_timestamp() => unary(compiler.compile::<Int>(operand), |t| {
-                let millis = t.rem_euclid(MICROS_PER_DAY) / MICROS_PER_MILLI;
-                Ok(Some(millis - millis % 1_000))
+        DataType::Time(digits) => match from {
+            DataType::String => from_text(compiler, operand, safe, to, move |text| {
+                parse::time(text).map(|millis| cut_time(millis, digits))
+            }),
+            DataType::Null => compiler.compile(operand),
+            DataType::Time(_) => unary(compiler.compile::<Int>(operand), move |t| Ok(Some(cut_time(t, digits)))),
+            _ if from.is_timestamp() => unary(compiler.compile::<Int>(operand), move |t| {
+                Ok(Some(cut_time(t.rem_euclid(MICROS_PER_DAY) / MICROS_PER_MILLI, digits)))
             }),
             _ => unsupported(operand),
         },
@@ -79,7 +78,7 @@ fn to_timestamp(compiler: &mut Compiler<'_>, operand: &Expr, safe: bool, to: Dat
     match from {
         DataType::String => from_text(compiler, operand, safe, to, move |text| parse::timestamp(text).map(cut)),
         DataType::Date => unary(compiler.compile::<Int>(operand), |days| Ok(days.checked_mul(MICROS_PER_DAY))),
-        DataType::Time => unary(compiler.compile::<Int>(operand), |millis| Ok(Some(millis * MICROS_PER_MILLI))),
+        DataType::Time(_) => unary(compiler.compile::<Int>(operand), |millis| Ok(Some(millis * MICROS_PER_MILLI))),
         DataType::Null => compiler.compile(operand),
         DataType::Timestamp(had) | DataType::TimestampLtz(had) if had <= digits => compiler.compile(operand),
         DataType::Timestamp(_) | DataType::TimestampLtz(_) => {
@@ -87,6 +86,11 @@ fn to_timestamp(compiler: &mut Compiler<'_>, operand: &Expr, safe: bool, to: Dat
         }
         _ => unsupported(operand),
     }
+}
+
+/// Cuts a time of day to so many digits of the second.
+fn cut_time(millis: i64, digits: u8) -> i64 {
+    millis - millis % 10i64.pow(3u32.saturating_sub(u32::from(digits)))
 }
 
 fn to_integer(compiler: &mut Compiler<'_>, operand: &Expr, safe: bool, to: DataType) -> Eval<Int> {
@@ -169,6 +173,7 @@ pub fn to_text(compiler: &mut Compiler<'_>, operand: &Expr) -> Eval<Str> {
         DataType::Boolean => unary(compiler.compile::<Bool>(operand), |truth| {
             Ok(Some(Text::Fixed(if truth { "TRUE" } else { "FALSE" })))
         }),
+        DataType::Array(_) | DataType::Map(_) | DataType::Row(_) => nested::to_text(compiler, operand),
         DataType::Bytes => {
             unary(compiler.compile::<Blob>(operand), move |bytes| made(String::from_utf8_lossy(&bytes).into_owned()))
         }
@@ -181,7 +186,7 @@ pub fn to_text(compiler: &mut Compiler<'_>, operand: &Expr) -> Eval<Str> {
         DataType::Date => written::<Int>(compiler.compile(operand), |days, out| {
             let _ = civil::write_date(*days, out);
         }),
-        DataType::Time => written::<Int>(compiler.compile(operand), |millis, out| {
+        DataType::Time(_) => written::<Int>(compiler.compile(operand), |millis, out| {
             let digits = if millis % 1_000 == 0 { 0 } else { 3 };
             let _ = civil::write_time(millis.rem_euclid(MILLIS_PER_DAY) * MICROS_PER_MILLI, digits, out);
         }),

@@ -1,9 +1,10 @@
 //! From the bound tree to closures: what all types share, and each type's own kinds of expression.
 
 use super::typed::{
-    Answer, Blob, Bool, Dec, Double, Env, Eval, Int, Kind, Str, binary, column, eval, failing, literal, null, unary,
+    Answer, Blob, Bool, Dec, Double, Env, Eval, Int, Kind, List, Str, binary, column, eval, failing, literal, null,
+    unary,
 };
-use super::{EvalError, Reason, arithmetic, bytes, cast, like, numbers, text, time};
+use super::{EvalError, Reason, arithmetic, bytes, cast, like, nested, numbers, text, time, values};
 use crate::model::decimal::Scaled;
 use crate::model::{DataType, Decimal, Value};
 use crate::plan::{CompareOp, Expr, ExprKind, Function};
@@ -19,6 +20,7 @@ pub enum Root {
     Dec(Eval<Dec>),
     Str(Eval<Str>),
     Blob(Eval<Blob>),
+    List(Eval<List>),
 }
 
 impl Root {
@@ -32,6 +34,7 @@ impl Root {
             Root::Dec(eval) => eval(env)?.map_or(Value::Null, |number| Value::Decimal(Decimal::new(number))),
             Root::Str(eval) => eval(env)?.map_or(Value::Null, |text| text.into_value()),
             Root::Blob(eval) => eval(env)?.map_or(Value::Null, Value::Bytes),
+            Root::List(eval) => eval(env)?.map_or(Value::Null, Value::List),
         })
     }
 
@@ -46,25 +49,8 @@ impl Root {
 }
 
 pub fn root(expr: &Expr, literals: &mut Vec<Value>) -> Root {
-    let compiler = &mut Compiler { literals };
-    match &expr.kind {
-        ExprKind::Column(index) => return Root::Column(*index),
-        ExprKind::Literal(value) => return Root::Literal(compiler.keep(value)),
-        _ => {}
-    }
-    match expr.data_type {
-        DataType::Null | DataType::Boolean => Root::Bool(compiler.compile(expr)),
-        DataType::Float | DataType::Double => Root::Double(compiler.compile(expr)),
-        DataType::Decimal { .. } => Root::Dec(compiler.compile(expr)),
-        DataType::String => Root::Str(compiler.compile(expr)),
-        DataType::Bytes => Root::Blob(compiler.compile(expr)),
-        DataType::Date => Root::Int(compiler.compile(expr), |days| Value::Date(days as i32)),
-        DataType::Time => Root::Int(compiler.compile(expr), |millis| Value::Time(millis as i32)),
-        DataType::Timestamp(_) | DataType::TimestampLtz(_) => Root::Int(compiler.compile(expr), Value::Timestamp),
-        _ => Root::Int(compiler.compile(expr), Value::Int),
-    }
+    Compiler { literals }.root(expr)
 }
-
 pub struct Compiler<'l> {
     literals: &'l mut Vec<Value>,
 }
@@ -90,6 +76,27 @@ impl Compiler<'_> {
         self.literals.len() - 1
     }
 
+    /// For whoever takes values of any type.
+    pub fn root(&mut self, expr: &Expr) -> Root {
+        match &expr.kind {
+            ExprKind::Column(index) => return Root::Column(*index),
+            ExprKind::Literal(value) => return Root::Literal(self.keep(value)),
+            _ => {}
+        }
+        match expr.data_type {
+            DataType::Null | DataType::Boolean => Root::Bool(self.compile(expr)),
+            DataType::Float | DataType::Double => Root::Double(self.compile(expr)),
+            DataType::Decimal { .. } => Root::Dec(self.compile(expr)),
+            DataType::String => Root::Str(self.compile(expr)),
+            DataType::Bytes => Root::Blob(self.compile(expr)),
+            DataType::Array(_) | DataType::Map(_) | DataType::Row(_) => Root::List(self.compile(expr)),
+            DataType::Date => Root::Int(self.compile(expr), |days| Value::Date(days as i32)),
+            DataType::Time(_) => Root::Int(self.compile(expr), |millis| Value::Time(millis as i32)),
+            DataType::Timestamp(_) | DataType::TimestampLtz(_) => Root::Int(self.compile(expr), Value::Timestamp),
+            _ => Root::Int(self.compile(expr), Value::Int),
+        }
+    }
+
     pub fn compile<K: Compile>(&mut self, expr: &Expr) -> Eval<K> {
         match &expr.kind {
             ExprKind::Literal(Value::Null) => null(),
@@ -106,6 +113,9 @@ impl Compiler<'_> {
                     }
                     Ok(None)
                 })
+            }
+            ExprKind::Call { function, arguments } => {
+                values::call(self, *function, arguments, expr).unwrap_or_else(|| K::own(self, expr))
             }
             _ => K::own(self, expr),
         }
@@ -256,6 +266,15 @@ impl Compile for Blob {
     }
 }
 
+impl Compile for List {
+    fn own(compiler: &mut Compiler<'_>, expr: &Expr) -> Eval<List> {
+        match &expr.kind {
+            ExprKind::Cast { operand, safe } => nested::cast(compiler, operand, *safe, expr.data_type),
+            _ => unsupported(expr),
+        }
+    }
+}
+
 /// The scale of a DECIMAL expression.
 pub fn scale_of(expr: &Expr) -> u8 {
     match expr.data_type {
@@ -319,6 +338,7 @@ enum Family {
     Dec,
     Str,
     Blob,
+    List,
 }
 
 fn family(expr: &Expr) -> Family {
@@ -329,6 +349,7 @@ fn family(expr: &Expr) -> Family {
         DataType::Decimal { .. } => Family::Dec,
         DataType::String => Family::Str,
         DataType::Bytes => Family::Blob,
+        DataType::Array(_) | DataType::Map(_) | DataType::Row(_) => Family::List,
         _ => Family::Int,
     }
 }
@@ -380,6 +401,13 @@ fn comparison(compiler: &mut Compiler<'_>, op: CompareOp, left: &Expr, right: &E
         Family::Int => by_operator!(op, compiler.compile::<Int>(left), compiler.compile::<Int>(right)),
         Family::Double => by_operator!(op, compiler.compile::<Double>(left), compiler.compile::<Double>(right)),
         Family::Blob => by_operator!(op, compiler.compile::<Blob>(left), compiler.compile::<Blob>(right)),
+        // They have no order: the binder lets only = and <> pass.
+        Family::List => {
+            let negated = op != CompareOp::Equal;
+            binary(compiler.compile::<List>(left), compiler.compile::<List>(right), move |a, b| {
+                Ok(Some((a == b) != negated))
+            })
+        }
         Family::Str => binary(compiler.compile::<Str>(left), compiler.compile::<Str>(right), move |a, b| {
             Ok(Some(match op {
                 CompareOp::Equal => a.as_bytes() == b.as_bytes(),
@@ -449,6 +477,7 @@ fn not_distinct(compiler: &mut Compiler<'_>, left: &Expr, right: &Expr, negated:
         Family::Double => of::<Double>(compiler, left, right, negated, |a, b| a == b),
         Family::Str => of::<Str>(compiler, left, right, negated, |a, b| a.as_bytes() == b.as_bytes()),
         Family::Blob => of::<Blob>(compiler, left, right, negated, |a, b| a == b),
+        Family::List => of::<List>(compiler, left, right, negated, |a, b| a == b),
         Family::Dec => {
             let (left_scale, right_scale) = (scale_of(left), scale_of(right));
             of::<Dec>(compiler, left, right, negated, move |a, b| {
@@ -469,6 +498,7 @@ fn is_null(compiler: &mut Compiler<'_>, operand: &Expr, negated: bool) -> Eval<B
         Family::Dec => of(compiler.compile::<Dec>(operand), negated),
         Family::Str => of(compiler.compile::<Str>(operand), negated),
         Family::Blob => of(compiler.compile::<Blob>(operand), negated),
+        Family::List => of(compiler.compile::<List>(operand), negated),
     }
 }
 
@@ -498,6 +528,7 @@ fn in_list(compiler: &mut Compiler<'_>, operand: &Expr, list: &[Expr], negated: 
         Family::Int => of(compiler.compile::<Int>(operand), compiler.all(list), negated, |a, b| a == b),
         Family::Double => of(compiler.compile::<Double>(operand), compiler.all(list), negated, |a, b| a == b),
         Family::Blob => of(compiler.compile::<Blob>(operand), compiler.all(list), negated, |a, b| a == b),
+        Family::List => of(compiler.compile::<List>(operand), compiler.all(list), negated, |a, b| a == b),
         Family::Str => {
             of(compiler.compile::<Str>(operand), compiler.all(list), negated, |a, b| a.as_bytes() == b.as_bytes())
         }
@@ -505,6 +536,14 @@ fn in_list(compiler: &mut Compiler<'_>, operand: &Expr, list: &[Expr], negated: 
             let to = crate::model::decimal::DecimalType { precision: Decimal::PRECISION_MAX, scale: scale_of(operand) };
             of(compiler.compile::<Dec>(operand), decimals_as(compiler, list, to), negated, |a, b| a == b)
         }
+    }
+}
+
+/// A text that is the same for every row.
+pub fn constant_text(expr: &Expr) -> Option<&str> {
+    match &expr.kind {
+        ExprKind::Literal(Value::String(text)) => Some(text),
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
-//! JSON_VALUE: a scalar in a JSON text by a path such as `$.a.b[0]` or `$['a b']`.
+//! Places in a JSON text, by a path such as `$.a.b[0]`, `$['a b']`, `$.a[*].b` or `$..b`.
 //!
-//! As in Flink, what is no JSON, no such place, no scalar or no path of this kind gives NULL, and what follows the JSON
-//! text is ignored. Numbers keep the digits they were written with, in the form of Java's BigDecimal.
+//! The texts that are found are parts of the text that was searched: nothing is built. As in Flink, what follows the
+//! JSON value is ignored, and a path without `lax` or `strict` before it is strict.
 
 use serde::de::IgnoredAny;
 
@@ -9,38 +9,151 @@ enum Step {
     Key(String),
     /// From the end, if negative.
     Index(i64),
+    /// `*`: all members or elements.
+    All,
+    /// `..`: this value and all below it.
+    Below,
 }
 
-/// A path; `None`: one that never leads to one scalar.
-pub struct JsonPath(Option<Vec<Step>>);
+pub struct JsonPath {
+    pub strict: bool,
+    /// `None`: what is written is no path, or one of a kind that is not supported.
+    steps: Option<Vec<Step>>,
+}
+
+/// What is at a path.
+pub enum Found<'j> {
+    One(&'j str),
+    /// A path that can lead to several places gives an array of all.
+    Many(Vec<&'j str>),
+    Nothing,
+    /// The text is no JSON, or the path none.
+    Failed(&'static str),
+}
+
+/// Places that one path may find: `$..*` of a deep text finds each part again on each level.
+const PLACES_MAX: usize = 100_000;
 
 impl JsonPath {
     pub fn new(text: &str) -> JsonPath {
         let path = text.trim();
-        let path = path.strip_prefix("lax ").or_else(|| path.strip_prefix("strict ")).unwrap_or(path).trim();
-        JsonPath(steps(path))
+        let mode = |word: &str| {
+            let (first, rest) = path.split_at_checked(word.len())?;
+            (first.eq_ignore_ascii_case(word) && rest.starts_with(char::is_whitespace)).then(|| rest.trim())
+        };
+        match (mode("lax"), mode("strict")) {
+            (Some(rest), _) => JsonPath { strict: false, steps: steps(rest) },
+            (_, Some(rest)) => JsonPath { strict: true, steps: steps(rest) },
+            _ => JsonPath { strict: true, steps: steps(path) },
+        }
     }
 
-    /// The scalar there, as text.
-    pub fn scalar(&self, json: &str) -> Option<String> {
-        let mut at = first_value(json)?;
-        for step in self.0.as_ref()? {
-            at = match step {
-                Step::Key(key) => Elements::of(at, b'{')?.filter(|(name, _)| is_key(name, key)).last()?.1,
-                Step::Index(index) if *index >= 0 => Elements::of(at, b'[')?.nth(usize::try_from(*index).ok()?)?.1,
-                Step::Index(index) => {
-                    let count = Elements::of(at, b'[')?.count() as i64;
-                    let index = usize::try_from(count.checked_add(*index)?).ok()?;
-                    Elements::of(at, b'[')?.nth(index)?.1
+    pub fn find<'j>(&self, json: &'j str) -> Found<'j> {
+        let Some(root) = first_value(json) else { return Found::Failed("the text is no JSON") };
+        let Some(steps) = &self.steps else { return Found::Failed("the path is none that is supported") };
+        let definite = !steps.iter().any(|step| matches!(step, Step::All | Step::Below));
+        let mut places = vec![root];
+        for step in steps {
+            let mut next = Vec::new();
+            for place in places {
+                step.follow(place, &mut next);
+                if next.len() > PLACES_MAX {
+                    return Found::Failed("the path leads to too many places");
                 }
-            };
+            }
+            places = next;
         }
-        match at.as_bytes().first()? {
-            b'"' => serde_json::from_str(at).ok(),
-            b't' | b'f' => Some(at.to_owned()),
-            b'-' | b'0'..=b'9' => Some(plain_number(at)),
-            _ => None,
+        match (definite, places.first()) {
+            (false, _) => Found::Many(places),
+            (true, Some(one)) => Found::One(one),
+            (true, None) => Found::Nothing,
         }
+    }
+}
+
+impl Step {
+    fn follow<'j>(&self, at: &'j str, places: &mut Vec<&'j str>) {
+        match self {
+            Step::Key(key) => {
+                // Of a key that is there twice the last counts.
+                let members = Elements::of(at, b'{').into_iter().flatten();
+                places.extend(members.filter(|(name, _)| is_key(name, key)).last().map(|(_, value)| value));
+            }
+            Step::Index(index) => {
+                let elements = || Elements::of(at, b'[').into_iter().flatten();
+                let index = if *index < 0 { elements().count() as i64 + index } else { *index };
+                let index = usize::try_from(index).ok();
+                places.extend(index.and_then(|index| elements().nth(index)).map(|(_, value)| value));
+            }
+            Step::All => places.extend(children(at)),
+            Step::Below => {
+                places.push(at);
+                for child in children(at) {
+                    if places.len() > PLACES_MAX {
+                        return;
+                    }
+                    self.follow(child, places);
+                }
+            }
+        }
+    }
+}
+
+fn children(at: &str) -> impl Iterator<Item = &str> {
+    let parts = Elements::of(at, b'{').or_else(|| Elements::of(at, b'['));
+    parts.into_iter().flatten().map(|(_, value)| value)
+}
+
+/// A scalar as text, numbers as Java's BigDecimal; `None` for null, an object or an array.
+pub fn scalar(value: &str) -> Option<String> {
+    match value.as_bytes().first()? {
+        b'"' => serde_json::from_str(value).ok(),
+        b't' | b'f' => Some(value.to_owned()),
+        b'-' | b'0'..=b'9' => Some(plain_number(value)),
+        _ => None,
+    }
+}
+
+/// Whether the whole text is one JSON value.
+pub fn is_json(text: &str) -> bool {
+    first_value(text).is_some()
+}
+
+/// The value without blanks, as Java's Jackson writes what it has read.
+pub fn compact(value: &str, out: &mut String) {
+    match value.as_bytes().first() {
+        Some(b'{') => {
+            out.push('{');
+            let mut members: Vec<(&str, &str)> = Vec::new();
+            for (name, value) in Elements::of(value, b'{').into_iter().flatten() {
+                match members.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, known)) => *known = value,
+                    None => members.push((name, value)),
+                }
+            }
+            for (index, (name, value)) in members.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                compact(name, out);
+                out.push(':');
+                compact(value, out);
+            }
+            out.push('}');
+        }
+        Some(b'[') => {
+            out.push('[');
+            for (index, (_, value)) in Elements::of(value, b'[').into_iter().flatten().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                compact(value, out);
+            }
+            out.push(']');
+        }
+        Some(b'"') => super::json_text::quote(&serde_json::from_str::<String>(value).unwrap_or_default(), out),
+        Some(b'-' | b'0'..=b'9') => out.push_str(&plain_number(value)),
+        _ => out.push_str(value),
     }
 }
 
@@ -124,7 +237,7 @@ fn value_end(json: &[u8]) -> usize {
     json.len()
 }
 
-/// `$` (which may be missing), then `.key`, `['key']` or `[index]`.
+/// `$` (which may be missing), then `.key`, `['key']`, `[index]`, `.*`, `[*]` or `..key`.
 fn steps(path: &str) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     let mut rest = match path.strip_prefix('$') {
@@ -137,10 +250,22 @@ fn steps(path: &str) -> Option<Vec<Step>> {
         }
     };
     while !rest.is_empty() {
+        if let Some(tail) = rest.strip_prefix("..") {
+            steps.push(Step::Below);
+            if tail.starts_with('[') {
+                rest = tail;
+                continue;
+            }
+            rest = &rest[1..];
+        }
+        if let Some(tail) = rest.strip_prefix(".[") {
+            // A point before a bracket changes nothing.
+            rest = &rest[rest.len() - tail.len() - 1..];
+        }
         if let Some(tail) = rest.strip_prefix('.') {
             let end = tail.find(['.', '[']).unwrap_or(tail.len());
             let (key, after) = tail.split_at(end);
-            steps.push(Step::Key(plain_key(key)?));
+            steps.push(if key == "*" { Step::All } else { Step::Key(plain_key(key)?) });
             rest = after;
             continue;
         }
@@ -152,14 +277,14 @@ fn steps(path: &str) -> Option<Vec<Step>> {
             rest = after.trim_start().strip_prefix(']')?;
         } else {
             let (index, after) = inside.split_once(']')?;
-            steps.push(Step::Index(index.trim().parse().ok()?));
+            steps.push(if index.trim() == "*" { Step::All } else { Step::Index(index.trim().parse().ok()?) });
             rest = after;
         }
     }
     Some(steps)
 }
 
-/// Wildcards, filters and functions are no keys.
+/// Filters, slices and functions are no keys.
 fn plain_key(key: &str) -> Option<String> {
     if key.is_empty() || key.contains(['*', '?', '(', ')', '@', ',', ':', ' ']) { None } else { Some(key.to_owned()) }
 }

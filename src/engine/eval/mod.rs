@@ -11,21 +11,33 @@
 //! timestamp beyond ±292,000 years is an error instead of another time, and what `regex.rs` says of patterns.
 
 mod arithmetic;
+mod bits;
 mod bytes;
 mod cast;
 mod compile;
 mod date_pattern;
 mod date_reading;
+mod encodings;
 mod java_regex;
+mod json;
 mod json_path;
+mod json_text;
 mod like;
+mod lists;
+mod maps;
+mod nested;
 mod numbers;
 pub mod order;
 mod parse;
+mod printf;
 mod regex;
+mod regexps;
 mod text;
+mod texts;
 mod time;
 mod typed;
+mod values;
+mod zones;
 
 use crate::model::{Millis, Value};
 use crate::plan::Expr;
@@ -57,6 +69,8 @@ enum Reason {
     Cast { value: String, to: String },
     #[error("{function} makes a text longer than {TEXT_MAX_BYTES} bytes")]
     TooLong { function: &'static str },
+    #[error("{function} makes an array of more than {most} elements")]
+    TooMany { function: &'static str, most: usize },
     #[error("{function} cannot take {value}: {why}")]
     Argument { function: &'static str, value: String, why: String },
     #[error("{0} gives a time that is out of range")]

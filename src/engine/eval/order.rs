@@ -22,6 +22,10 @@ pub fn total_cmp(left: &Value, right: &Value) -> Ordering {
         (Value::Decimal(left), Value::Decimal(right)) => left.unscaled().cmp(&right.unscaled()),
         (Value::String(left), Value::String(right)) => left.as_bytes().cmp(right.as_bytes()),
         (Value::Bytes(left), Value::Bytes(right)) => left.cmp(right),
+        (Value::List(left), Value::List(right)) => {
+            let parts = left.iter().zip(right.iter()).map(|(left, right)| total_cmp(left, right));
+            parts.fold(Ordering::Equal, Ordering::then).then(left.len().cmp(&right.len()))
+        }
         _ => rank(left).cmp(&rank(right)),
     }
 }
@@ -43,6 +47,9 @@ pub fn compare_decimals(left: i128, left_scale: u8, right: i128, right_scale: u8
 pub fn group_eq(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Double(left), Value::Double(right)) => group_bits(*left) == group_bits(*right),
+        (Value::List(left), Value::List(right)) => {
+            left.len() == right.len() && left.iter().zip(right.iter()).all(|(left, right)| group_eq(left, right))
+        }
         _ => left == right,
     }
 }
@@ -58,6 +65,7 @@ pub fn group_hash<H: Hasher>(value: &Value, state: &mut H) {
         Value::String(text) => text.hash(state),
         Value::Bytes(bytes) => bytes.hash(state),
         Value::Date(number) | Value::Time(number) => state.write_i32(*number),
+        Value::List(parts) => parts.iter().for_each(|part| group_hash(part, state)),
     }
 }
 
@@ -78,5 +86,6 @@ fn rank(value: &Value) -> u8 {
         Value::Date(_) => 7,
         Value::Time(_) => 8,
         Value::Timestamp(_) => 9,
+        Value::List(_) => 10,
     }
 }

@@ -71,6 +71,24 @@ impl Compiled {
         Some((found.start(), self.real_end(&captures, found.end())))
     }
 
+    /// Groups with the whole match.
+    pub fn group_count(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The group of every match, from left to right; `None` where it takes no part in the match.
+    pub fn all<'a>(&'a self, text: &'a str, group: usize) -> impl Iterator<Item = Option<(usize, usize)>> + 'a {
+        let mut from = Some(0);
+        std::iter::from_fn(move || {
+            let captures = self.regex.captures_at(text, from?)?;
+            let found = captures.get(0)?;
+            let end = self.real_end(&captures, found.end());
+            from = next_search(text, found.start(), end);
+            let group = captures.get(*self.groups.get(group)?);
+            Some(group.map(|found| (found.start(), self.real_end(&captures, found.end()))))
+        })
+    }
+
     /// Without the line terminator that a `$` has looked at.
     fn real_end(&self, captures: &regex::Captures<'_>, end: usize) -> usize {
         let starts = self.ends.iter().filter_map(|group| captures.get(*group)).map(|found| found.start());
@@ -90,18 +108,22 @@ impl Compiled {
                 return Err(Reason::TooLong { function: "REGEXP_REPLACE" }.into());
             }
             copied = end;
-            from = if end > found.start() {
-                end
-            } else {
-                match text[end..].chars().next() {
-                    Some(skipped) => end + skipped.len_utf8(),
-                    None => break,
-                }
-            };
+            match next_search(text, found.start(), end) {
+                Some(next) => from = next,
+                None => break,
+            }
         }
         out.push_str(&text[copied..]);
         Ok(out)
     }
+}
+
+/// Where to look after a match: behind an empty one a character is skipped. `None`: the text is at its end.
+fn next_search(text: &str, start: usize, end: usize) -> Option<usize> {
+    if end > start {
+        return Some(end);
+    }
+    text[end..].chars().next().map(|skipped| end + skipped.len_utf8())
 }
 
 #[cfg(test)]

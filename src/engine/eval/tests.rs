@@ -5,11 +5,14 @@ use proptest::prelude::*;
 
 use super::{Context, Program};
 use crate::model::decimal::DecimalType;
-use crate::model::{DataType, Decimal, Value};
-use crate::plan::{ArithmeticOp, CompareOp, Expr, ExprKind, Function, TimeUnit};
+use crate::model::{DataType, Decimal, Entry, Value};
+use crate::plan::{ArithmeticOp, CompareOp, Expr, ExprKind, Function, JsonMissing, TimeUnit, Wrapper};
 
 /// The columns of the row: one of each type.
-const TYPES: [DataType; 17] = [
+const NUMBERS: DataType = DataType::Array(&DataType::Double);
+const NUMBERED: DataType = DataType::Map(&Entry { key: DataType::Int, value: DataType::String });
+
+const TYPES: [DataType; 19] = [
     DataType::Boolean,
     DataType::TinyInt,
     DataType::SmallInt,
@@ -22,11 +25,13 @@ const TYPES: [DataType; 17] = [
     DataType::String,
     DataType::Bytes,
     DataType::Date,
-    DataType::Time,
+    DataType::Time(3),
     DataType::Timestamp(3),
     DataType::TimestampLtz(3),
     DataType::IntervalMonths,
     DataType::IntervalMillis,
+    NUMBERS,
+    NUMBERED,
 ];
 
 fn any_type() -> impl Strategy<Value = DataType> {
@@ -76,11 +81,18 @@ fn value(data_type: DataType) -> BoxedStrategy<Value> {
         DataType::Date => {
             prop_oneof![Just(i32::MIN), Just(i32::MAX), -800_000..3_000_000].prop_map(Value::Date).boxed()
         }
-        DataType::Time => (0..86_400_000).prop_map(Value::Time).boxed(),
+        DataType::Time(_) => (0..86_400_000).prop_map(Value::Time).boxed(),
         DataType::Timestamp(_) | DataType::TimestampLtz(_) => {
             let usual = -62_135_596_800_000_000i64..253_402_300_800_000_000;
             prop_oneof![Just(i64::MIN), Just(i64::MAX), usual].prop_map(Value::Timestamp).boxed()
         }
+        DataType::Array(element) => {
+            prop::collection::vec(value(*element), 0..4).prop_map(|parts| Value::List(parts.into())).boxed()
+        }
+        DataType::Map(entry) => {
+            prop::collection::vec((value(entry.key), value(entry.value)), 0..4).prop_map(super::maps::map).boxed()
+        }
+        DataType::Row(_) => Just(Value::Null).boxed(),
     };
     prop_oneof![1 => Just(Value::Null), 8 => values].boxed()
 }
@@ -140,7 +152,14 @@ fn own(data_type: DataType, below: u32) -> Vec<BoxedStrategy<Expr>> {
     match data_type {
         DataType::Boolean => booleans(below),
         DataType::String => texts(below),
-        DataType::Date | DataType::Time | DataType::Timestamp(_) | DataType::TimestampLtz(_) => times(data_type, below),
+        NUMBERS => arrays(below),
+        NUMBERED => vec![
+            call(Function::MapOf, &[DataType::Int, DataType::String], NUMBERED, below),
+            call(Function::MapUnion, &[NUMBERED, NUMBERED], NUMBERED, below),
+        ],
+        DataType::Date | DataType::Time(_) | DataType::Timestamp(_) | DataType::TimestampLtz(_) => {
+            times(data_type, below)
+        }
         _ if data_type.is_numeric() => numbers(data_type, below),
         _ => Vec::new(),
     }
@@ -209,8 +228,20 @@ fn numbers(data_type: DataType, below: u32) -> Vec<BoxedStrategy<Expr>> {
     for function in [Function::Round, Function::Truncate] {
         choices.push(call(function, &[data_type, DataType::Int], data_type, below));
     }
+    if data_type == DataType::Int {
+        use Function as F;
+        for function in [F::BitAnd, F::BitXor, F::GetBit, F::ShiftLeft, F::ShiftRight] {
+            choices.push(call(function, &[DataType::Int, DataType::Int], data_type, below));
+        }
+        choices.push(call(F::Cardinality, &[NUMBERS], data_type, below));
+        choices.push(call(F::RegexpCount, &[DataType::String, DataType::String], data_type, below));
+        choices.push(call(F::Locate, &[DataType::String, DataType::String, DataType::Int], data_type, below));
+    }
     if data_type == DataType::Double {
         use Function as F;
+        choices.push(call(F::Item, &[NUMBERS, DataType::Int], data_type, below));
+        choices.push(call(F::ArrayMax, &[NUMBERS], data_type, below));
+        choices.push(call(F::Element, &[NUMBERS], data_type, below));
         for function in [F::Sqrt, F::Exp, F::Ln, F::Log2, F::Log10, F::Sin, F::Cot, F::Acos, F::Degrees] {
             choices.push(call(function, &[DataType::Double], data_type, below));
         }
@@ -228,7 +259,7 @@ fn numbers(data_type: DataType, below: u32) -> Vec<BoxedStrategy<Expr>> {
     }
     if data_type == DataType::BigInt {
         for unit in UNITS.into_iter().chain([TimeUnit::Dow, TimeUnit::Doy]) {
-            for time in [DataType::Timestamp(3), DataType::Date, DataType::Time] {
+            for time in [DataType::Timestamp(3), DataType::Date, DataType::Time(3)] {
                 choices.push(call(Function::Extract(unit), &[time], data_type, below));
             }
         }
@@ -248,6 +279,28 @@ const UNITS: [TimeUnit; 9] = [
     TimeUnit::Quarter,
     TimeUnit::Year,
 ];
+
+fn arrays(below: u32) -> Vec<BoxedStrategy<Expr>> {
+    use DataType::{Boolean, Double, Int};
+    use Function as F;
+    let signatures: &[(F, &[DataType])] = &[
+        (F::ArrayOf, &[Double, Double]),
+        (F::ArrayAppend, &[NUMBERS, Double]),
+        (F::ArrayPrepend, &[NUMBERS, Double]),
+        (F::ArrayRemove, &[NUMBERS, Double]),
+        (F::ArrayConcat, &[NUMBERS, NUMBERS]),
+        (F::ArrayUnion, &[NUMBERS, NUMBERS]),
+        (F::ArrayExcept, &[NUMBERS, NUMBERS]),
+        (F::ArrayIntersect, &[NUMBERS, NUMBERS]),
+        (F::ArrayDistinct, &[NUMBERS]),
+        (F::ArrayReverse, &[NUMBERS]),
+        (F::ArraySlice, &[NUMBERS, Int]),
+        (F::ArraySlice, &[NUMBERS, Int, Int]),
+        (F::ArraySort, &[NUMBERS]),
+        (F::ArraySort, &[NUMBERS, Boolean, Boolean]),
+    ];
+    signatures.iter().map(|(function, arguments)| call(*function, arguments, NUMBERS, below)).collect()
+}
 
 fn texts(below: u32) -> Vec<BoxedStrategy<Expr>> {
     use DataType::{BigInt, Int, String as S, Timestamp, TimestampLtz};
@@ -284,7 +337,23 @@ fn texts(below: u32) -> Vec<BoxedStrategy<Expr>> {
         (F::FromBase64, &[S]),
         (F::Md5, &[S]),
         (F::Sha256, &[S]),
-        (F::JsonValue, &[S, S]),
+        (F::JsonValue { on_empty: JsonMissing::Null, on_error: JsonMissing::Null }, &[S, S]),
+        (
+            F::JsonQuery { wrapper: Wrapper::Conditional, on_empty: JsonMissing::Null, on_error: JsonMissing::Null },
+            &[S, S],
+        ),
+        (F::JsonString, &[Timestamp(3)]),
+        (F::JsonObject { absent_on_null: true }, &[S, BigInt]),
+        (F::RegexpSubstr, &[S, S]),
+        (F::Translate, &[S, S, S]),
+        (F::Printf, &[S, BigInt, S]),
+        (F::ParseUrl, &[S, S]),
+        (F::UrlDecode, &[S]),
+        (F::Sha2, &[S, Int]),
+        (F::Elt, &[BigInt, S, S]),
+        (F::Item, &[NUMBERED, Int]),
+        (F::ConvertTz, &[S, S, S]),
+        (F::JsonString, &[NUMBERED]),
         (F::DateFormat, &[Timestamp(3), S]),
         (F::DateFormat, &[TimestampLtz(3), S]),
         (F::FromUnixtime, &[BigInt]),
@@ -335,7 +404,11 @@ fn is_of(value: &Value, data_type: DataType) -> bool {
         (Value::Decimal(number), DataType::Decimal { precision, scale }) => {
             DecimalType { precision, scale }.fit(number.unscaled()).is_some()
         }
-        (Value::Time(millis), DataType::Time) => (0..86_400_000).contains(millis),
+        (Value::Time(millis), DataType::Time(_)) => (0..86_400_000).contains(millis),
+        (Value::List(parts), DataType::Array(element)) => parts.iter().all(|part| is_of(part, *element)),
+        (Value::List(parts), DataType::Map(entry)) => {
+            parts.chunks(2).all(|pair| is_of(&pair[0], entry.key) && is_of(&pair[1], entry.value))
+        }
         (Value::Boolean(_), DataType::Boolean)
         | (Value::Double(_), DataType::Double)
         | (Value::String(_), DataType::String)

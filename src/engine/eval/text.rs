@@ -1,7 +1,6 @@
 //! Functions of text. Positions and lengths count code points, as Flink's do.
 
 use super::compile::{Compiler, Pattern, unsupported};
-use super::json_path::JsonPath;
 use super::regex::Regex;
 use super::typed::{Answer, Bool, Eval, Int, Str, Text, binary, eval, ternary, unary};
 use super::{EvalError, Reason, TEXT_MAX_BYTES};
@@ -168,13 +167,6 @@ fn of_two(compiler: &mut Compiler<'_>, function: Function, first: &Expr, second:
             made(text.repeat(times))
         }),
         Function::RegexpExtract => regexp_extract(compiler, first, second, None),
-        Function::JsonValue => {
-            let (text, path) = (compiler.compile::<Str>(first), Pattern::new(compiler, second, JsonPath::new));
-            eval::<Str, _>(move |env| match text(env)? {
-                Some(text) => path.with(env, |path| Ok(path.scalar(&text).map(Text::Made))),
-                None => Ok(None),
-            })
-        }
         _ => return None,
     })
 }

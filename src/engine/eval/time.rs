@@ -20,7 +20,7 @@ fn out_of_range(what: &'static str) -> EvalError {
 fn micros_of(value: i64, data_type: DataType) -> Option<i64> {
     match data_type {
         DataType::Date => value.checked_mul(MICROS_PER_DAY),
-        DataType::Time => value.checked_mul(MICROS_PER_MILLI),
+        DataType::Time(_) => value.checked_mul(MICROS_PER_MILLI),
         _ => Some(value),
     }
 }
@@ -29,7 +29,7 @@ fn micros_of(value: i64, data_type: DataType) -> Option<i64> {
 fn value_of(micros: i64, data_type: DataType) -> i64 {
     match data_type {
         DataType::Date => micros.div_euclid(MICROS_PER_DAY),
-        DataType::Time => micros.div_euclid(MICROS_PER_MILLI).rem_euclid(MILLIS_PER_DAY),
+        DataType::Time(_) => micros.div_euclid(MICROS_PER_MILLI).rem_euclid(MILLIS_PER_DAY),
         _ => micros,
     }
 }
@@ -49,7 +49,9 @@ pub fn add(compiler: &mut Compiler<'_>, time: &Expr, interval: &Expr, negative: 
     binary(compiler.compile::<Int>(time), compiler.compile::<Int>(interval), move |value, interval| {
         let interval = if negative { interval.checked_neg() } else { Some(interval) };
         let moved = micros_of(value, data_type).zip(interval).and_then(|(micros, interval)| {
-            if months {
+            if months && matches!(data_type, DataType::Time(_)) {
+                Some(micros)
+            } else if months {
                 plus_months(micros, interval)
             } else {
                 micros.checked_add(interval.checked_mul(MICROS_PER_MILLI)?)
@@ -70,7 +72,7 @@ pub fn int(compiler: &mut Compiler<'_>, function: Function, arguments: &[Expr], 
         (Function::CurrentTime, _) => Some(eval::<Int, _>(move |env| {
             let micros = env.context.now_ms.saturating_mul(MICROS_PER_MILLI);
             // CURRENT_TIME is TIME(0).
-            let micros = if to == DataType::Time { cut_digits(micros, 0) } else { micros };
+            let micros = if matches!(to, DataType::Time(_)) { cut_digits(micros, 0) } else { micros };
             Ok(Some(value_of(micros, to)))
         })),
         (Function::CurrentWatermark, _) => Some(eval::<Int, _>(|env| {
@@ -87,6 +89,9 @@ pub fn int(compiler: &mut Compiler<'_>, function: Function, arguments: &[Expr], 
         }
         (Function::Extract(unit), [time]) => {
             let from = time.data_type;
+            if from.is_interval() {
+                return Some(unary(compiler.compile::<Int>(time), move |value| Ok(Some(of_interval(unit, value)))));
+            }
             Some(unary(
                 compiler.compile::<Int>(time),
                 move |value| Ok(micros_of(value, from).map(|t| extract(unit, t))),
@@ -205,6 +210,11 @@ fn to_timestamp_ltz(number: i64, precision: i64) -> Option<i64> {
     (LEAST_MS..=MOST_MS).contains(&millis).then(|| millis as i64 * MICROS_PER_MILLI)
 }
 
+/// The number of the century or millennium, whose first year is 1, not 0.
+fn span_of_years(year: i64, years: i64) -> i64 {
+    if year > 0 { (year + years - 1) / years } else { -((years - 1 - year) / years) }
+}
+
 fn extract(unit: TimeUnit, micros: i64) -> i64 {
     let days = micros.div_euclid(MICROS_PER_DAY);
     let of_day = micros.rem_euclid(MICROS_PER_DAY);
@@ -216,6 +226,12 @@ fn extract(unit: TimeUnit, micros: i64) -> i64 {
         TimeUnit::Week => iso_week(days).1,
         TimeUnit::Day => i64::from(date.day),
         TimeUnit::Dow => day_of_week(days),
+        TimeUnit::Isodow => (days + 3).rem_euclid(7) + 1,
+        TimeUnit::Isoyear => iso_week(days).0,
+        TimeUnit::Epoch => micros.div_euclid(1_000_000),
+        TimeUnit::Decade => date.year.div_euclid(10),
+        TimeUnit::Century => span_of_years(date.year, 100),
+        TimeUnit::Millennium => span_of_years(date.year, 1_000),
         TimeUnit::Doy => date.day_of_year(),
         TimeUnit::Hour => of_day / 3_600_000_000,
         TimeUnit::Minute => of_day / 60_000_000 % 60,
@@ -224,23 +240,46 @@ fn extract(unit: TimeUnit, micros: i64) -> i64 {
     }
 }
 
+/// A part of an interval of milliseconds, or of months for the units from months on.
+fn of_interval(unit: TimeUnit, value: i64) -> i64 {
+    match unit {
+        TimeUnit::Millisecond => value % 60_000,
+        TimeUnit::Second => value / 1_000 % 60,
+        TimeUnit::Minute => value / 60_000 % 60,
+        TimeUnit::Hour => value / 3_600_000 % 24,
+        TimeUnit::Day => value / MILLIS_PER_DAY,
+        TimeUnit::Month => value % 12,
+        TimeUnit::Quarter => value % 12 / 3 + 1,
+        _ => value / 12,
+    }
+}
+
 /// Microseconds of the units that all are equally long.
 fn fixed_micros(unit: TimeUnit) -> Option<i64> {
     Some(match unit {
         TimeUnit::Millisecond => 1_000,
-        TimeUnit::Second => 1_000_000,
+        TimeUnit::Second | TimeUnit::Epoch => 1_000_000,
         TimeUnit::Minute => 60_000_000,
         TimeUnit::Hour => 3_600_000_000,
-        TimeUnit::Day | TimeUnit::Dow | TimeUnit::Doy => MICROS_PER_DAY,
+        TimeUnit::Day | TimeUnit::Dow | TimeUnit::Doy | TimeUnit::Isodow => MICROS_PER_DAY,
         TimeUnit::Week => 7 * MICROS_PER_DAY,
-        TimeUnit::Month | TimeUnit::Quarter | TimeUnit::Year => return None,
+        TimeUnit::Month
+        | TimeUnit::Quarter
+        | TimeUnit::Year
+        | TimeUnit::Isoyear
+        | TimeUnit::Decade
+        | TimeUnit::Century
+        | TimeUnit::Millennium => return None,
     })
 }
 
 fn months_of(unit: TimeUnit) -> i64 {
     match unit {
         TimeUnit::Quarter => 3,
-        TimeUnit::Year => 12,
+        TimeUnit::Year | TimeUnit::Isoyear => 12,
+        TimeUnit::Decade => 120,
+        TimeUnit::Century => 1_200,
+        TimeUnit::Millennium => 12_000,
         _ => 1,
     }
 }
@@ -250,12 +289,16 @@ fn floor(unit: TimeUnit, micros: i64) -> Option<i64> {
     let days = micros.div_euclid(MICROS_PER_DAY);
     let date = CivilDate::from_days(days);
     let first = |month| CivilDate { year: date.year, month, day: 1 }.to_days().checked_mul(MICROS_PER_DAY);
+    let january = |year| CivilDate { year, month: 1, day: 1 }.to_days().checked_mul(MICROS_PER_DAY);
     match (unit, fixed_micros(unit)) {
         // A week begins on Sunday.
         (TimeUnit::Week, _) => (days - day_of_week(days) + 1).checked_mul(MICROS_PER_DAY),
         (_, Some(length)) => micros.checked_sub(micros.rem_euclid(length)),
         (TimeUnit::Month, None) => first(date.month),
         (TimeUnit::Quarter, None) => first((date.month - 1) / 3 * 3 + 1),
+        (TimeUnit::Decade, None) => january(date.year.div_euclid(10) * 10),
+        (TimeUnit::Century, None) => january((date.year - 1).div_euclid(100) * 100 + 1),
+        (TimeUnit::Millennium, None) => january((date.year - 1).div_euclid(1_000) * 1_000 + 1),
         (_, None) => first(1),
     }
 }
@@ -263,7 +306,7 @@ fn floor(unit: TimeUnit, micros: i64) -> Option<i64> {
 /// From weeks on Flink looks at the day only: any time of a first day belongs to that day. And of the quarters only the
 /// first has a first day.
 fn ceil(unit: TimeUnit, micros: i64) -> Option<i64> {
-    let by_day = matches!(unit, TimeUnit::Week | TimeUnit::Month | TimeUnit::Quarter | TimeUnit::Year);
+    let by_day = unit == TimeUnit::Week || fixed_micros(unit).is_none();
     let micros = if by_day { floor(TimeUnit::Day, micros)? } else { micros };
     let first = floor(if unit == TimeUnit::Quarter { TimeUnit::Year } else { unit }, micros)?;
     if first == micros { Some(micros) } else { plus(unit, floor(unit, micros)?, 1) }

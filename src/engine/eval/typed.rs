@@ -6,6 +6,7 @@ use super::{Context, EvalError, Reason};
 use crate::model::Value;
 
 /// What a closure may look at.
+#[derive(Clone, Copy)]
 pub struct Env<'a> {
     pub row: &'a [Value],
     pub context: &'a Context,
@@ -39,6 +40,8 @@ pub type Double = f64;
 pub type Dec = i128;
 pub type Str = Text;
 pub type Blob = Arc<[u8]>;
+/// ARRAY, MAP, ROW.
+pub type List = Arc<[Value]>;
 
 impl Kind for Bool {
     fn read(value: &Value) -> Option<Option<bool>> {
@@ -95,6 +98,16 @@ impl Kind for Blob {
     fn read(value: &Value) -> Option<Option<Arc<[u8]>>> {
         match value {
             Value::Bytes(bytes) => Some(Some(Arc::clone(bytes))),
+            Value::Null => Some(None),
+            _ => None,
+        }
+    }
+}
+
+impl Kind for List {
+    fn read(value: &Value) -> Option<Option<List>> {
+        match value {
+            Value::List(parts) => Some(Some(Arc::clone(parts))),
             Value::Null => Some(None),
             _ => None,
         }

@@ -30,7 +30,7 @@ pub fn result(function: AggregateFunction, of: DataType) -> Option<DataType> {
         AggregateFunction::Min | AggregateFunction::Max => {
             let ordered = of.is_numeric()
                 || of.is_timestamp()
-                || matches!(of, DataType::String | DataType::Boolean | DataType::Date | DataType::Time);
+                || matches!(of, DataType::String | DataType::Boolean | DataType::Date | DataType::Time(_));
             ordered.then_some(of)
         }
     }

@@ -35,6 +35,10 @@ impl ExprBinder<'_> {
         if let Some(result) = self.special(&upper, arguments, written, span) {
             return result;
         }
+        let other = self.collection(&upper, arguments, written, span);
+        if let Some(result) = other.or_else(|| self.mixed(&upper, arguments, written, span)) {
+            return result;
+        }
         match functions::find(&upper) {
             Some(builtin) => self.builtin(builtin, arguments, written, span),
             None => self.unknown_function(&upper, written),
@@ -45,6 +49,8 @@ impl ExprBinder<'_> {
         let span = written.name.span;
         let problem = match functions::explain(upper) {
             Unknown::NotYet => Problem::unsupported(span, &format!("the function {upper}")),
+            Unknown::ByChance => Problem::new(span, format!("{upper} is refused: results must not depend on chance"))
+                .help("a replay of the same input must give the same rows"),
             Unknown::Never(help) => {
                 let problem = Problem::new(span, format!("there is no function {}", written.name.name));
                 match help {
@@ -62,7 +68,7 @@ impl ExprBinder<'_> {
             "CURRENT_TIMESTAMP" => DataType::TimestampLtz(3),
             "LOCALTIMESTAMP" => DataType::Timestamp(3),
             "CURRENT_DATE" => DataType::Date,
-            "CURRENT_TIME" | "LOCALTIME" => DataType::Time,
+            "CURRENT_TIME" | "LOCALTIME" => DataType::Time(0),
             _ => return self.unknown_function(upper, written),
         };
         Ok(call(Function::CurrentTime, Vec::new(), data_type))
@@ -120,7 +126,13 @@ impl ExprBinder<'_> {
         })
     }
 
-    fn wrong_count<T>(&mut self, written: &ast::Call, span: Span, found: usize, signature: &str) -> Bound<T> {
+    pub(super) fn wrong_count<T>(
+        &mut self,
+        written: &ast::Call,
+        span: Span,
+        found: usize,
+        signature: &str,
+    ) -> Bound<T> {
         let name = written.name.name.to_ascii_uppercase();
         let count = match found {
             0 => "no arguments".to_owned(),
@@ -166,20 +178,23 @@ impl ExprBinder<'_> {
         let found = bound.data_type;
         let target = match parameter {
             Parameter::Text if found == DataType::String => Some(DataType::String),
+            Parameter::Bytes if found == DataType::Bytes => Some(DataType::Bytes),
             Parameter::Int if found.is_integer() => Some(DataType::Int),
             Parameter::BigInt if found.is_integer() => Some(DataType::BigInt),
             Parameter::Double if found.is_numeric() => Some(DataType::Double),
             Parameter::Number if found.is_numeric() => Some(found),
             Parameter::TextOrInt if found == DataType::String => Some(found),
+            Parameter::TextOrBytes if matches!(found, DataType::String | DataType::Bytes) => Some(found),
             Parameter::TextOrInt if found.is_integer() => Some(DataType::BigInt),
             Parameter::Timestamp if found.is_timestamp() => Some(found),
-            Parameter::AnyTime if found.is_timestamp() || matches!(found, DataType::Date | DataType::Time) => {
+            Parameter::AnyTime if found.is_timestamp() || matches!(found, DataType::Date | DataType::Time(_)) => {
                 Some(found)
             }
             _ => None,
         };
         let of_null = match parameter {
-            Parameter::Text | Parameter::TextOrInt => DataType::String,
+            Parameter::Text | Parameter::TextOrInt | Parameter::TextOrBytes => DataType::String,
+            Parameter::Bytes => DataType::Bytes,
             Parameter::Int | Parameter::Number => DataType::Int,
             Parameter::BigInt => DataType::BigInt,
             Parameter::Double => DataType::Double,
@@ -198,6 +213,8 @@ impl ExprBinder<'_> {
             Parameter::Int | Parameter::BigInt => "a whole number",
             Parameter::Double | Parameter::Number => "a number",
             Parameter::TextOrInt => "a text or a whole number",
+            Parameter::TextOrBytes => "a text or BYTES",
+            Parameter::Bytes => "BYTES",
             Parameter::Timestamp => "a TIMESTAMP",
             Parameter::AnyTime => "a date or a time",
         };
@@ -265,7 +282,11 @@ impl ExprBinder<'_> {
         Ok(call(function, vec![number], data_type))
     }
 
-    fn common_arguments(&mut self, arguments: &[ast::Expr], name: &str) -> Bound<(Vec<plan::Expr>, DataType)> {
+    pub(super) fn common_arguments(
+        &mut self,
+        arguments: &[ast::Expr],
+        name: &str,
+    ) -> Bound<(Vec<plan::Expr>, DataType)> {
         let bound = self.bind_all(arguments)?;
         let found: Vec<(DataType, Span)> =
             bound.iter().zip(arguments).map(|(bound, argument)| (bound.data_type, argument.span)).collect();
@@ -385,7 +406,7 @@ impl ExprBinder<'_> {
 }
 
 /// The value of a constant whole number, negated or not.
-fn constant_int(expr: &plan::Expr) -> Option<i64> {
+pub(super) fn constant_int(expr: &plan::Expr) -> Option<i64> {
     match &expr.kind {
         ExprKind::Literal(Value::Int(value)) => Some(*value),
         ExprKind::Negate(operand) => constant_int(operand).map(|value| -value),

@@ -1,9 +1,9 @@
 //! Expressions that compare and choose: comparisons, BETWEEN, IN, LIKE, IS, CASE.
 
-use super::expr::{Bound, ExprBinder, Reported, boolean, coerce, compare, null};
+use super::expr::{Bound, ExprBinder, Reported, boolean, call, coerce, compare, null};
 use super::types;
-use crate::model::DataType;
-use crate::plan::{self, CompareOp, ExprKind};
+use crate::model::{DataType, Value};
+use crate::plan::{self, CompareOp, ExprKind, Function};
 use crate::sql::ast::{self, IsTest};
 use crate::sql::span::{Problem, Span};
 
@@ -27,6 +27,13 @@ impl ExprBinder<'_> {
         span: Span,
     ) -> Bound<(plan::Expr, plan::Expr)> {
         let (lt, rt) = (left.data_type, right.data_type);
+        if op.is_some_and(|op| !matches!(op, CompareOp::Equal | CompareOp::NotEqual))
+            && (lt.is_nested() || rt.is_nested())
+        {
+            let nested = if lt.is_nested() { lt } else { rt };
+            let problem = Problem::new(span, format!("{nested} has no order"));
+            return self.fail(problem.help("it can be compared with = and <>"));
+        }
         let ordering = op.is_some_and(|op| !matches!(op, CompareOp::Equal | CompareOp::NotEqual));
         if ordering && (lt == DataType::Boolean || rt == DataType::Boolean) {
             return self
@@ -134,6 +141,7 @@ impl ExprBinder<'_> {
 
     pub(super) fn like(
         &mut self,
+        similar: bool,
         operand: &ast::Expr,
         pattern: &ast::Expr,
         escape: Option<&ast::Expr>,
@@ -148,26 +156,76 @@ impl ExprBinder<'_> {
                     .fail(Problem::new(span, "ESCAPE takes one character in quotes").help("for example ESCAPE '\\'"));
             }
         };
-        let (operand, pattern) = (Box::new(value?), Box::new(pattern?));
-        Ok(boolean(ExprKind::Like { operand, pattern, escape, negated }))
+        let (value, pattern) = (value?, pattern?);
+        if similar {
+            let mut arguments = vec![value, pattern];
+            arguments
+                .extend(escape.map(|escape| plan::Expr::literal(Value::string(&escape.to_string()), DataType::String)));
+            let similar = call(Function::Similar, arguments, DataType::Boolean);
+            return Ok(if negated { boolean(ExprKind::Not(Box::new(similar))) } else { similar });
+        }
+        Ok(boolean(ExprKind::Like { operand: Box::new(value), pattern: Box::new(pattern), escape, negated }))
+    }
+
+    /// Two periods, each of start and end or of start and length, either way round.
+    pub(super) fn overlaps(&mut self, left: &ast::Expr, right: &ast::Expr, span: Span) -> Bound {
+        let (left, right) = (self.period(left), self.period(right));
+        let ((start, end), (other_start, other_end)) = (left?, right?);
+        let begun = self.comparable(end, other_start, Some(CompareOp::GreaterOrEqual), span);
+        let not_over = self.comparable(other_end, start, Some(CompareOp::GreaterOrEqual), span);
+        let ((end, other_start), (other_end, start)) = (begun?, not_over?);
+        Ok(boolean(ExprKind::And(vec![
+            compare(CompareOp::GreaterOrEqual, end, other_start),
+            compare(CompareOp::GreaterOrEqual, other_end, start),
+        ])))
+    }
+
+    /// The earlier and the later end.
+    fn period(&mut self, written: &ast::Expr) -> Bound<(plan::Expr, plan::Expr)> {
+        let ast::ExprKind::Row(ends) = &written.kind else {
+            return self.fail(
+                Problem::new(written.span, "OVERLAPS compares periods")
+                    .help("a period is (start, end) or (start, INTERVAL …)"),
+            );
+        };
+        let [start, end] = ends.as_slice() else {
+            return self.fail(Problem::new(written.span, "a period has a start and an end, or a length"));
+        };
+        let (start, end) = (self.any_time(start, "OVERLAPS"), self.bind(end));
+        let (start, mut end) = (start?, end?);
+        if end.data_type.is_interval() {
+            let time = Box::new(self.copy(&start, written.span)?);
+            let data_type = start.data_type;
+            let kind = ExprKind::AddInterval { time, interval: Box::new(end), negative: false };
+            end = plan::Expr::new(kind, data_type);
+        }
+        let Some(data_type) = types::common(start.data_type, end.data_type) else {
+            let message = format!("a period cannot go from {} to {}", start.data_type, end.data_type);
+            return self.fail(Problem::new(written.span, message));
+        };
+        let ends = vec![coerce(start, data_type), coerce(end, data_type)];
+        let copies = ends.iter().map(|end| self.copy(end, written.span)).collect::<Bound<Vec<plan::Expr>>>()?;
+        Ok((call(Function::Least, ends, data_type), call(Function::Greatest, copies, data_type)))
     }
 
     pub(super) fn case(
         &mut self,
         operand: Option<&ast::Expr>,
-        branches: &[(ast::Expr, ast::Expr)],
+        branches: &[(Vec<ast::Expr>, ast::Expr)],
         otherwise: Option<&ast::Expr>,
         span: Span,
     ) -> Bound {
         let operand = operand.map(|operand| self.bind(operand)).transpose();
         let operand_known = operand.as_ref().ok().cloned().flatten();
-        let mut bound = Vec::new();
+        let mut results_bound = Vec::new();
         let mut failed = operand.is_err();
-        for (condition, result) in branches {
-            let condition = self.case_condition(operand_known.as_ref(), condition);
+        for (conditions, result) in branches {
+            let bound: Vec<Bound> =
+                conditions.iter().map(|condition| self.case_condition(operand_known.as_ref(), condition)).collect();
+            let condition = bound.into_iter().collect::<Bound<Vec<plan::Expr>>>().map(any_of);
             let value = self.bind(result);
             match (condition, value) {
-                (Ok(condition), Ok(value)) => bound.push((condition, value, result.span)),
+                (Ok(condition), Ok(value)) => results_bound.push((condition, value, result.span)),
                 _ => failed = true,
             }
         }
@@ -176,7 +234,7 @@ impl ExprBinder<'_> {
         if failed {
             return Err(Reported);
         }
-        let results: Vec<(DataType, Span)> = bound
+        let results: Vec<(DataType, Span)> = results_bound
             .iter()
             .map(|(_, value, span)| (value.data_type, *span))
             .chain(otherwise.iter().map(|(value, span)| (value.data_type, *span)))
@@ -185,7 +243,8 @@ impl ExprBinder<'_> {
         if data_type == DataType::Null {
             return self.fail(Problem::new(span, "at least one result of a CASE must be something other than NULL"));
         }
-        let branches = bound.into_iter().map(|(condition, value, _)| (condition, coerce(value, data_type))).collect();
+        let branches =
+            results_bound.into_iter().map(|(condition, value, _)| (condition, coerce(value, data_type))).collect();
         let otherwise = otherwise.map_or(null(data_type), |(value, _)| coerce(value, data_type));
         Ok(plan::Expr::new(ExprKind::Case { branches, otherwise: Box::new(otherwise) }, data_type))
     }
@@ -196,5 +255,13 @@ impl ExprBinder<'_> {
         let operand = self.copy(operand, condition.span)?;
         let (operand, value) = self.comparable(operand, value, Some(CompareOp::Equal), condition.span)?;
         Ok(compare(CompareOp::Equal, operand, value))
+    }
+}
+
+/// True where one of the conditions is.
+fn any_of(mut conditions: Vec<plan::Expr>) -> plan::Expr {
+    match conditions.len() {
+        1 => conditions.remove(0),
+        _ => boolean(ExprKind::Or(conditions)),
     }
 }

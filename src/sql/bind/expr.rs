@@ -91,13 +91,16 @@ impl ExprBinder<'_> {
                 self.between(operand, low, high, *symmetric, *negated)
             }
             K::In { operand, list, negated } => self.in_list(operand, list, *negated),
-            K::Like { operand, pattern, escape, negated } => self.like(operand, pattern, escape.as_deref(), *negated),
+            K::Like { similar, operand, pattern, escape, negated } => {
+                self.like(*similar, operand, pattern, escape.as_deref(), *negated)
+            }
+            K::Overlaps { left, right } => self.overlaps(left, right, span),
             K::Case { operand, branches, otherwise } => {
                 self.case(operand.as_deref(), branches, otherwise.as_deref(), span)
             }
             K::Cast { operand, target, safe } => self.cast(operand, *target, *safe, span),
             K::Extract { unit, operand } => {
-                let operand = self.any_time(operand, "EXTRACT")?;
+                let operand = self.extracted_from(*unit, operand)?;
                 Ok(call(Function::Extract(*unit), vec![operand], DataType::BigInt))
             }
             K::RoundTime { up, operand, unit } => {
@@ -110,6 +113,16 @@ impl ExprBinder<'_> {
             K::TimestampDiff { unit, from, to } => self.timestamp_diff(*unit, from, to),
             K::Trim { side, characters, operand } => self.trim(*side, characters.as_deref(), operand),
             K::Call(call) => self.call(call, span),
+            K::Json(call) => self.json(call, span),
+            K::IsJson { operand, kind, negated } => self.is_json(operand, *kind, *negated),
+            K::Array(parts) => self.array_of(parts, span),
+            K::Map(parts) => self.map_of(parts, span),
+            K::Row(parts) => self.row_of(parts),
+            K::Item { operand, index } => self.item(operand, index, span),
+            K::Field { operand, field } => {
+                let row = self.bind(operand)?;
+                self.field(row, operand.span, field)
+            }
         }
     }
 
@@ -119,6 +132,9 @@ impl ExprBinder<'_> {
         }
         if let Some(table) = table {
             if self.scope.table != Some(table.name.as_str()) {
+                if let Some(field) = self.field_of_column(table, column) {
+                    return field;
+                }
                 let problem = Problem::new(table.span, format!("there is no table {} here", table.name));
                 return self.fail(match self.scope.table {
                     Some(known) => problem.help(format!("what this query reads is called {known}")),
@@ -194,7 +210,7 @@ impl ExprBinder<'_> {
             None if lt == DataType::Null && rt == DataType::Null => Ok(null(DataType::Int)),
             None => {
                 let problem = Problem::new(span, format!("'{}' cannot be applied to {lt} and {rt}", symbol(op)));
-                let is_time = |t: DataType| t.is_timestamp() || matches!(t, DataType::Date | DataType::Time);
+                let is_time = |t: DataType| t.is_timestamp() || matches!(t, DataType::Date | DataType::Time(_));
                 let problem = if is_time(lt) && is_time(rt) {
                     problem.help("the time between two moments is TIMESTAMPDIFF(SECOND, from, to)")
                 } else if is_time(lt) {
@@ -228,21 +244,22 @@ impl ExprBinder<'_> {
 
     fn interval_arithmetic(&mut self, op: ArithmeticOp, left: plan::Expr, right: plan::Expr, span: Span) -> Bound {
         let (lt, rt) = (left.data_type, right.data_type);
-        let is_time = |t: DataType| t.is_timestamp() || matches!(t, DataType::Date | DataType::Time);
+        let is_time = |t: DataType| t.is_timestamp() || matches!(t, DataType::Date | DataType::Time(_));
         let (time, interval) = match op {
             ArithmeticOp::Add if is_time(rt) => (right, left),
             ArithmeticOp::Add | ArithmeticOp::Subtract if is_time(lt) => (left, right),
-            _ if lt.is_interval() && rt.is_interval() || lt.is_numeric() || rt.is_numeric() => {
-                return self.fail(Problem::unsupported(span, "arithmetic with intervals alone"));
+            ArithmeticOp::Add | ArithmeticOp::Subtract if lt.is_interval() && lt == rt => {
+                return Ok(arithmetic(op, left, right, lt));
             }
+            ArithmeticOp::Multiply | ArithmeticOp::Divide if lt.is_interval() && rt.is_numeric() => {
+                return Ok(scaled_interval(op, left, right));
+            }
+            ArithmeticOp::Multiply if lt.is_numeric() => return Ok(scaled_interval(op, right, left)),
             _ => {
                 let message = format!("'{}' cannot be applied to {lt} and {rt}", symbol(op));
                 return self.fail(Problem::new(span, message).help("an interval is added to a time or taken from it"));
             }
         };
-        if time.data_type == DataType::Time && interval.data_type == DataType::IntervalMonths {
-            return self.fail(Problem::new(span, "a TIME has no months to add to"));
-        }
         let data_type = time.data_type;
         let negative = op == ArithmeticOp::Subtract;
         let kind = ExprKind::AddInterval { time: Box::new(time), interval: Box::new(interval), negative };
@@ -291,6 +308,12 @@ impl ExprBinder<'_> {
     fn cast(&mut self, operand: &ast::Expr, target: CastTarget, safe: bool, span: Span) -> Bound {
         let bound = self.bind(operand)?;
         let (from, to) = (bound.data_type, target.data_type);
+        if to.is_nested() && target.length != TextLength::Any {
+            return self.fail(
+                Problem::unsupported(span, "a text of limited length inside the type of a CAST")
+                    .help("write STRING for it"),
+            );
+        }
         if !types::can_cast(from, to) {
             let problem = Problem::new(span, format!("{from} cannot be cast to {to}"));
             let problem = match (from.is_numeric(), to.is_timestamp()) {
@@ -317,8 +340,12 @@ impl ExprBinder<'_> {
 
     pub fn any_time(&mut self, operand: &ast::Expr, what: &str) -> Bound {
         let bound = self.bind(operand)?;
+        self.time_of(bound, operand, what)
+    }
+
+    fn time_of(&mut self, bound: plan::Expr, operand: &ast::Expr, what: &str) -> Bound {
         match bound.data_type {
-            DataType::Date | DataType::Time => Ok(bound),
+            DataType::Date | DataType::Time(_) => Ok(bound),
             t if t.is_timestamp() => Ok(bound),
             DataType::Null => Ok(coerce(bound, DataType::Timestamp(3))),
             other => {
@@ -329,6 +356,21 @@ impl ExprBinder<'_> {
                     _ => problem,
                 })
             }
+        }
+    }
+
+    /// What EXTRACT takes a part of: a time, or an interval that has such a part.
+    fn extracted_from(&mut self, unit: plan::TimeUnit, operand: &ast::Expr) -> Bound {
+        use plan::TimeUnit::{Day, Hour, Millisecond, Minute, Month, Quarter, Second, Year};
+        let bound = self.bind(operand)?;
+        let has_part = match bound.data_type {
+            DataType::IntervalMonths => matches!(unit, Year | Quarter | Month),
+            DataType::IntervalMillis => matches!(unit, Day | Hour | Minute | Second | Millisecond),
+            _ => return self.time_of(bound, operand, "EXTRACT"),
+        };
+        match has_part {
+            true => Ok(bound),
+            false => self.fail(Problem::new(operand.span, format!("{} has no such part", bound.data_type))),
         }
     }
 
@@ -437,6 +479,16 @@ fn arithmetic(op: ArithmeticOp, left: plan::Expr, right: plan::Expr, data_type: 
     };
     let kind = ExprKind::Arithmetic { op, left: Box::new(operand(left)), right: Box::new(operand(right)) };
     plan::Expr::new(kind, data_type)
+}
+
+/// An interval times or divided by a number, which is cut to a whole one of months or milliseconds.
+fn scaled_interval(op: ArithmeticOp, interval: plan::Expr, by: plan::Expr) -> plan::Expr {
+    let data_type = interval.data_type;
+    if by.data_type.is_integer() {
+        return arithmetic(op, interval, by, data_type);
+    }
+    let wide = |expr: plan::Expr| coerce(expr, DataType::Double);
+    coerce(arithmetic(op, wide(coerce(interval, DataType::BigInt)), wide(by), DataType::Double), data_type)
 }
 
 fn interval_literal(interval: Interval) -> plan::Expr {

@@ -17,6 +17,9 @@ pub enum Parameter {
     Number,
     /// A text or a whole number, as it is.
     TextOrInt,
+    Bytes,
+    /// A text or BYTES, as it is.
+    TextOrBytes,
     /// TIMESTAMP or TIMESTAMP_LTZ.
     Timestamp,
     /// DATE, TIME, TIMESTAMP or TIMESTAMP_LTZ.
@@ -49,6 +52,7 @@ const INT: Returns = Returns::Is(DataType::Int);
 const DOUBLE: Returns = Returns::Is(DataType::Double);
 const BIGINT: Returns = Returns::Is(DataType::BigInt);
 const BOOLEAN: Returns = Returns::Is(DataType::Boolean);
+const BYTES: Returns = Returns::Is(DataType::Bytes);
 
 const fn fixed(
     name: &'static str,
@@ -108,7 +112,6 @@ static BUILTINS: &[Builtin] = &[
     fixed("||", Function::Concat, &[P::Text, P::Text], TEXT, "text || text"),
     repeating(fixed("CONCAT_WS", Function::ConcatWs, &[P::Text, P::Text], TEXT, "CONCAT_WS(separator, text, ...)")),
     fixed("POSITION", Function::Position, &[P::Text, P::Text], INT, "POSITION(part IN text)"),
-    fixed("LOCATE", Function::Position, &[P::Text, P::Text], INT, "LOCATE(part, text)"),
     fixed("REPLACE", Function::Replace, &[P::Text, P::Text, P::Text], TEXT, "REPLACE(text, old, new)"),
     optional(fixed("OVERLAY", Function::Overlay, &[P::Text, P::Text, P::Int, P::Int], TEXT, "OVERLAY(text PLACING new FROM start [FOR length])"), 3),
     fixed("REVERSE", Function::Reverse, &[P::Text], TEXT, "REVERSE(text)"),
@@ -120,17 +123,40 @@ static BUILTINS: &[Builtin] = &[
     fixed("INITCAP", Function::InitCap, &[P::Text], TEXT, "INITCAP(text)"),
     fixed("ASCII", Function::Ascii, &[P::Text], INT, "ASCII(text)"),
     fixed("CHR", Function::Chr, &[P::BigInt], TEXT, "CHR(integer)"),
-    fixed("SPLIT_INDEX", Function::SplitIndex, &[P::Text, P::Text, P::Int], TEXT, "SPLIT_INDEX(text, separator, index)"),
     optional(fixed("REGEXP_EXTRACT", Function::RegexpExtract, &[P::Text, P::Text, P::Int], TEXT, "REGEXP_EXTRACT(text, pattern [, group])"), 2),
     fixed("REGEXP_REPLACE", Function::RegexpReplace, &[P::Text, P::Text, P::Text], TEXT, "REGEXP_REPLACE(text, pattern, new)"),
     fixed("REGEXP", Function::Regexp, &[P::Text, P::Text], BOOLEAN, "REGEXP(text, pattern)"),
     fixed("TO_BASE64", Function::ToBase64, &[P::Text], TEXT, "TO_BASE64(text)"),
     fixed("FROM_BASE64", Function::FromBase64, &[P::Text], TEXT, "FROM_BASE64(text)"),
-    fixed("MD5", Function::Md5, &[P::Text], TEXT, "MD5(text)"),
-    fixed("SHA256", Function::Sha256, &[P::Text], TEXT, "SHA256(text)"),
+    fixed("MD5", Function::Md5, &[P::TextOrBytes], TEXT, "MD5(text)"),
+    fixed("SHA1", Function::Sha1, &[P::TextOrBytes], TEXT, "SHA1(text)"),
+    fixed("SHA224", Function::Sha224, &[P::TextOrBytes], TEXT, "SHA224(text)"),
+    fixed("SHA256", Function::Sha256, &[P::TextOrBytes], TEXT, "SHA256(text)"),
+    fixed("SHA384", Function::Sha384, &[P::TextOrBytes], TEXT, "SHA384(text)"),
+    fixed("SHA512", Function::Sha512, &[P::TextOrBytes], TEXT, "SHA512(text)"),
+    fixed("SHA2", Function::Sha2, &[P::TextOrBytes, P::Int], TEXT, "SHA2(text, length)"),
+    fixed("ENCODE", Function::Encode, &[P::Text, P::Text], BYTES, "ENCODE(text, character set)"),
+    fixed("DECODE", Function::Decode, &[P::Bytes, P::Text], TEXT, "DECODE(bytes, character set)"),
+    fixed("UNHEX", Function::Unhex, &[P::Text], BYTES, "UNHEX(text)"),
+    fixed("URL_ENCODE", Function::UrlEncode, &[P::Text], TEXT, "URL_ENCODE(text)"),
+    fixed("URL_DECODE", Function::UrlDecode, &[P::Text], TEXT, "URL_DECODE(text)"),
+    optional(fixed("PARSE_URL", Function::ParseUrl, &[P::Text, P::Text, P::Text], TEXT, "PARSE_URL(url, part [, key])"), 2),
+    fixed("INET_ATON", Function::InetAton, &[P::Text], BIGINT, "INET_ATON(text)"),
+    fixed("INET_NTOA", Function::InetNtoa, &[P::BigInt], TEXT, "INET_NTOA(number)"),
+    fixed("REGEXP_COUNT", Function::RegexpCount, &[P::Text, P::Text], INT, "REGEXP_COUNT(text, pattern)"),
+    fixed("REGEXP_INSTR", Function::RegexpInstr, &[P::Text, P::Text], INT, "REGEXP_INSTR(text, pattern)"),
+    fixed("REGEXP_SUBSTR", Function::RegexpSubstr, &[P::Text, P::Text], TEXT, "REGEXP_SUBSTR(text, pattern)"),
+    fixed("TRANSLATE", Function::Translate, &[P::Text, P::Text, P::Text], TEXT, "TRANSLATE(text, from, to)"),
+    fixed("TRANSLATE3", Function::Translate, &[P::Text, P::Text, P::Text], TEXT, "TRANSLATE3(text, from, to)"),
+    fixed("IS_ALPHA", Function::IsAlpha, &[P::Text], BOOLEAN, "IS_ALPHA(text)"),
+    fixed("IS_DECIMAL", Function::IsDecimal, &[P::Text], BOOLEAN, "IS_DECIMAL(text)"),
+    fixed("IS_DIGIT", Function::IsDigit, &[P::Text], BOOLEAN, "IS_DIGIT(text)"),
+    fixed("JSON_QUOTE", Function::JsonQuote, &[P::Text], TEXT, "JSON_QUOTE(text)"),
+    fixed("JSON_UNQUOTE", Function::JsonUnquote, &[P::Text], TEXT, "JSON_UNQUOTE(json)"),
+    fixed("JSON", Function::JsonRaw, &[P::Text], TEXT, "JSON(text)"),
+    fixed("CONVERT_TZ", Function::ConvertTz, &[P::Text, P::Text, P::Text], TEXT, "CONVERT_TZ(text, from zone, to zone)"),
     fixed("STARTSWITH", Function::StartsWith, &[P::Text, P::Text], BOOLEAN, "STARTSWITH(text, start)"),
     fixed("ENDSWITH", Function::EndsWith, &[P::Text, P::Text], BOOLEAN, "ENDSWITH(text, end)"),
-    fixed("JSON_VALUE", Function::JsonValue, &[P::Text, P::Text], TEXT, "JSON_VALUE(json, path)"),
     fixed("YEAR", Function::Extract(TimeUnit::Year), &[P::AnyTime], BIGINT, "YEAR(time)"),
     fixed("QUARTER", Function::Extract(TimeUnit::Quarter), &[P::AnyTime], BIGINT, "QUARTER(time)"),
     fixed("MONTH", Function::Extract(TimeUnit::Month), &[P::AnyTime], BIGINT, "MONTH(time)"),
@@ -152,7 +178,7 @@ static BUILTINS: &[Builtin] = &[
 ];
 
 /// Those bound in `calls.rs`, for suggestions.
-const SPECIAL: [&str; 20] = [
+const SPECIAL: [&str; 25] = [
     "ROUND",
     "TRUNCATE",
     "FLOOR",
@@ -173,6 +199,11 @@ const SPECIAL: [&str; 20] = [
     "TRIM",
     "TIMESTAMPADD",
     "TIMESTAMPDIFF",
+    "JSON_VALUE",
+    "JSON_QUERY",
+    "JSON_EXISTS",
+    "JSON_OBJECT",
+    "JSON_ARRAY",
 ];
 
 const AGGREGATES: [&str; 5] = ["COUNT", "SUM", "AVG", "MIN", "MAX"];
@@ -214,47 +245,6 @@ const NOT_YET: &[&str] = &[
     "SESSION_END",
     "TUMBLE_ROWTIME",
     "PROCTIME",
-    "JSON_QUERY",
-    "JSON_EXISTS",
-    "JSON_OBJECT",
-    "JSON_ARRAY",
-    "JSON_STRING",
-    "JSON_QUOTE",
-    "JSON_UNQUOTE",
-    "CARDINALITY",
-    "ELEMENT",
-    "ARRAY_CONTAINS",
-    "MAP_KEYS",
-    "MAP_VALUES",
-    "STR_TO_MAP",
-    "SHA1",
-    "SHA224",
-    "SHA384",
-    "SHA512",
-    "SHA2",
-    "DECODE",
-    "ENCODE",
-    "PARSE_URL",
-    "URL_ENCODE",
-    "URL_DECODE",
-    "TRANSLATE",
-    "TRANSLATE3",
-    "SPLIT",
-    "PRINTF",
-    "UUID",
-    "RAND",
-    "RAND_INTEGER",
-    "CONVERT_TZ",
-    "TYPEOF",
-    "IS_ALPHA",
-    "IS_DECIMAL",
-    "IS_DIGIT",
-    "UNHEX",
-    "REGEXP_COUNT",
-    "REGEXP_INSTR",
-    "REGEXP_SUBSTR",
-    "REGEXP_EXTRACT_ALL",
-    "ELT",
     "FIELD",
     "OCTET_LENGTH",
     "CURRENT_DATABASE",
@@ -268,7 +258,7 @@ const NOT_YET: &[&str] = &[
 ];
 
 /// Functions of other systems → what Flink has for it.
-const FOREIGN: [(&str, &str); 22] = [
+const FOREIGN: [(&str, &str); 21] = [
     ("LENGTH", "CHAR_LENGTH(text)"),
     ("LEN", "CHAR_LENGTH(text)"),
     ("NVL", "COALESCE(a, b)"),
@@ -290,18 +280,28 @@ const FOREIGN: [(&str, &str); 22] = [
     ("UCASE", "UPPER(text)"),
     ("LCASE", "LOWER(text)"),
     ("TO_CHAR", "DATE_FORMAT(time, 'yyyy-MM-dd')"),
-    ("RANDOM", "RAND()"),
 ];
+
+/// A replay must give the same rows, so nothing may depend on chance.
+const BY_CHANCE: [&str; 3] = ["RAND", "RAND_INTEGER", "UUID"];
 
 /// What is known of a name that is no function here.
 pub enum Unknown {
     NotYet,
+    /// Refused for good.
+    ByChance,
     /// What to write instead, if there is something.
     Never(Option<String>),
 }
 
 pub fn find(upper: &str) -> Option<&'static Builtin> {
     BUILTINS.iter().find(|builtin| builtin.name == upper)
+}
+
+/// Every function and aggregate, in capitals.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let builtins = BUILTINS.iter().map(|builtin| builtin.name);
+    builtins.chain(SPECIAL).chain(AGGREGATES).chain(super::collections::names()).chain(super::mixed::names())
 }
 
 pub fn explain(upper: &str) -> Unknown {
@@ -311,11 +311,13 @@ pub fn explain(upper: &str) -> Unknown {
     if upper == "MATCH_ROWTIME" {
         return Unknown::Never(Some("it stands in MEASURES of MATCH_RECOGNIZE".to_owned()));
     }
+    if BY_CHANCE.contains(&upper) {
+        return Unknown::ByChance;
+    }
     if let Some((_, instead)) = FOREIGN.iter().find(|(name, _)| *name == upper) {
         return Unknown::Never(Some(format!("in Flink it is {instead}")));
     }
-    let names = BUILTINS.iter().map(|builtin| builtin.name).chain(SPECIAL).chain(AGGREGATES);
-    let near = crate::sql::span::nearest(upper, names);
+    let near = crate::sql::span::nearest(upper, names());
     Unknown::Never(near.map(|near| format!("did you mean {near}?")))
 }
 
@@ -325,8 +327,7 @@ mod tests {
 
     #[test]
     fn each_name_is_there_once() {
-        let mut names: Vec<&str> =
-            BUILTINS.iter().map(|builtin| builtin.name).chain(SPECIAL).chain(AGGREGATES).collect();
+        let mut names: Vec<&str> = names().collect();
         let count = names.len();
         names.sort_unstable();
         names.dedup();

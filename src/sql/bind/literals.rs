@@ -37,8 +37,8 @@ pub fn date(text: &str) -> Option<Expr> {
 
 /// `08:15:30`, with or without digits after the second.
 pub fn time(text: &str) -> Option<Expr> {
-    let (micros, _) = parse_time(text)?;
-    Some(Expr::literal(Value::Time((micros / 1_000) as i32), DataType::Time))
+    let (micros, precision) = parse_time(text)?;
+    Some(Expr::literal(Value::Time((micros / 1_000) as i32), DataType::Time(precision.min(3))))
 }
 
 /// `2026-03-01 08:15:30`, with as many digits after the second as the type then has.
@@ -115,7 +115,7 @@ mod tests {
         let literal = |value| crate::plan::ExprKind::Literal(value);
         assert_eq!(value(date("1970-01-02")), Some((literal(Value::Date(1)), DataType::Date)));
         assert_eq!(value(date("1969-12-31")), Some((literal(Value::Date(-1)), DataType::Date)));
-        assert_eq!(value(time("00:00:01.5")), Some((literal(Value::Time(1_500)), DataType::Time)));
+        assert_eq!(value(time("00:00:01.5")), Some((literal(Value::Time(1_500)), DataType::Time(1))));
         let expected = literal(Value::Timestamp(86_400_000_000 + 3_600_000_000 + 120_000));
         assert_eq!(value(timestamp("1970-01-02 01:00:00.12")), Some((expected, DataType::Timestamp(2))));
         for wrong in ["2026-02-30", "2026-13-01", "26-01-01", "2026-1", "x", "", "2026-03-01T00:00:00"] {

@@ -5,17 +5,21 @@
 
 mod aggregate;
 mod calls;
+mod collections;
 mod conditions;
 mod expr;
 mod functions;
+mod json;
 mod literals;
 mod match_recognize;
+mod mixed;
 mod script;
 mod select;
 mod types;
 mod union;
 mod window;
 
+pub use functions::names as function_names;
 pub use script::{declare, script};
 
 use crate::model::{DataType, Schema};

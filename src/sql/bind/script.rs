@@ -1,10 +1,12 @@
 //! Scripts: CREATE TABLE over files, views, and the final SELECT.
 
-use super::expr::{Bound, Reported, suggest_column};
+use std::sync::Arc;
+
+use super::expr::{Aggregation, Bound, ExprBinder, Reported, Scope, null, suggest_column};
 use super::{Binder, Names, can_be_event_time};
-use crate::model::{Column, Schema};
-use crate::plan::{ArithmeticOp, Node, NodeKind, Query, Source, Topology, Watermark};
-use crate::sql::ast::{self, ExprKind, Interval, Statement, TableOption};
+use crate::model::{Column, DataType, Schema};
+use crate::plan::{ArithmeticOp, Expr, Node, NodeKind, Query, Source, Topology, Watermark};
+use crate::sql::ast::{self, ColumnKind, ExprKind, Interval, Statement, TableOption};
 use crate::sql::span::{Problem, nearest};
 use crate::sql::{Columns, Format, Script, ScriptTable, TimestampFormat};
 
@@ -14,6 +16,8 @@ pub struct Declared {
     pub columns: Columns,
     pub event_time: Option<usize>,
     pub watermark: Watermark,
+    /// Of each column what computes it from those that are read; `None`: it is read.
+    pub computed: Vec<Option<Expr>>,
 }
 
 /// Checks a list of columns.
@@ -25,8 +29,11 @@ pub fn declare(body: &ast::TableBody) -> Result<Declared, Vec<Problem>> {
         if columns.iter().any(|column| *column.name == *name.name) {
             problems.push(Problem::new(name.span, format!("there are two columns {}", name.name)));
         }
-        columns.push(Column { name: name.name.as_str().into(), data_type: definition.data_type });
+        if let ColumnKind::Physical(data_type) = definition.kind {
+            columns.push(Column { name: name.name.as_str().into(), data_type });
+        }
     }
+    let (columns, computed) = with_computed(columns, &body.columns, &mut problems);
     let mut primary_key = Vec::new();
     for name in &body.primary_key {
         match position(name, &columns, &mut problems) {
@@ -51,7 +58,37 @@ pub fn declare(body: &ast::TableBody) -> Result<Declared, Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(Declared { columns: Columns { columns, primary_key }, event_time, watermark: delay })
+    Ok(Declared { columns: Columns { columns, primary_key }, event_time, watermark: delay, computed })
+}
+
+/// All columns in the order they are written, with the expressions of those that are computed.
+fn with_computed(
+    physical: Vec<Column>,
+    definitions: &[ast::ColumnDefinition],
+    problems: &mut Vec<Problem>,
+) -> (Vec<Column>, Vec<Option<Expr>>) {
+    let (mut columns, mut computed) = (Vec::new(), Vec::new());
+    let mut read = physical.iter();
+    let mut copied_nodes = 0;
+    for definition in definitions {
+        let name: Arc<str> = definition.name.name.as_str().into();
+        match &definition.kind {
+            ColumnKind::Physical(_) => {
+                columns.extend(read.next().cloned());
+                computed.push(None);
+            }
+            ColumnKind::Computed(expr) => {
+                let scope = Scope { table: None, columns: &physical, times: &[] };
+                let aggregation = Aggregation::Refuse("a computed column");
+                let mut binder = ExprBinder { scope, problems, copied_nodes: &mut copied_nodes, aggregation };
+                // The problem has been noted; the column is still there for those that use it.
+                let bound = binder.bind(expr).unwrap_or_else(|Reported| null(DataType::Null));
+                columns.push(Column { name, data_type: bound.data_type });
+                computed.push(Some(bound));
+            }
+        }
+    }
+    (columns, computed)
 }
 
 fn position(name: &ast::Ident, columns: &[Column], problems: &mut Vec<Problem>) -> Option<usize> {
@@ -188,13 +225,34 @@ fn script_table(create: &ast::CreateTable) -> Result<ScriptTable, Vec<Problem>> 
     let files = file_options(create, &mut problems);
     match (declared, files) {
         (Ok(declared), Some((path, format))) if problems.is_empty() => {
-            let schema = Schema { columns: declared.columns.columns, event_time: declared.event_time, device: None };
-            Ok(ScriptTable { name: create.name.name.clone(), path, format, schema, watermark: declared.watermark })
+            check_format(create, &declared.columns.columns, &format)?;
+            let schema =
+                Schema { columns: declared.columns.columns.clone(), event_time: declared.event_time, device: None };
+            let Declared { computed, watermark, .. } = declared;
+            Ok(ScriptTable { name: create.name.name.clone(), path, format, schema, computed, watermark })
         }
         (declared, _) => {
             problems.extend(declared.err().into_iter().flatten());
             Err(problems)
         }
+    }
+}
+
+/// A field of CSV holds no structure.
+fn check_format(create: &ast::CreateTable, columns: &[Column], format: &Format) -> Result<(), Vec<Problem>> {
+    let csv = matches!(format, Format::Csv { .. });
+    let nested = create
+        .body
+        .columns
+        .iter()
+        .zip(columns)
+        .find(|(written, column)| matches!(written.kind, ColumnKind::Physical(_)) && column.data_type.is_nested());
+    match nested.filter(|_| csv) {
+        Some((written, column)) => {
+            let message = format!("the column {} is {}, which CSV cannot hold", column.name, column.data_type);
+            Err(vec![Problem::new(written.name.span, message).help("'format' = 'json' can")])
+        }
+        None => Ok(()),
     }
 }
 

@@ -59,7 +59,9 @@ fn decimal_arithmetic(op: ArithmeticOp, (p1, s1): (u8, u8), (p2, s2): (u8, u8)) 
 
 /// The type that holds values of both: of CASE, COALESCE, IN, GREATEST.
 pub fn common(left: DataType, right: DataType) -> Option<DataType> {
-    use DataType::{BigInt, Decimal, Double, Float, Int, Null, SmallInt, Timestamp, TimestampLtz, TinyInt};
+    use DataType::{
+        Array, BigInt, Decimal, Double, Float, Int, Map, Null, Row, SmallInt, Time, Timestamp, TimestampLtz, TinyInt,
+    };
     const WIDTHS: [DataType; 4] = [TinyInt, SmallInt, Int, BigInt];
     match (left, right) {
         (l, r) if l == r => Some(l),
@@ -76,13 +78,20 @@ pub fn common(left: DataType, right: DataType) -> Option<DataType> {
         },
         (Timestamp(p), Timestamp(q)) => Some(Timestamp(p.max(q))),
         (TimestampLtz(p), TimestampLtz(q)) => Some(TimestampLtz(p.max(q))),
+        (Time(p), Time(q)) => Some(Time(p.max(q))),
+        (Array(p), Array(q)) => Some(DataType::array_of(common(*p, *q)?)),
+        (Map(p), Map(q)) => Some(DataType::map_of(common(p.key, q.key)?, common(p.value, q.value)?)),
+        (Row(p), Row(q)) if p.len() == q.len() => {
+            let fields = p.iter().zip(q).map(|(p, q)| Some((p.name, common(p.data_type, q.data_type)?)));
+            Some(DataType::row_of(fields.collect::<Option<Vec<_>>>()?))
+        }
         _ => None,
     }
 }
 
 /// What both sides of a comparison become; decimals may differ in precision and scale.
 pub fn comparable(left: DataType, right: DataType) -> Option<(DataType, DataType)> {
-    let is_time = |t: DataType| t.is_timestamp() || matches!(t, DataType::Date | DataType::Time);
+    let is_time = |t: DataType| t.is_timestamp() || matches!(t, DataType::Date | DataType::Time(_));
     match (left, right) {
         (DataType::Null, DataType::Null) => Some((DataType::Boolean, DataType::Boolean)),
         (DataType::String, time) | (time, DataType::String) if is_time(time) => Some((time, time)),
@@ -128,17 +137,23 @@ pub fn avg(data_type: DataType) -> DataType {
 
 /// Whether CAST from one type to the other exists.
 pub fn can_cast(from: DataType, to: DataType) -> bool {
-    use DataType::{Boolean, Bytes, Date, Decimal, Null, String, Time};
+    use DataType::{Array, Boolean, Bytes, Date, Decimal, Map, Null, Row, String, Time};
     match (from, to) {
         (Null, _) => true,
         (l, r) if l == r => true,
         (l, r) if l.is_interval() || r.is_interval() => l.is_interval() && r == String,
-        (_, String) | (String, _) => true,
+        (_, String) => true,
+        (Array(l), Array(r)) => can_cast(*l, *r),
+        (Map(l), Map(r)) => can_cast(l.key, r.key) && can_cast(l.value, r.value),
+        (Row(l), Row(r)) => l.len() == r.len() && l.iter().zip(r).all(|(l, r)| can_cast(l.data_type, r.data_type)),
+        (l, r) if l.is_nested() || r.is_nested() => false,
+        (String, _) => true,
         (l, r) if l.is_numeric() && r.is_numeric() => true,
         (Boolean, r) => r.is_numeric(),
         (l, Boolean) => l.is_integer() || matches!(l, Decimal { .. } | DataType::Float | DataType::Double),
-        (l, r) if l.is_timestamp() => r.is_timestamp() || matches!(r, Date | Time),
-        (Date | Time, r) => r.is_timestamp(),
+        (l, r) if l.is_timestamp() => r.is_timestamp() || matches!(r, Date | Time(_)),
+        (Time(_), Time(_)) => true,
+        (Date | Time(_), r) => r.is_timestamp(),
         (Bytes, _) | (_, _) => false,
     }
 }
@@ -188,7 +203,7 @@ mod tests {
         assert_eq!(common(DataType::Timestamp(3), DataType::TimestampLtz(3)), None);
         assert_eq!(common(DataType::String, DataType::Int), None);
         for a in [DataType::Int, DataType::Double, dec(7, 3), DataType::String, DataType::Null, DataType::Boolean] {
-            for b in [DataType::BigInt, DataType::Float, dec(38, 38), DataType::Bytes, DataType::Time] {
+            for b in [DataType::BigInt, DataType::Float, dec(38, 38), DataType::Bytes, DataType::Time(0)] {
                 assert_eq!(common(a, b), common(b, a), "{a} {b}");
             }
         }
@@ -200,6 +215,6 @@ mod tests {
         assert!(can_cast(DataType::Boolean, DataType::Int));
         assert!(!can_cast(DataType::Int, DataType::Date));
         assert!(!can_cast(DataType::Int, DataType::Timestamp(3)));
-        assert!(!can_cast(DataType::Date, DataType::Time));
+        assert!(!can_cast(DataType::Date, DataType::Time(0)));
     }
 }

@@ -45,6 +45,9 @@ impl Parser {
                 self.advance();
                 let right = self.operand_above(binding)?;
                 self.infix_node(infix, operator, left, right)?
+            } else if least <= Binding::Comparison && self.take_word("OVERLAPS") {
+                let (start, right) = (left.span, Box::new(self.operand_above(Binding::Comparison)?));
+                self.node(start, ExprKind::Overlaps { left: Box::new(left), right })?
             } else if least <= Binding::Predicate && self.at_predicate() {
                 self.predicate(left)?
             } else if least <= Binding::Is && self.at_word("IS") {
@@ -163,17 +166,17 @@ impl Parser {
             self.expect_symbol(")")?;
             return self.node(start, ExprKind::In { operand, list, negated });
         }
-        if !self.at_word("LIKE") {
-            return Err(Problem::unsupported(self.span(), "SIMILAR TO, RLIKE or ILIKE")
-                .help("write LIKE, or REGEXP(text, pattern)"));
+        let similar = self.at_words(&["SIMILAR", "TO"]);
+        if !similar && !self.at_word("LIKE") {
+            return Err(self.unexpected("LIKE or SIMILAR TO").help("a regular expression: REGEXP(text, pattern)"));
         }
-        self.advance();
+        (0..1 + usize::from(similar)).for_each(|_| self.advance());
         let pattern = Box::new(self.nested(|parser| parser.binary(Binding::Sum))?);
         let escape = match self.take_word("ESCAPE") {
             true => Some(Box::new(self.prefix()?)),
             false => None,
         };
-        self.node(start, ExprKind::Like { operand, pattern, escape, negated })
+        self.node(start, ExprKind::Like { similar, operand, pattern, escape, negated })
     }
 
     fn is(&mut self, operand: Expr) -> Parsed<Expr> {
@@ -193,10 +196,11 @@ impl Parser {
                 return self.node(start, ExprKind::Is { operand: Box::new(operand), test, negated });
             }
         }
-        if self.at_word("JSON") {
-            return Err(Problem::unsupported(self.span(), "IS JSON"));
+        if self.take_word("JSON") {
+            let kind = self.json_kind();
+            return self.node(start, ExprKind::IsJson { operand: Box::new(operand), kind, negated });
         }
-        Err(self.unexpected("NULL, TRUE, FALSE, UNKNOWN or DISTINCT FROM after IS"))
+        Err(self.unexpected("NULL, TRUE, FALSE, UNKNOWN, JSON or DISTINCT FROM after IS"))
     }
 
     fn expr_list(&mut self) -> Parsed<Vec<Expr>> {
@@ -222,7 +226,8 @@ impl Parser {
         if self.take_symbol("+") {
             return self.nested(|parser| parser.binary(Binding::Sign));
         }
-        self.primary()
+        let operand = self.primary()?;
+        self.accesses(operand)
     }
 
     fn primary(&mut self) -> Parsed<Expr> {
@@ -240,16 +245,24 @@ impl Parser {
             TokenKind::Symbol(_) | TokenKind::End => return Err(self.unexpected("an expression")),
         };
         self.advance();
-        let expr = self.node(start, kind)?;
-        self.refuse_access()?;
-        Ok(expr)
+        self.node(start, kind)
     }
 
-    fn refuse_access(&self) -> Parsed<()> {
-        if self.at_symbol("[") {
-            return Err(Problem::unsupported(self.span(), "access to an element with [ ]"));
+    /// `[index]` and `.field` after an operand, any number of them.
+    fn accesses(&mut self, mut operand: Expr) -> Parsed<Expr> {
+        loop {
+            let start = operand.span;
+            if self.take_symbol("[") {
+                let index = Box::new(self.expr()?);
+                self.expect_symbol("]")?;
+                operand = self.node(start, ExprKind::Item { operand: Box::new(operand), index })?;
+            } else if self.take_symbol(".") {
+                let field = self.ident("a field of the row")?;
+                operand = self.node(start, ExprKind::Field { operand: Box::new(operand), field })?;
+            } else {
+                return Ok(operand);
+            }
         }
-        Ok(())
     }
 
     fn parenthesis(&mut self) -> Parsed<Expr> {
@@ -259,8 +272,11 @@ impl Parser {
             return Err(Problem::unsupported(self.span(), "a subquery as a value"));
         }
         let mut expr = self.expr()?;
-        if self.at_symbol(",") {
-            return Err(Problem::unsupported(self.span(), "a row value (a, b)"));
+        if self.take_symbol(",") {
+            let mut fields = vec![expr];
+            fields.extend(self.expr_list()?);
+            self.expect_symbol(")")?;
+            return self.node(start, ExprKind::Row(fields));
         }
         self.expect_symbol(")")?;
         expr.span = self.span_from(start);
@@ -279,10 +295,6 @@ impl Parser {
             }
             name = ExprKind::Name { table: Some(first), column: self.ident("a column")? };
         }
-        if self.at_symbol(".") {
-            return Err(Problem::unsupported(self.span(), "access to a field of a row"));
-        }
-        self.refuse_access()?;
         self.node(start, name)
     }
 
@@ -321,7 +333,19 @@ impl Parser {
                 self.node(start, ExprKind::Interval(interval))
             }
             "CASE" => self.case(),
-            "EXISTS" | "ROW" | "ARRAY" | "MAP" | "UNIQUE" if self.symbol_ahead(1, "(") || self.symbol_ahead(1, "[") => {
+            "ARRAY" | "MAP" if self.symbol_ahead(1, "[") => {
+                (0..2).for_each(|_| self.advance());
+                let parts = if self.at_symbol("]") { Vec::new() } else { self.expr_list()? };
+                self.expect_symbol("]")?;
+                self.node(start, if upper == "MAP" { ExprKind::Map(parts) } else { ExprKind::Array(parts) })
+            }
+            "ROW" if self.symbol_ahead(1, "(") => {
+                (0..2).for_each(|_| self.advance());
+                let fields = self.expr_list()?;
+                self.expect_symbol(")")?;
+                self.node(start, ExprKind::Row(fields))
+            }
+            "EXISTS" | "ARRAY" | "MAP" | "UNIQUE" if self.symbol_ahead(1, "(") => {
                 Err(Problem::unsupported(start, &upper))
             }
             "FINAL" | "RUNNING" if matches!(self.token(1).kind, TokenKind::Word(_)) && self.symbol_ahead(2, "(") => {
@@ -359,12 +383,9 @@ impl Parser {
         let operand = if self.at_word("WHEN") { None } else { Some(Box::new(self.expr()?)) };
         let mut branches = Vec::new();
         while self.take_word("WHEN") {
-            let condition = self.expr()?;
-            if operand.is_some() && self.at_symbol(",") {
-                return Err(Problem::unsupported(self.span(), "a list of values in WHEN"));
-            }
+            let conditions = if operand.is_some() { self.expr_list()? } else { vec![self.expr()?] };
             self.expect_word("THEN")?;
-            branches.push((condition, self.expr()?));
+            branches.push((conditions, self.expr()?));
         }
         if branches.is_empty() {
             return Err(self.unexpected("WHEN"));
@@ -382,6 +403,9 @@ impl Parser {
         let TokenKind::Word(word) = &self.token(0).kind else { return Err(self.unexpected("a function")) };
         let name = Ident { name: word.clone(), span: start };
         (0..2).for_each(|_| self.advance());
+        if let Some(call) = self.nested(|parser| parser.json_call(upper))? {
+            return self.node(start, ExprKind::Json(call));
+        }
         let kind = match upper {
             "CAST" | "TRY_CAST" => {
                 let operand = Box::new(self.expr()?);
@@ -533,8 +557,13 @@ impl Parser {
             "YEAR" => TimeUnit::Year,
             "DOW" if extract => TimeUnit::Dow,
             "DOY" if extract => TimeUnit::Doy,
-            other @ ("EPOCH" | "DECADE" | "CENTURY" | "MILLENNIUM" | "ISODOW" | "ISOYEAR" | "MICROSECOND"
-            | "NANOSECOND") => {
+            "DECADE" => TimeUnit::Decade,
+            "CENTURY" => TimeUnit::Century,
+            "MILLENNIUM" => TimeUnit::Millennium,
+            "EPOCH" if extract => TimeUnit::Epoch,
+            "ISODOW" if extract => TimeUnit::Isodow,
+            "ISOYEAR" if extract => TimeUnit::Isoyear,
+            other @ ("EPOCH" | "ISODOW" | "ISOYEAR" | "MICROSECOND" | "NANOSECOND") => {
                 return Err(Problem::unsupported(span, &format!("the unit {other} here")));
             }
             _ => {

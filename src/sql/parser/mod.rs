@@ -7,6 +7,7 @@
 mod expr;
 mod interval;
 mod match_recognize;
+mod json;
 mod query;
 mod statement;
 mod types;

@@ -2,7 +2,7 @@
 
 use super::{Parsed, Parser};
 use crate::sql::ast::{
-    ColumnDefinition, CreateTable, Ident, Query, Statement, TableBody, TableOption, WatermarkDefinition,
+    ColumnDefinition, ColumnKind, CreateTable, Ident, Query, Statement, TableBody, TableOption, WatermarkDefinition,
 };
 use crate::sql::lexer::{TokenKind, tokenize};
 use crate::sql::span::{Problem, nearest};
@@ -53,6 +53,10 @@ pub fn parse_columns(text: &str) -> Result<TableBody, Problem> {
     let body = parser.table_body(false)?;
     if !parser.at_end() {
         return Err(parser.unexpected("',' or the end of the columns"));
+    }
+    if let Some(computed) = body.columns.iter().find(|column| matches!(column.kind, ColumnKind::Computed(_))) {
+        return Err(Problem::new(computed.name.span, "a schema declares what is read, and this column is computed")
+            .help("compute it in a query or a view"));
     }
     Ok(body)
 }
@@ -125,7 +129,7 @@ impl Parser {
         Ok(Statement::CreateView { name, columns, query: self.query()? })
     }
 
-    fn comment(&mut self) -> Parsed<()> {
+    pub(super) fn comment(&mut self) -> Parsed<()> {
         if self.take_word("COMMENT") {
             self.text("the comment in quotes")?;
         }
@@ -229,28 +233,31 @@ impl Parser {
 
     fn column_definition(&mut self, primary_key: &mut Vec<Ident>) -> Parsed<ColumnDefinition> {
         let name = self.ident("a column's name")?;
-        if self.at_word("AS") {
-            return Err(Problem::unsupported(self.span(), "a computed column").help("compute it in a view"));
+        if self.take_word("AS") {
+            let expr = Box::new(self.expr()?);
+            self.comment()?;
+            return Ok(ColumnDefinition { name, kind: ColumnKind::Computed(expr) });
         }
         if matches!(self.token(0).kind, TokenKind::Symbol(_) | TokenKind::End) {
             return Err(self.unexpected(&format!("the data type of {}", name.name)));
         }
         let data_type = self.data_type()?;
         loop {
-            if self.at_words(&["NOT", "NULL"]) {
-                (0..2).for_each(|_| self.advance());
-            } else if self.at_words(&["PRIMARY", "KEY"]) {
+            if self.nullability() {
+                continue;
+            }
+            if self.at_words(&["PRIMARY", "KEY"]) {
                 let start = self.span();
                 (0..2).for_each(|_| self.advance());
                 primary_key.push(name.clone());
                 self.not_enforced(start)?;
             } else if self.at_word("METADATA") {
                 return Err(Problem::unsupported(self.span(), "a METADATA column"));
-            } else if !self.take_word("NULL") {
+            } else {
                 break;
             }
         }
         self.comment()?;
-        Ok(ColumnDefinition { name, data_type })
+        Ok(ColumnDefinition { name, kind: ColumnKind::Physical(data_type) })
     }
 }

@@ -7,7 +7,7 @@ use crate::sql::lexer::TokenKind;
 use crate::sql::span::{Problem, Span, nearest};
 
 /// For the suggestion when a type is misspelt.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 25] = [
     "BOOLEAN",
     "TINYINT",
     "SMALLINT",
@@ -28,6 +28,9 @@ const NAMES: [&str; 22] = [
     "TIME",
     "TIMESTAMP",
     "TIMESTAMP_LTZ",
+    "ARRAY",
+    "MAP",
+    "ROW",
     "REAL",
     "CHARACTER",
 ];
@@ -55,6 +58,14 @@ impl Parser {
     }
 
     pub(super) fn cast_target(&mut self) -> Parsed<CastTarget> {
+        let mut target = self.nested(|parser| parser.named_type())?;
+        while self.take_word("ARRAY") {
+            target.data_type = DataType::array_of(target.data_type);
+        }
+        Ok(target)
+    }
+
+    fn named_type(&mut self) -> Parsed<CastTarget> {
         let span = self.span();
         let TokenKind::Word(word) = &self.token(0).kind else { return Err(self.unexpected("a data type")) };
         let word = word.clone();
@@ -90,21 +101,68 @@ impl Parser {
             }
             "DATE" => DataType::Date,
             "TIME" => {
-                self.type_parameter(0, 9)?;
+                let precision = self.type_parameter(0, 9)?.unwrap_or(0);
                 self.time_zone(span)?;
-                DataType::Time
+                // Flink takes more digits and keeps three.
+                DataType::Time(precision.min(3) as u8)
             }
             "TIMESTAMP" => {
                 let precision = self.time_precision()?;
                 if self.time_zone(span)? { DataType::TimestampLtz(precision) } else { DataType::Timestamp(precision) }
             }
             "TIMESTAMP_LTZ" => DataType::TimestampLtz(self.time_precision()?),
-            "ARRAY" | "MAP" | "ROW" | "MULTISET" | "INTERVAL" | "RAW" | "VARIANT" => {
+            "ARRAY" | "MAP" | "ROW" => return self.nested_type(&upper),
+            "MULTISET" | "INTERVAL" | "RAW" | "VARIANT" => {
                 return Err(Problem::unsupported(span, &format!("the type {upper}")));
             }
             _ => return Err(unknown_type(span, &word, &upper)),
         };
         Ok(CastTarget { data_type, length })
+    }
+
+    /// `ARRAY<t>`, `MAP<k, v>`, `ROW<name t, …>` or `ROW(name t, …)`. A text of limited length inside makes the whole one
+    /// of limited length.
+    fn nested_type(&mut self, upper: &str) -> Parsed<CastTarget> {
+        let close = if upper == "ROW" && self.at_symbol("(") { ")" } else { ">" };
+        self.expect_symbol(if close == ")" { "(" } else { "<" })?;
+        let mut parts: Vec<(String, CastTarget)> = Vec::new();
+        loop {
+            let name = if upper == "ROW" { self.ident("the name of a field")?.name } else { String::new() };
+            let part = self.cast_target()?;
+            self.nullability();
+            if upper == "ROW" {
+                self.comment()?;
+            }
+            parts.push((name, part));
+            if upper == "ARRAY" || upper == "MAP" && parts.len() == 2 || !self.take_symbol(",") {
+                break;
+            }
+        }
+        if !self.take_symbol(close) {
+            let example = match upper {
+                "ARRAY" => "ARRAY<INT>",
+                "MAP" => "MAP<STRING, INT>",
+                _ => "ROW<a INT, b STRING>",
+            };
+            return Err(self.unexpected(&format!("'{close}'")).help(format!("it is written as in {example}")));
+        }
+        let length = parts.iter().map(|(_, part)| part.length).find(|length| *length != TextLength::Any);
+        let data_type = match (upper, parts.as_slice()) {
+            ("ARRAY", [(_, element)]) => DataType::array_of(element.data_type),
+            ("MAP", [(_, key), (_, value)]) => DataType::map_of(key.data_type, value.data_type),
+            ("MAP", _) => return Err(self.unexpected("',' and the type of the values").help("MAP<STRING, INT>")),
+            (_, fields) => DataType::row_of(fields.iter().map(|(name, part)| (name.as_str(), part.data_type))),
+        };
+        Ok(CastTarget { data_type, length: length.unwrap_or(TextLength::Any) })
+    }
+
+    /// NOT NULL or NULL after a type: nothing is checked by it.
+    pub(super) fn nullability(&mut self) -> bool {
+        if self.at_words(&["NOT", "NULL"]) {
+            (0..2).for_each(|_| self.advance());
+            return true;
+        }
+        self.take_word("NULL")
     }
 
     fn decimal(&mut self) -> Parsed<DataType> {
@@ -180,6 +238,6 @@ fn unknown_type(span: Span, word: &str, upper: &str) -> Problem {
     let foreign = FOREIGN.iter().find(|(name, _)| *name == upper).map(|(_, ours)| *ours);
     match foreign.or_else(|| nearest(word, NAMES)) {
         Some(name) => problem.help(format!("did you mean {name}?")),
-        None => problem.help("Flink's types are BOOLEAN, INT, BIGINT, DOUBLE, DECIMAL(p, s), STRING, BYTES, DATE, TIME, TIMESTAMP(3), TIMESTAMP_LTZ(3) and their like"),
+        None => problem.help("Flink's types are BOOLEAN, INT, BIGINT, DOUBLE, DECIMAL(p, s), STRING, BYTES, DATE, TIME, TIMESTAMP(3), TIMESTAMP_LTZ(3), ARRAY<t>, MAP<k, v>, ROW<name t, …> and their like"),
     }
 }

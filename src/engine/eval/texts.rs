@@ -1,0 +1,119 @@
+//! Functions of texts that give several texts, or are too rare to have closures of their own.
+
+use std::collections::HashMap;
+
+use super::regex::{Compiled, Regex};
+use super::values::{Body, Outcome, int, list, string, text};
+use super::{EvalError, parse, printf};
+use crate::model::Value;
+use crate::plan::{Expr, Function};
+
+pub fn body(function: Function, arguments: &[Expr]) -> Option<Body> {
+    Some(match function {
+        Function::Split => Body::Strict(|values| {
+            list(split(text(&values[0])?, text(&values[1])?).into_iter().map(Value::string).collect())
+        }),
+        Function::Locate => Body::Strict(locate),
+        Function::Translate => Body::Strict(translate),
+        Function::Elt => Body::Nullable(elt),
+        Function::Printf => {
+            let types: Vec<_> = arguments.iter().map(|argument| argument.data_type).collect();
+            Body::PreparedNullable(Box::new(move |values| printf::printf(values, &types)))
+        }
+        Function::IsAlpha => Body::Nullable(|values| every(values, char::is_alphabetic)),
+        Function::IsDigit => Body::Nullable(|values| every(values, |c| c.is_ascii_digit())),
+        Function::IsDecimal => Body::Nullable(|values| match &values[0] {
+            Value::String(text) => Ok(Value::Boolean(parse::double(text).is_some())),
+            _ => Ok(Value::Boolean(false)),
+        }),
+        _ => return None,
+    })
+}
+
+/// Whether a text has characters, all of them such; NULL has none.
+fn every(values: &[Value], is_one: fn(char) -> bool) -> Outcome {
+    Ok(Value::Boolean(match &values[0] {
+        Value::String(text) => !text.is_empty() && text.chars().all(is_one),
+        _ => false,
+    }))
+}
+
+/// The parts between the separators; the characters one by one for an empty one.
+fn split<'t>(text: &'t str, separator: &str) -> Vec<&'t str> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    if separator.is_empty() {
+        let ends = text.char_indices().map(|(at, c)| (at, at + c.len_utf8()));
+        return ends.map(|(start, end)| &text[start..end]).collect();
+    }
+    text.split(separator).collect()
+}
+
+/// Entries and, in each, key and value; an entry without a value has NULL. What separates them are regular expressions.
+pub fn str_to_map(values: &[Value]) -> Result<Vec<(Value, Value)>, EvalError> {
+    let pattern = |at: usize, otherwise| values.get(at).map_or(Ok(otherwise), text).map(Regex::new);
+    let (entries, in_entry) = (pattern(1, ",")?, pattern(2, "=")?);
+    let whole = text(&values[0])?;
+    let (Some(entries), Some(in_entry)) = (entries.get()?, in_entry.get()?) else {
+        return Err(EvalError::new("STR_TO_MAP was given a separator that is no regular expression"));
+    };
+    if whole.is_empty() {
+        return Ok(Vec::new());
+    }
+    let entry = |entry: &str| match in_entry.all(entry, 0).flatten().find(|(_, end)| *end > 0) {
+        Some((start, end)) => (Value::string(&entry[..start]), Value::string(&entry[end..])),
+        None => (Value::string(entry), Value::Null),
+    };
+    Ok(split_at_matches(whole, entries).into_iter().map(entry).collect())
+}
+
+/// As Java's `String.split`: a match of nothing in front separates nothing, and empty parts at the end go.
+fn split_at_matches<'t>(text: &'t str, separator: &Compiled) -> Vec<&'t str> {
+    let (mut parts, mut from) = (Vec::new(), 0);
+    for (start, end) in separator.all(text, 0).flatten() {
+        if end > 0 {
+            parts.push(&text[from..start]);
+            from = end;
+        }
+    }
+    parts.push(&text[from..]);
+    while parts.last().is_some_and(|last| last.is_empty()) {
+        parts.pop();
+    }
+    parts
+}
+
+/// The number of the first place of `part` at or behind code point number `start`, from 1; 0 if there is none.
+fn locate(values: &[Value]) -> Outcome {
+    let (part, whole, start) = (text(&values[0])?, text(&values[1])?, int(&values[2])?);
+    let Some(skipped) = usize::try_from(start).ok().and_then(|start| start.checked_sub(1)) else {
+        return Ok(Value::Int(0));
+    };
+    let Some((from, _)) = whole.char_indices().chain([(whole.len(), ' ')]).nth(skipped) else {
+        return Ok(Value::Int(0));
+    };
+    let found = whole[from..].find(part).map(|at| whole[..from + at].chars().count() as i64 + 1);
+    Ok(Value::Int(found.unwrap_or(0)))
+}
+
+/// Each character of `from` becomes the one at its place in `to`, or goes where `to` is shorter; the first of two counts.
+fn translate(values: &[Value]) -> Outcome {
+    let (from, to) = (text(&values[1])?, text(&values[2])?);
+    let to: Vec<char> = to.chars().collect();
+    let mut table: HashMap<char, Option<char>> = HashMap::new();
+    for (index, c) in from.chars().enumerate() {
+        table.entry(c).or_insert_with(|| to.get(index).copied());
+    }
+    string(text(&values[0])?.chars().filter_map(|c| table.get(&c).copied().unwrap_or(Some(c))).collect::<String>())
+}
+
+/// The text with this number, from 1; NULL outside.
+fn elt(values: &[Value]) -> Outcome {
+    match &values[0] {
+        Value::Int(index) if *index >= 1 => {
+            Ok(usize::try_from(*index).ok().and_then(|index| values.get(index)).cloned().unwrap_or(Value::Null))
+        }
+        _ => Ok(Value::Null),
+    }
+}

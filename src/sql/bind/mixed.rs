@@ -1,0 +1,142 @@
+//! Functions whose arguments are of no one type: bits, LOCATE with a start, PRINTF, ELT, TYPEOF, JSON_STRING.
+
+use super::expr::{Bound, ExprBinder, call, coerce, null};
+use super::types;
+use crate::model::{DataType, Value};
+use crate::plan::{self, Function};
+use crate::sql::ast;
+use crate::sql::span::{Problem, Span};
+
+#[rustfmt::skip]
+const FUNCTIONS: [(&str, Function, usize, usize, &str); 14] = [
+    ("BITAND", Function::BitAnd, 2, 2, "BITAND(integer, integer)"),
+    ("BITOR", Function::BitOr, 2, 2, "BITOR(integer, integer)"),
+    ("BITXOR", Function::BitXor, 2, 2, "BITXOR(integer, integer)"),
+    ("BITNOT", Function::BitNot, 1, 1, "BITNOT(integer)"),
+    ("BIT_COUNT", Function::BitCount, 1, 1, "BIT_COUNT(integer)"),
+    ("GET_BIT", Function::GetBit, 2, 2, "GET_BIT(integer, number of the bit, from 0)"),
+    ("SHIFT_LEFT", Function::ShiftLeft, 2, 2, "SHIFT_LEFT(integer, bits)"),
+    ("SHIFT_RIGHT", Function::ShiftRight, 2, 2, "SHIFT_RIGHT(integer, bits)"),
+    ("LOCATE", Function::Locate, 2, 3, "LOCATE(part, text [, start])"),
+    ("PRINTF", Function::Printf, 1, usize::MAX, "PRINTF(format, value, ...)"),
+    ("ELT", Function::Elt, 2, usize::MAX, "ELT(number, text, ...)"),
+    ("JSON_STRING", Function::JsonString, 1, 1, "JSON_STRING(value)"),
+    ("SPLIT_INDEX", Function::SplitIndex, 3, 3, "SPLIT_INDEX(text, separator, index)"),
+    // Bound to a text.
+    ("TYPEOF", Function::Concat, 1, 1, "TYPEOF(value)"),
+];
+
+/// For suggestions.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.iter().map(|(name, ..)| *name)
+}
+
+impl ExprBinder<'_> {
+    /// One of the functions here. `None`: it is none of them.
+    pub(super) fn mixed(
+        &mut self,
+        upper: &str,
+        arguments: &[ast::Expr],
+        written: &ast::Call,
+        span: Span,
+    ) -> Option<Bound> {
+        let (_, function, least, most, signature) = FUNCTIONS.iter().find(|(name, ..)| *name == upper)?;
+        if !(*least..=*most).contains(&arguments.len()) {
+            return Some(self.wrong_count(written, span, arguments.len(), signature));
+        }
+        Some(match function {
+            Function::Locate => self.locate(arguments),
+            Function::SplitIndex => self.split_index(arguments),
+            Function::Printf => self.printf(arguments),
+            Function::Elt => self.elt(arguments),
+            Function::JsonString => self.bind(&arguments[0]).and_then(|value| match value.data_type {
+                t if t.is_interval() => self.fail(Problem::new(arguments[0].span, format!("{t} has no JSON form"))),
+                _ => Ok(call(Function::JsonString, vec![value], DataType::String)),
+            }),
+            Function::Concat => self.type_of(&arguments[0]),
+            function => self.bits(*function, upper, arguments),
+        })
+    }
+
+    /// AND, OR and XOR have the wider type of the two, the others the first one's.
+    fn bits(&mut self, function: Function, name: &str, arguments: &[ast::Expr]) -> Bound {
+        let bound: Vec<Bound> = arguments.iter().map(|argument| self.register(argument, name)).collect();
+        let bound = bound.into_iter().collect::<Bound<Vec<plan::Expr>>>()?;
+        let first = bound[0].data_type;
+        match function {
+            Function::BitAnd | Function::BitOr | Function::BitXor => {
+                let data_type = types::common(first, bound[1].data_type).unwrap_or(DataType::BigInt);
+                Ok(call(function, bound.into_iter().map(|operand| coerce(operand, data_type)).collect(), data_type))
+            }
+            Function::BitCount | Function::GetBit => Ok(call(function, bound, DataType::Int)),
+            _ => Ok(call(function, bound, first)),
+        }
+    }
+
+    fn register(&mut self, argument: &ast::Expr, name: &str) -> Bound {
+        let bound = self.bind(argument)?;
+        match bound.data_type {
+            t if t.is_integer() => Ok(bound),
+            DataType::Null => Ok(null(DataType::Int)),
+            other => {
+                let problem = Problem::new(argument.span, format!("{name} needs a whole number here, not {other}"));
+                self.fail(problem.help("convert it: CAST(x AS BIGINT)"))
+            }
+        }
+    }
+
+    fn locate(&mut self, arguments: &[ast::Expr]) -> Bound {
+        let (part, text) = (self.text(&arguments[0], "LOCATE"), self.text(&arguments[1], "LOCATE"));
+        let (part, text) = (part?, text?);
+        match arguments.get(2) {
+            None => Ok(call(Function::Position, vec![part, text], DataType::Int)),
+            Some(start) => {
+                let start = self.whole_number(start, "LOCATE")?;
+                Ok(call(Function::Locate, vec![part, text, start], DataType::Int))
+            }
+        }
+    }
+
+    /// A number as the separator is the code of a character.
+    fn split_index(&mut self, arguments: &[ast::Expr]) -> Bound {
+        let (text, separator) = (self.text(&arguments[0], "SPLIT_INDEX"), self.bind(&arguments[1]));
+        let index = self.whole_number(&arguments[2], "SPLIT_INDEX");
+        let (text, separator, index) = (text?, separator?, index?);
+        let separator = match separator.data_type {
+            t if t.is_integer() => call(Function::Chr, vec![coerce(separator, DataType::BigInt)], DataType::String),
+            DataType::String | DataType::Null => coerce(separator, DataType::String),
+            other => {
+                let message = format!("SPLIT_INDEX needs a text or the code of a character here, not {other}");
+                return self.fail(Problem::new(arguments[1].span, message));
+            }
+        };
+        Ok(call(Function::SplitIndex, vec![text, separator, index], DataType::String))
+    }
+
+    fn printf(&mut self, arguments: &[ast::Expr]) -> Bound {
+        let mut bound = vec![self.text(&arguments[0], "PRINTF")];
+        bound.extend(arguments[1..].iter().map(|argument| self.bind(argument)));
+        let bound = bound.into_iter().collect::<Bound<Vec<plan::Expr>>>()?;
+        Ok(call(Function::Printf, bound, DataType::String))
+    }
+
+    fn elt(&mut self, arguments: &[ast::Expr]) -> Bound {
+        let number = self.bind(&arguments[0])?;
+        if !number.data_type.is_integer() && number.data_type != DataType::Null {
+            let message = format!("ELT needs a whole number here, not {}", number.data_type);
+            return self.fail(Problem::new(arguments[0].span, message));
+        }
+        let (texts, data_type) = self.common_arguments(&arguments[1..], "ELT")?;
+        if !matches!(data_type, DataType::String | DataType::Bytes) {
+            return self.fail(Problem::new(arguments[1].span, format!("ELT chooses among texts, not {data_type}")));
+        }
+        let bound = std::iter::once(coerce(number, DataType::BigInt)).chain(texts).collect();
+        Ok(call(Function::Elt, bound, data_type))
+    }
+
+    /// The type as it is known here. Flink also says NOT NULL, and CHAR(n) of a literal.
+    fn type_of(&mut self, argument: &ast::Expr) -> Bound {
+        let bound = self.bind(argument)?;
+        Ok(plan::Expr::literal(Value::string(&bound.data_type.to_string()), DataType::String))
+    }
+}

@@ -1,0 +1,1 @@
+SELECT ARRAY_CONTAINS(ARRAY[vib], zone) AS a FROM readings

@@ -1,0 +1,1 @@
+SELECT ARRAY[vib]['first'] AS a FROM readings

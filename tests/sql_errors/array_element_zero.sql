@@ -1,0 +1,1 @@
+SELECT ARRAY[vib][0] AS a FROM readings

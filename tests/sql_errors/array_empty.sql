@@ -1,0 +1,1 @@
+SELECT ARRAY[] AS a FROM readings

@@ -1,0 +1,1 @@
+SELECT ARRAY_CONTAIN(ARRAY[vib], 3) AS a FROM readings

@@ -1,0 +1,1 @@
+SELECT ARRAY_JOIN(ARRAY[vib], ',') AS a FROM readings

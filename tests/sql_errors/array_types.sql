@@ -1,0 +1,1 @@
+SELECT ARRAY[vib, zone] AS a FROM readings

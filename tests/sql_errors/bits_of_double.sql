@@ -1,0 +1,1 @@
+SELECT BITAND(temp, 3) AS a FROM readings

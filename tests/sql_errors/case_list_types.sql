@@ -1,0 +1,1 @@
+SELECT CASE vib WHEN 1, 'x' THEN 1 ELSE 2 END AS a FROM readings

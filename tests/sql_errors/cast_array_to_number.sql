@@ -1,0 +1,1 @@
+SELECT CAST(ARRAY[vib] AS INT) AS a FROM readings

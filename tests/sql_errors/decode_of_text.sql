@@ -1,0 +1,1 @@
+SELECT DECODE(zone, 'UTF-8') AS a FROM readings

@@ -1,0 +1,1 @@
+SELECT vib[1] AS a FROM readings

@@ -1,0 +1,1 @@
+SELECT UPPER(device).name AS n FROM readings

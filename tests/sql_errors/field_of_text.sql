@@ -1,0 +1,1 @@
+SELECT device.name FROM readings

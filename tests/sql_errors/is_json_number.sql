@@ -1,0 +1,1 @@
+SELECT vib IS JSON AS a FROM readings

@@ -1,0 +1,1 @@
+SELECT JSON_OBJECT('device', device) AS a FROM readings

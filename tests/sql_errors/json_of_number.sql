@@ -1,0 +1,1 @@
+SELECT JSON_EXISTS(vib, '$.a') AS a FROM readings

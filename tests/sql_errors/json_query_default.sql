@@ -1,0 +1,1 @@
+SELECT JSON_QUERY(zone, '$.a' DEFAULT 'x' ON EMPTY) AS a FROM readings

@@ -1,0 +1,1 @@
+SELECT JSON_VALUE(zone, '$.a' EMPTY ARRAY ON EMPTY) AS a FROM readings

@@ -1,0 +1,1 @@
+SELECT JSON_VALUE(zone, '$.a' RETURNING DATE) AS a FROM readings

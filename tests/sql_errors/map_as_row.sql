@@ -1,0 +1,1 @@
+SELECT MAP['low', 1].low AS m FROM readings

@@ -1,0 +1,1 @@
+SELECT MAP['low', 1][vib] AS m FROM readings

@@ -1,0 +1,1 @@
+SELECT MAP['low', 1, 'high'] AS m FROM readings

@@ -1,0 +1,1 @@
+SELECT PRINTF() AS a FROM readings

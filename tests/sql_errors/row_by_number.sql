@@ -1,0 +1,1 @@
+SELECT ROW(vib, zone)[1] AS a FROM readings

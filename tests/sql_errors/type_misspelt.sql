@@ -1,0 +1,1 @@
+SELECT CAST(NULL AS ARRY<INT>) AS a FROM readings

@@ -1,0 +1,1 @@
+SELECT CAST(NULL AS ROW<INT>) AS a FROM readings
