@@ -9,6 +9,7 @@ use super::operand::Operand;
 use super::operator::{Out, TimeLines};
 use super::query::{Next, Operator, Stage};
 use super::recognize::Recognizer;
+use super::sort::Sort;
 use super::windowing::Panes;
 use crate::model::Millis;
 use crate::plan::{Expr, ExprKind, Node, NodeKind, Source, Watermark};
@@ -68,6 +69,10 @@ impl Builder<'_> {
             NodeKind::Project { input, exprs } => {
                 let operator = Operator::Project(exprs.iter().map(Operand::new).collect());
                 self.stage(operator, false, 0, &[input], next)
+            }
+            NodeKind::Sort { input, time, keys } => {
+                let operator = TimeLines::new(Sort { time: *time, keys: keys.clone() }, None);
+                self.stage(Operator::Stateful(Box::new(operator)), false, 0, &[input], next)
             }
             NodeKind::Window { input, time, windowing } => {
                 let operator = Operator::Window { time: *time, panes: Panes::new(*windowing) };
@@ -144,6 +149,7 @@ pub fn device_of(node: &Node, sources: &[Source]) -> Option<Device> {
             let column = recognition.partition.iter().position(|column| *column == device.column)?;
             Some(Device { column, ..device })
         }
+        NodeKind::Sort { .. } => None,
         // Of different sources there is no time line that all rows are on.
         NodeKind::Union { inputs } => {
             let mut devices = inputs.iter().map(|input| device_of(input, sources));

@@ -27,6 +27,7 @@ mod operand;
 mod operator;
 mod query;
 mod recognize;
+mod sort;
 #[cfg(test)]
 mod tests;
 mod watermark;
@@ -42,7 +43,7 @@ use crate::model::{After, Millis, Now, Row, Value};
 use crate::plan::Topology;
 
 /// Raised with each change of results: state of an older number is not restored.
-pub const SEMANTICS: u32 = 1;
+pub const SEMANTICS: u32 = 2;
 
 #[derive(Clone, Debug)]
 pub struct Limits {

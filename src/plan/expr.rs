@@ -316,6 +316,7 @@ pub enum Function {
     DateFormat,              // T, S (Java pattern) -> S
     ToTimestamp,             // S [, S] -> TIMESTAMP(3)
     ToTimestampLtz,          // L, I (0: s, 3: ms) -> TIMESTAMP_LTZ(3)
+    TextToTimestampLtz,      // S [, S (pattern) [, S (zone)]] -> TIMESTAMP_LTZ(3)
     UnixTimestamp,           // [S [, S]] -> L; without argument: now
     FromUnixtime,            // L [, S] -> S
     ToDate,                  // S [, S] -> DATE

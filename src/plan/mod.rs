@@ -130,6 +130,12 @@ pub enum NodeKind {
     Union {
         inputs: Vec<Node>,
     },
+    /// ORDER BY an event time, ascending: each row when the watermark reaches it. Rows of equal time by the keys.
+    Sort {
+        input: Box<Node>,
+        time: usize,
+        keys: Vec<OrderKey>,
+    },
     /// A window table function without aggregation: each row once per window that holds it, with the columns
     /// window_start, window_end and window_time appended.
     Window {
@@ -151,6 +157,14 @@ pub enum NodeKind {
         input: Box<Node>,
         recognition: Box<Recognition>,
     },
+}
+
+/// A column that rows are ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderKey {
+    pub column: usize,
+    pub descending: bool,
+    pub nulls_first: bool,
 }
 
 /// Windows are `[start, end)`, aligned to 1970-01-01 00:00 plus `offset_ms`, by flooring.
@@ -201,6 +215,7 @@ impl Node {
             NodeKind::Scan { .. } => Vec::new(),
             NodeKind::Filter { input, .. }
             | NodeKind::Project { input, .. }
+            | NodeKind::Sort { input, .. }
             | NodeKind::Window { input, .. }
             | NodeKind::WindowAggregate { input, .. }
             | NodeKind::Match { input, .. } => vec![input],
@@ -213,6 +228,7 @@ impl Node {
             NodeKind::Scan { .. } => Vec::new(),
             NodeKind::Filter { input, .. }
             | NodeKind::Project { input, .. }
+            | NodeKind::Sort { input, .. }
             | NodeKind::Window { input, .. }
             | NodeKind::WindowAggregate { input, .. }
             | NodeKind::Match { input, .. } => vec![input],

@@ -64,6 +64,16 @@ pub struct Query {
     pub with: Vec<CommonTable>,
     /// At least one; between several stands UNION ALL.
     pub branches: Vec<Branch>,
+    pub order_by: Vec<OrderBy>,
+}
+
+/// One of ORDER BY.
+#[derive(Clone, Debug)]
+pub struct OrderBy {
+    pub expr: Expr,
+    pub descending: bool,
+    /// NULLS FIRST or LAST, if it is said.
+    pub nulls_first: Option<bool>,
 }
 
 #[derive(Clone, Debug)]

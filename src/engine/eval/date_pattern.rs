@@ -37,7 +37,12 @@ pub enum Dialect {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item {
     Literal(String),
-    Field { letter: char, count: usize },
+    Field {
+        letter: char,
+        count: usize,
+    },
+    /// `[…]`: written always, read if it is there. Of [`Dialect::Modern`] only.
+    Optional(Vec<Item>),
 }
 
 /// A pattern, or why it is none.
@@ -62,23 +67,34 @@ impl DatePattern {
     pub fn format(&self, micros: i64) -> Result<String, EvalError> {
         let moment = Moment::new(micros);
         let mut out = String::new();
-        for item in self.items()? {
+        self.write(self.items()?, &moment, &mut out)?;
+        Ok(out)
+    }
+
+    fn write(&self, items: &[Item], moment: &Moment, out: &mut String) -> Result<(), EvalError> {
+        for item in items {
             if let (Item::Field { letter: letter @ ('X' | 'x' | 'Z'), .. }, Dialect::Modern) = (item, self.dialect) {
                 return Err(Reason::Unsupported(format!("a timestamp has no zone for the letter {letter}")).into());
             }
             match (item, self.dialect) {
                 (Item::Literal(text), _) => out.push_str(text),
-                (Item::Field { letter, count }, Dialect::Modern) => moment.write_modern(*letter, *count, &mut out),
-                (Item::Field { letter, count }, Dialect::Simple) => moment.write_simple(*letter, *count, &mut out),
+                (Item::Field { letter, count }, Dialect::Modern) => moment.write_modern(*letter, *count, out),
+                (Item::Field { letter, count }, Dialect::Simple) => moment.write_simple(*letter, *count, out),
+                (Item::Optional(items), _) => self.write(items, moment, out)?,
             }
         }
-        Ok(out)
+        Ok(())
     }
 }
+
+/// Brackets inside of each other.
+const OPTIONAL_DEPTH_MAX: usize = 16;
 
 fn items(pattern: &str, dialect: Dialect) -> Result<Vec<Item>, String> {
     let fail = |why: String| Err(format!("the date pattern {} cannot be used: {why}", excerpt(pattern)));
     let mut items: Vec<Item> = Vec::new();
+    // The items before each bracket that is open.
+    let mut outer: Vec<Vec<Item>> = Vec::new();
     let push = |items: &mut Vec<Item>, text: &str| match items.last_mut() {
         Some(Item::Literal(literal)) => literal.push_str(text),
         _ => items.push(Item::Literal(text.to_owned())),
@@ -102,12 +118,28 @@ fn items(pattern: &str, dialect: Dialect) -> Result<Vec<Item>, String> {
             let Some((quoted, after)) = quoted(&rest[1..]) else { return fail("a quote is not closed".to_owned()) };
             push(&mut items, &quoted);
             rest = after;
-        } else if dialect == Dialect::Modern && "{}#[]".contains(first) {
+        } else if dialect == Dialect::Modern && first == '[' {
+            if outer.len() >= OPTIONAL_DEPTH_MAX {
+                return fail("its brackets are nested too deeply".to_owned());
+            }
+            outer.push(std::mem::take(&mut items));
+            rest = &rest[1..];
+        } else if dialect == Dialect::Modern && first == ']' {
+            let Some(before) = outer.pop() else { return fail("the bracket ] closes nothing".to_owned()) };
+            let optional = std::mem::replace(&mut items, before);
+            items.push(Item::Optional(optional));
+            rest = &rest[1..];
+        } else if dialect == Dialect::Modern && "{}#".contains(first) {
             return fail(format!("the character {first} is reserved; write it in quotes"));
         } else {
             push(&mut items, &rest[..first.len_utf8()]);
             rest = &rest[first.len_utf8()..];
         }
+    }
+    // What is left open ends with the pattern, as in Java.
+    while let Some(before) = outer.pop() {
+        let optional = std::mem::replace(&mut items, before);
+        items.push(Item::Optional(optional));
     }
     Ok(items)
 }

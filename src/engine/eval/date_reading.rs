@@ -21,7 +21,7 @@ impl DatePattern {
 }
 
 /// What the fields of a text said.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Fields {
     year: Option<i64>,
     month: Option<i64>,
@@ -87,32 +87,48 @@ fn take_digits(rest: &mut &str, most: usize) -> Option<i64> {
 fn read_modern(items: &[Item], text: &str) -> Option<i64> {
     let mut rest = text;
     let mut fields = Fields::default();
-    for (index, item) in items.iter().enumerate() {
-        let (letter, count) = match item {
-            Item::Literal(literal) => {
-                rest = rest.strip_prefix(literal.as_str())?;
-                continue;
-            }
-            Item::Field { letter, count } => (*letter, *count),
-        };
-        match letter {
-            'a' => fields.afternoon = Some(half_of_day(&mut rest)?),
-            'E' => fields.weekday = Some(name(&mut rest, &DAYS, count == 4, false)?),
-            'M' | 'L' if count >= 3 => fields.month = Some(name(&mut rest, &MONTHS, count == 4, false)? as i64 + 1),
-            // The zone is read and passed over: what is asked for is the local time.
-            'X' | 'x' | 'Z' => {
-                offset(&mut rest)?;
-            }
-            'y' | 'u' | 'M' | 'L' | 'd' | 'D' | 'H' | 'k' | 'K' | 'h' | 'm' | 's' | 'S' => {
-                // Digits that the fixed fields right behind this one need are not taken.
-                let reserved: usize = items[index + 1..].iter().map_while(|item| is_numeric(Some(item))).sum();
-                let number = modern_number(&mut rest, letter, count, reserved)?;
-                fields.set(letter, number)?;
-            }
-            _ => return None,
-        }
-    }
+    fields.read(items, &mut rest)?;
     if rest.is_empty() { fields.strict() } else { None }
+}
+
+impl Fields {
+    fn read(&mut self, items: &[Item], rest: &mut &str) -> Option<()> {
+        for (index, item) in items.iter().enumerate() {
+            let (letter, count) = match item {
+                Item::Literal(literal) => {
+                    *rest = rest.strip_prefix(literal.as_str())?;
+                    continue;
+                }
+                Item::Optional(items) => {
+                    // All of it, or nothing.
+                    let (mut fields, mut after) = (self.clone(), *rest);
+                    if fields.read(items, &mut after).is_some() {
+                        *self = fields;
+                        *rest = after;
+                    }
+                    continue;
+                }
+                Item::Field { letter, count } => (*letter, *count),
+            };
+            match letter {
+                'a' => self.afternoon = Some(half_of_day(rest)?),
+                'E' => self.weekday = Some(name(rest, &DAYS, count == 4, false)?),
+                'M' | 'L' if count >= 3 => self.month = Some(name(rest, &MONTHS, count == 4, false)? as i64 + 1),
+                // The zone is read and passed over: what is asked for is the local time.
+                'X' | 'x' | 'Z' => {
+                    offset(rest)?;
+                }
+                'y' | 'u' | 'M' | 'L' | 'd' | 'D' | 'H' | 'k' | 'K' | 'h' | 'm' | 's' | 'S' => {
+                    // Digits that the fixed fields right behind this one need are not taken.
+                    let reserved: usize = items[index + 1..].iter().map_while(|item| is_numeric(Some(item))).sum();
+                    let number = modern_number(rest, letter, count, reserved)?;
+                    self.set(letter, number)?;
+                }
+                _ => return None,
+            }
+        }
+        Some(())
+    }
 }
 
 /// Digits of a field: exactly as many as letters, or for one letter any number.
@@ -226,6 +242,7 @@ fn read_simple(items: &[Item], text: &str) -> Option<i64> {
                 rest = rest.strip_prefix(literal.as_str())?;
                 continue;
             }
+            Item::Optional(_) => return None,
             Item::Field { letter, count } => (*letter, *count),
         };
         rest = rest.trim_start_matches([' ', '\t']);

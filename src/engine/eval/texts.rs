@@ -84,12 +84,11 @@ fn split_at_matches<'t>(text: &'t str, separator: &Compiled) -> Vec<&'t str> {
     parts
 }
 
-/// The number of the first place of `part` at or behind code point number `start`, from 1; 0 if there is none.
+/// The number of the first place of `part` at or behind code point number `start`, from 1; 0 if there is none. As in
+/// Flink a start before the text is the first.
 fn locate(values: &[Value]) -> Outcome {
     let (part, whole, start) = (text(&values[0])?, text(&values[1])?, int(&values[2])?);
-    let Some(skipped) = usize::try_from(start).ok().and_then(|start| start.checked_sub(1)) else {
-        return Ok(Value::Int(0));
-    };
+    let skipped = usize::try_from(start.saturating_sub(1)).unwrap_or(0);
     let Some((from, _)) = whole.char_indices().chain([(whole.len(), ' ')]).nth(skipped) else {
         return Ok(Value::Int(0));
     };

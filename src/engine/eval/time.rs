@@ -3,7 +3,7 @@
 use super::compile::{Compiler, Pattern};
 use super::date_pattern::DatePattern;
 use super::typed::{Eval, Int, Str, Text, binary, eval, unary};
-use super::{EvalError, Reason, parse};
+use super::{EvalError, Reason, parse, zones};
 use crate::model::DataType;
 use crate::model::civil::{
     CivilDate, MICROS_PER_DAY, MICROS_PER_MILLI, MILLIS_PER_DAY, cut_digits, day_of_week, iso_week,
@@ -86,6 +86,15 @@ pub fn int(compiler: &mut Compiler<'_>, function: Function, arguments: &[Expr], 
             Some(binary(compiler.compile::<Int>(number), compiler.compile::<Int>(precision), |number, precision| {
                 Ok(to_timestamp_ltz(number, precision))
             }))
+        }
+        (Function::TextToTimestampLtz, [text, rest @ ..]) => {
+            let wall = to_timestamp(compiler, text, rest.first());
+            match rest.get(1) {
+                None => Some(wall),
+                Some(zone) => {
+                    Some(binary(wall, compiler.compile::<Str>(zone), |wall, zone| zones::moment(&zone, wall).map(Some)))
+                }
+            }
         }
         (Function::Extract(unit), [time]) => {
             let from = time.data_type;

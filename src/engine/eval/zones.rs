@@ -64,6 +64,11 @@ fn convert(values: &[Value]) -> Outcome {
     string(out)
 }
 
+/// The moment of a wall clock time in a zone, both in microseconds.
+pub fn moment(zone_name: &str, wall_micros: i64) -> Result<i64, EvalError> {
+    moment_in(&zone(zone_name)?, wall_micros).ok_or_else(|| Reason::TimeRange("TO_TIMESTAMP_LTZ").into())
+}
+
 fn zone(name: &str) -> Result<TimeZone, EvalError> {
     let known = OLD_NAMES.iter().find(|(old, _)| *old == name).map_or(name, |(_, iana)| *iana);
     let found = match known.strip_prefix("GMT").filter(|offset| !offset.is_empty()) {

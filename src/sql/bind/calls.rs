@@ -158,17 +158,13 @@ impl ExprBinder<'_> {
             let parameter = builtin.parameters[index.min(builtin.parameters.len() - 1)];
             bound.push(self.argument(parameter, argument, builtin));
         }
-        let mut bound = bound.into_iter().collect::<Bound<Vec<plan::Expr>>>()?;
+        let bound = bound.into_iter().collect::<Bound<Vec<plan::Expr>>>()?;
         let data_type = match builtin.returns {
             Returns::Is(data_type) => data_type,
             Returns::First => bound.first().map_or(DataType::Null, |first| first.data_type),
         };
-        match builtin.function {
-            Function::CurrentWatermark => self.require_event_time(&bound, arguments)?,
-            Function::ToTimestampLtz if bound.len() == 1 => {
-                bound.push(plan::Expr::literal(Value::Int(3), DataType::Int));
-            }
-            _ => {}
+        if builtin.function == Function::CurrentWatermark {
+            self.require_event_time(&bound, arguments)?;
         }
         Ok(call(builtin.function, bound, data_type))
     }

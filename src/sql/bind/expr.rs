@@ -50,42 +50,14 @@ impl ExprBinder<'_> {
         Err(Reported)
     }
 
+    /// Deep expressions come back here for each level, so it keeps nothing of its own on the stack.
     pub fn bind(&mut self, expr: &ast::Expr) -> Bound {
         use ast::ExprKind as K;
         let span = expr.span;
         match &expr.kind {
             K::Name { table, column } => self.name(table.as_ref(), column),
-            K::Null => Ok(null(DataType::Null)),
-            K::Boolean(value) => Ok(plan::Expr::literal(Value::Boolean(*value), DataType::Boolean)),
-            K::Number(text) => match literals::number(text) {
-                Ok(expr) => Ok(expr),
-                Err(message) => self.fail(Problem::new(span, message)),
-            },
-            K::Text(text) => Ok(plan::Expr::literal(Value::string(text), DataType::String)),
-            K::Bytes(bytes) => Ok(plan::Expr::literal(Value::Bytes(bytes.as_slice().into()), DataType::Bytes)),
-            K::Date(text) => self.time_literal(span, literals::date(text), "DATE '2026-03-01'"),
-            K::Time(text) => self.time_literal(span, literals::time(text), "TIME '08:15:30'"),
-            K::Timestamp(text) => {
-                self.time_literal(span, literals::timestamp(text), "TIMESTAMP '2026-03-01 08:15:30.123'")
-            }
-            K::Interval(interval) => Ok(interval_literal(*interval)),
             K::Negate(operand) => self.negate(operand),
-            K::Not(operand) => {
-                let operand = self.boolean(operand, "NOT")?;
-                Ok(boolean(ExprKind::Not(Box::new(operand))))
-            }
             K::Arithmetic { op, left, right } => self.arithmetic(*op, left, right, span),
-            K::Compare { op, left, right } => {
-                let (left, right) = self.comparable_pair(left, right, Some(*op))?;
-                Ok(compare(*op, left, right))
-            }
-            K::Distinct { left, right, negated } => {
-                let (left, right) = self.comparable_pair(left, right, None)?;
-                let kind = ExprKind::NotDistinct { left: Box::new(left), right: Box::new(right), negated: *negated };
-                Ok(boolean(kind))
-            }
-            K::And(operands) => Ok(boolean(ExprKind::And(self.booleans(operands, "AND")?))),
-            K::Or(operands) => Ok(boolean(ExprKind::Or(self.booleans(operands, "OR")?))),
             K::Is { operand, test, negated } => self.is(operand, *test, *negated),
             K::Between { operand, low, high, symmetric, negated } => {
                 self.between(operand, low, high, *symmetric, *negated)
@@ -99,16 +71,6 @@ impl ExprBinder<'_> {
                 self.case(operand.as_deref(), branches, otherwise.as_deref(), span)
             }
             K::Cast { operand, target, safe } => self.cast(operand, *target, *safe, span),
-            K::Extract { unit, operand } => {
-                let operand = self.extracted_from(*unit, operand)?;
-                Ok(call(Function::Extract(*unit), vec![operand], DataType::BigInt))
-            }
-            K::RoundTime { up, operand, unit } => {
-                let operand = self.any_time(operand, if *up { "CEIL … TO" } else { "FLOOR … TO" })?;
-                let data_type = operand.data_type;
-                let function = if *up { Function::CeilTo(*unit) } else { Function::FloorTo(*unit) };
-                Ok(call(function, vec![operand], data_type))
-            }
             K::TimestampAdd { unit, count, time } => self.timestamp_add(*unit, count, time),
             K::TimestampDiff { unit, from, to } => self.timestamp_diff(*unit, from, to),
             K::Trim { side, characters, operand } => self.trim(*side, characters.as_deref(), operand),
@@ -119,11 +81,73 @@ impl ExprBinder<'_> {
             K::Map(parts) => self.map_of(parts, span),
             K::Row(parts) => self.row_of(parts),
             K::Item { operand, index } => self.item(operand, index, span),
+            K::Not(_) | K::And(_) | K::Or(_) | K::Compare { .. } | K::Distinct { .. } => self.logic(expr),
+            K::Extract { .. } | K::RoundTime { .. } | K::Field { .. } => self.part(expr),
+            _ => self.literal(expr),
+        }
+    }
+
+    fn logic(&mut self, expr: &ast::Expr) -> Bound {
+        use ast::ExprKind as K;
+        Ok(boolean(match &expr.kind {
+            K::Not(operand) => ExprKind::Not(Box::new(self.boolean(operand, "NOT")?)),
+            K::And(operands) => ExprKind::And(self.booleans(operands, "AND")?),
+            K::Or(operands) => ExprKind::Or(self.booleans(operands, "OR")?),
+            K::Compare { op, left, right } => {
+                let (left, right) = self.comparable_pair(left, right, Some(*op))?;
+                return Ok(compare(*op, left, right));
+            }
+            K::Distinct { left, right, negated } => {
+                let (left, right) = self.comparable_pair(left, right, None)?;
+                ExprKind::NotDistinct { left: Box::new(left), right: Box::new(right), negated: *negated }
+            }
+            _ => return Err(Reported),
+        }))
+    }
+
+    /// A part of a time, or of a row.
+    fn part(&mut self, expr: &ast::Expr) -> Bound {
+        use ast::ExprKind as K;
+        match &expr.kind {
+            K::Extract { unit, operand } => {
+                let operand = self.extracted_from(*unit, operand)?;
+                Ok(call(Function::Extract(*unit), vec![operand], DataType::BigInt))
+            }
+            K::RoundTime { up, operand, unit } => {
+                let operand = self.any_time(operand, if *up { "CEIL … TO" } else { "FLOOR … TO" })?;
+                let data_type = operand.data_type;
+                let function = if *up { Function::CeilTo(*unit) } else { Function::FloorTo(*unit) };
+                Ok(call(function, vec![operand], data_type))
+            }
             K::Field { operand, field } => {
                 let row = self.bind(operand)?;
                 self.field(row, operand.span, field)
             }
+            _ => Err(Reported),
         }
+    }
+
+    fn literal(&mut self, expr: &ast::Expr) -> Bound {
+        use ast::ExprKind as K;
+        let span = expr.span;
+        let (value, data_type) = match &expr.kind {
+            K::Null => (Value::Null, DataType::Null),
+            K::Boolean(value) => (Value::Boolean(*value), DataType::Boolean),
+            K::Number(text) => match literals::number(text) {
+                Ok(expr) => return Ok(expr),
+                Err(message) => return self.fail(Problem::new(span, message)),
+            },
+            K::Text(text) => (Value::string(text), DataType::String),
+            K::Bytes(bytes) => (Value::Bytes(bytes.as_slice().into()), DataType::Bytes),
+            K::Date(text) => return self.time_literal(span, literals::date(text), "DATE '2026-03-01'"),
+            K::Time(text) => return self.time_literal(span, literals::time(text), "TIME '08:15:30'"),
+            K::Timestamp(text) => {
+                return self.time_literal(span, literals::timestamp(text), "TIMESTAMP '2026-03-01 08:15:30.123'");
+            }
+            K::Interval(interval) => return Ok(interval_literal(*interval)),
+            _ => return Err(Reported),
+        };
+        Ok(plan::Expr::literal(value, data_type))
     }
 
     fn name(&mut self, table: Option<&Ident>, column: &Ident) -> Bound {
@@ -181,6 +205,10 @@ impl ExprBinder<'_> {
     }
 
     fn negate(&mut self, operand: &ast::Expr) -> Bound {
+        // The one number that fits with its minus only.
+        if matches!(&operand.kind, ast::ExprKind::Number(digits) if digits == "9223372036854775808") {
+            return Ok(plan::Expr::literal(Value::Int(i64::MIN), DataType::BigInt));
+        }
         let bound = self.bind(operand)?;
         let data_type = bound.data_type;
         if data_type == DataType::Null {

@@ -8,7 +8,7 @@ use crate::sql::ast;
 use crate::sql::span::{Problem, Span};
 
 #[rustfmt::skip]
-const FUNCTIONS: [(&str, Function, usize, usize, &str); 14] = [
+const FUNCTIONS: [(&str, Function, usize, usize, &str); 15] = [
     ("BITAND", Function::BitAnd, 2, 2, "BITAND(integer, integer)"),
     ("BITOR", Function::BitOr, 2, 2, "BITOR(integer, integer)"),
     ("BITXOR", Function::BitXor, 2, 2, "BITXOR(integer, integer)"),
@@ -22,6 +22,7 @@ const FUNCTIONS: [(&str, Function, usize, usize, &str); 14] = [
     ("ELT", Function::Elt, 2, usize::MAX, "ELT(number, text, ...)"),
     ("JSON_STRING", Function::JsonString, 1, 1, "JSON_STRING(value)"),
     ("SPLIT_INDEX", Function::SplitIndex, 3, 3, "SPLIT_INDEX(text, separator, index)"),
+    ("TO_TIMESTAMP_LTZ", Function::ToTimestampLtz, 1, 3, "TO_TIMESTAMP_LTZ(number [, precision]) or TO_TIMESTAMP_LTZ(text [, format [, zone]])"),
     // Bound to a text.
     ("TYPEOF", Function::Concat, 1, 1, "TYPEOF(value)"),
 ];
@@ -47,6 +48,7 @@ impl ExprBinder<'_> {
         Some(match function {
             Function::Locate => self.locate(arguments),
             Function::SplitIndex => self.split_index(arguments),
+            Function::ToTimestampLtz => self.to_timestamp_ltz(arguments),
             Function::Printf => self.printf(arguments),
             Function::Elt => self.elt(arguments),
             Function::JsonString => self.bind(&arguments[0]).and_then(|value| match value.data_type {
@@ -111,6 +113,31 @@ impl ExprBinder<'_> {
             }
         };
         Ok(call(Function::SplitIndex, vec![text, separator, index], DataType::String))
+    }
+
+    /// Of a number since 1970, or of a text.
+    fn to_timestamp_ltz(&mut self, arguments: &[ast::Expr]) -> Bound {
+        const NAME: &str = "TO_TIMESTAMP_LTZ";
+        let moment = self.bind(&arguments[0])?;
+        let data_type = DataType::TimestampLtz(3);
+        if matches!(moment.data_type, DataType::String) {
+            let rest: Vec<Bound> = arguments[1..].iter().map(|argument| self.text(argument, NAME)).collect();
+            let rest = rest.into_iter().collect::<Bound<Vec<plan::Expr>>>()?;
+            let bound = std::iter::once(moment).chain(rest).collect();
+            return Ok(call(Function::TextToTimestampLtz, bound, data_type));
+        }
+        if !moment.data_type.is_numeric() && moment.data_type != DataType::Null {
+            let message = format!("{NAME} needs a number since 1970 or a text here, not {}", moment.data_type);
+            return self.fail(Problem::new(arguments[0].span, message));
+        }
+        let precision = match arguments.get(1) {
+            Some(precision) => self.whole_number(precision, NAME)?,
+            None => plan::Expr::literal(Value::Int(3), DataType::Int),
+        };
+        if let Some(zone) = arguments.get(2) {
+            return self.fail(Problem::new(zone.span, "a number since 1970 has no time zone"));
+        }
+        Ok(call(Function::ToTimestampLtz, vec![coerce(moment, DataType::BigInt), precision], data_type))
     }
 
     fn printf(&mut self, arguments: &[ast::Expr]) -> Bound {

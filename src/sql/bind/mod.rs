@@ -13,6 +13,7 @@ mod json;
 mod literals;
 mod match_recognize;
 mod mixed;
+mod order;
 mod script;
 mod select;
 mod types;
@@ -111,6 +112,7 @@ impl<'a> Binder<'a> {
         }
         // What reads a subquery that is wrong itself would only be told that it is not there.
         let result = if failed { Err(Reported) } else { self.branches(&query.branches) };
+        let result = result.and_then(|relation| self.sorted(relation, &query.order_by));
         self.names.views.truncate(outer);
         result
     }
@@ -181,7 +183,7 @@ fn weight(node: &Node) -> usize {
     node.visit(&mut |node| {
         weight += node.schema.columns.len();
         weight += match &node.kind {
-            NodeKind::Scan { .. } | NodeKind::Window { .. } | NodeKind::Union { .. } => 1,
+            NodeKind::Scan { .. } | NodeKind::Window { .. } | NodeKind::Union { .. } | NodeKind::Sort { .. } => 1,
             NodeKind::Filter { predicate, .. } => expr::size(predicate),
             NodeKind::Project { exprs, .. } => exprs.iter().map(expr::size).sum(),
             NodeKind::WindowAggregate { keys, aggregates, .. } => {

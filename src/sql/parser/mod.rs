@@ -6,8 +6,8 @@
 
 mod expr;
 mod interval;
-mod match_recognize;
 mod json;
+mod match_recognize;
 mod query;
 mod statement;
 mod types;

@@ -3,7 +3,7 @@
 use super::statement::COLUMNS_MAX;
 use super::{Parsed, Parser};
 use crate::sql::ast::{
-    Alias, Branch, CommonTable, GroupBy, Ident, Query, Select, SelectItem, Table, TableKind, WindowCall,
+    Alias, Branch, CommonTable, GroupBy, Ident, OrderBy, Query, Select, SelectItem, Table, TableKind, WindowCall,
     WindowFunction, WindowInterval,
 };
 use crate::sql::keywords::is_reserved;
@@ -35,8 +35,9 @@ impl Parser {
                 return Err(Problem::new(span, format!("a query has at most {BRANCHES_MAX} branches")));
             }
         }
+        let order_by = if self.at_words(&["ORDER", "BY"]) { self.order_by()? } else { Vec::new() };
         self.end_of_query()?;
-        Ok(Query { with, branches })
+        Ok(Query { with, branches, order_by })
     }
 
     fn branch(&mut self) -> Parsed<Branch> {
@@ -46,6 +47,29 @@ impl Parser {
             return Ok(Branch::Query(Box::new(query)));
         }
         Ok(Branch::Select(Box::new(self.select()?)))
+    }
+
+    fn order_by(&mut self) -> Parsed<Vec<OrderBy>> {
+        (0..2).for_each(|_| self.advance());
+        let mut items = Vec::new();
+        loop {
+            let expr = self.expr()?;
+            let descending = self.take_word("DESC");
+            if !descending {
+                self.take_word("ASC");
+            }
+            let mut nulls_first = None;
+            if self.take_word("NULLS") {
+                nulls_first = Some(self.take_word("FIRST"));
+                if nulls_first == Some(false) {
+                    self.expect_word("LAST")?;
+                }
+            }
+            items.push(OrderBy { expr, descending, nulls_first });
+            if !self.take_symbol(",") {
+                return Ok(items);
+            }
+        }
     }
 
     /// What Flink allows after a SELECT and tidegate does not yet.
@@ -62,9 +86,6 @@ impl Parser {
                 }
                 return Err(Problem::unsupported(span, word));
             }
-        }
-        if self.at_words(&["ORDER", "BY"]) {
-            return Err(Problem::unsupported(self.span().to(self.token(1).span), "ORDER BY"));
         }
         Ok(())
     }

@@ -134,7 +134,13 @@ impl Parser {
                 self.comment()?;
             }
             parts.push((name, part));
-            if upper == "ARRAY" || upper == "MAP" && parts.len() == 2 || !self.take_symbol(",") {
+            if upper == "ARRAY" || upper == "MAP" && parts.len() == 2 {
+                break;
+            }
+            if !self.take_symbol(",") {
+                if upper == "MAP" {
+                    return Err(self.unexpected("',' and the type of the values").help("MAP<STRING, INT>"));
+                }
                 break;
             }
         }
@@ -150,7 +156,6 @@ impl Parser {
         let data_type = match (upper, parts.as_slice()) {
             ("ARRAY", [(_, element)]) => DataType::array_of(element.data_type),
             ("MAP", [(_, key), (_, value)]) => DataType::map_of(key.data_type, value.data_type),
-            ("MAP", _) => return Err(self.unexpected("',' and the type of the values").help("MAP<STRING, INT>")),
             (_, fields) => DataType::row_of(fields.iter().map(|(name, part)| (name.as_str(), part.data_type))),
         };
         Ok(CastTarget { data_type, length: length.unwrap_or(TextLength::Any) })

@@ -1,0 +1,1 @@
+SELECT ts, vib FROM readings ORDER BY ts, vib + 1

@@ -1,0 +1,1 @@
+SELECT ts OVERLAPS (ts, ts) AS o FROM readings

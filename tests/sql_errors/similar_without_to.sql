@@ -1,0 +1,1 @@
+SELECT zone SIMILAR 'a%' AS s FROM readings
