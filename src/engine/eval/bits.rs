@@ -3,7 +3,7 @@
 //! A number is its two's complement of as many bits as its type has; shifts drop what leaves the type.
 
 use super::arithmetic::wrapper;
-use super::values::{Body, Outcome, int};
+use super::values::{Body, Closure, int};
 use super::{EvalError, Reason};
 use crate::model::{DataType, Value};
 use crate::plan::{Expr, Function};
@@ -61,11 +61,7 @@ fn place(bit: i64, width: u32, function: &'static str) -> Result<u32, EvalError>
 }
 
 /// Zeros come in at either end.
-fn shift(
-    data_type: DataType,
-    name: &'static str,
-    shifted: fn(i64, u32, u32) -> i64,
-) -> Box<dyn Fn(&[Value]) -> Outcome + Send + Sync> {
+fn shift(data_type: DataType, name: &'static str, shifted: fn(i64, u32, u32) -> i64) -> Closure {
     let (width, wrap) = (width(data_type), wrapper(data_type));
     Box::new(move |values| {
         let by = place(int(&values[1])?, width, name)?;

@@ -11,12 +11,12 @@ use crate::plan::Function;
 
 pub fn body(function: Function) -> Option<Body> {
     Some(match function {
-        Function::Md5 => Body::Strict(|values| hashed::<md5::Md5>(values)),
-        Function::Sha1 => Body::Strict(|values| hashed::<sha1::Sha1>(values)),
-        Function::Sha224 => Body::Strict(|values| hashed::<sha2::Sha224>(values)),
-        Function::Sha256 => Body::Strict(|values| hashed::<sha2::Sha256>(values)),
-        Function::Sha384 => Body::Strict(|values| hashed::<sha2::Sha384>(values)),
-        Function::Sha512 => Body::Strict(|values| hashed::<sha2::Sha512>(values)),
+        Function::Md5 => Body::Strict(hashed::<md5::Md5>),
+        Function::Sha1 => Body::Strict(hashed::<sha1::Sha1>),
+        Function::Sha224 => Body::Strict(hashed::<sha2::Sha224>),
+        Function::Sha256 => Body::Strict(hashed::<sha2::Sha256>),
+        Function::Sha384 => Body::Strict(hashed::<sha2::Sha384>),
+        Function::Sha512 => Body::Strict(hashed::<sha2::Sha512>),
         Function::Sha2 => Body::Strict(sha2_of),
         Function::Encode => Body::Strict(|values| {
             let encoded = charset(text(&values[1])?).and_then(|charset| encode(text(&values[0]).ok()?, charset));

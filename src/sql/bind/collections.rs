@@ -76,7 +76,7 @@ impl ExprBinder<'_> {
                 let (maps, data_type) = self.alike(arguments, name, "a MAP", |t| matches!(t, DataType::Map(_)))?;
                 Ok(call(function, maps, data_type))
             }
-            F::StrToMap | F::Split | F::RegexpExtractAll => self.from_text(function, name, arguments),
+            F::StrToMap | F::Split | F::RegexpExtractAll => self.over_text(function, name, arguments),
             F::MapFromArrays => {
                 let (keys, values) = (self.array(&arguments[0], name), self.array(&arguments[1], name));
                 let ((keys, key), (values, value)) = (keys?, values?);
@@ -127,7 +127,7 @@ impl ExprBinder<'_> {
         Ok(call(function, bound, data_type))
     }
 
-    fn from_text(&mut self, function: Function, name: &str, arguments: &[ast::Expr]) -> Bound {
+    fn over_text(&mut self, function: Function, name: &str, arguments: &[ast::Expr]) -> Bound {
         let mut bound = vec![self.text(&arguments[0], name)];
         for (index, argument) in arguments[1..].iter().enumerate() {
             let is_group = function == Function::RegexpExtractAll && index == 1;

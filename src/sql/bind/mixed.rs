@@ -48,7 +48,7 @@ impl ExprBinder<'_> {
         Some(match function {
             Function::Locate => self.locate(arguments),
             Function::SplitIndex => self.split_index(arguments),
-            Function::ToTimestampLtz => self.to_timestamp_ltz(arguments),
+            Function::ToTimestampLtz => self.timestamp_ltz(arguments),
             Function::Printf => self.printf(arguments),
             Function::Elt => self.elt(arguments),
             Function::JsonString => self.bind(&arguments[0]).and_then(|value| match value.data_type {
@@ -116,7 +116,7 @@ impl ExprBinder<'_> {
     }
 
     /// Of a number since 1970, or of a text.
-    fn to_timestamp_ltz(&mut self, arguments: &[ast::Expr]) -> Bound {
+    fn timestamp_ltz(&mut self, arguments: &[ast::Expr]) -> Bound {
         const NAME: &str = "TO_TIMESTAMP_LTZ";
         let moment = self.bind(&arguments[0])?;
         let data_type = DataType::TimestampLtz(3);
