@@ -33,6 +33,7 @@
 )]
 
 pub mod broker;
+pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod delivery;

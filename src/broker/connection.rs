@@ -5,6 +5,8 @@
 //! read and a v5 client is disconnected; waiting for the pipeline never stops answers below that. Every packet, once
 //! begun, is whole within a time that its length says.
 
+mod permissions;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -16,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::Shared;
+use super::access::Rights;
 use super::aliases::Aliases;
 use super::connect::{Request, Version, copied};
 use super::frame::{self, Cut};
@@ -25,7 +28,7 @@ use super::metrics::{add, count, subtract};
 use super::outbox::{Delivery, Outbox, Outgoing};
 use super::packets::{self, Form, PUBACK, PUBCOMP, PUBREC, PUBREL, Packet, SUBACK, UNSUBACK, Written};
 use super::partial::Partial;
-use super::reason::{End, Fault, PACKET_ID_NOT_FOUND, QUOTA, RECEIVE_MAXIMUM, SUCCESS};
+use super::reason::{End, Fault, NOT_AUTHORIZED, PACKET_ID_NOT_FOUND, QUOTA, RECEIVE_MAXIMUM, SUCCESS};
 use super::socket::{read, write_all};
 
 /// Within a packet, a read of this much is a sign of life too; a client that drips bytes is none.
@@ -58,6 +61,8 @@ enum Kind {
     Codes(u8),
     /// PUBCOMP, with the hub's reason.
     Complete,
+    /// PUBACK or PUBREC for a publish that no rule allows: there is no item, it is due in its turn.
+    Denied(u8),
 }
 
 /// A message sent and not yet acknowledged, of a session that ends with the connection.
@@ -75,6 +80,7 @@ pub(super) struct Client {
     shared: Arc<Shared>,
     pub request: Request,
     link: Arc<Link>,
+    rights: Rights,
     outbox: Arc<Outbox>,
     durable: bool,
     /// Items handed over and not yet committed, in order.
@@ -103,11 +109,12 @@ pub(super) struct Client {
 
 impl Client {
     /// The client was welcomed with the first item of its link.
-    pub fn new(shared: Arc<Shared>, request: Request, outbox: Arc<Outbox>, durable: bool) -> Client {
+    pub fn new(shared: Arc<Shared>, request: Request, rights: Rights, outbox: Arc<Outbox>, durable: bool) -> Client {
         Client {
             partial: Partial::new(Arc::clone(&shared)),
             shared,
             request,
+            rights,
             link: Arc::clone(outbox.link()),
             outbox,
             durable,
@@ -207,6 +214,7 @@ impl Client {
             Order::Stay => {}
             Order::TakenOver => self.end = Some(End::TakenOver),
             Order::ShutDown => self.shutting_down = true,
+            Order::Revoked => self.end = self.end.or(Some(End::Revoked)),
             Order::OverQuota => {
                 let fault = Fault::new(QUOTA, "far more QoS 2 packet ids than are ever released");
                 self.end = self.end.or(Some(End::Fault(fault)));
@@ -231,9 +239,14 @@ impl Client {
     fn settle(&mut self) -> bool {
         let committed = self.link.committed_total();
         let mut packets = 0;
-        while self.acknowledged < committed {
-            let Some(owed) = self.owed.pop_front() else { break };
-            self.acknowledged += 1;
+        while let Some(owed) = self.owed.front().copied() {
+            if !matches!(owed.kind, Kind::Denied(_)) {
+                if self.acknowledged == committed {
+                    break;
+                }
+                self.acknowledged += 1;
+            }
+            self.owed.pop_front();
             self.held_bytes -= owed.bytes;
             subtract(&self.shared.counters.inflight_bytes, owed.bytes);
             self.unacknowledged -= usize::from(owed.kind != Kind::Nothing);
@@ -246,7 +259,8 @@ impl Client {
             subtract(&self.shared.counters.queued_bytes, bytes);
             packets += 1;
             match outgoing {
-                Outgoing::Publish(delivery) => self.write_publish(delivery),
+                Outgoing::Publish(delivery) if self.is_allowed(&delivery) => self.write_publish(delivery),
+                Outgoing::Publish(delivery) => self.pass_over(&delivery),
                 Outgoing::Release(packet_id) => {
                     packets::write_ack(PUBREL, packet_id, SUCCESS, self.request.version, &mut self.out);
                 }
@@ -264,6 +278,12 @@ impl Client {
             Kind::Ack(kind) => {
                 self.receiving -= usize::from(kind == PUBACK && self.receiving > 0);
                 packets::write_ack(kind, packet_id, SUCCESS, version, &mut self.out);
+            }
+            Kind::Denied(kind) => {
+                if version == Version::V5 {
+                    self.receiving = self.receiving.saturating_sub(1);
+                }
+                packets::write_ack(kind, packet_id, NOT_AUTHORIZED, version, &mut self.out);
             }
             Kind::Complete => {
                 self.receiving = self.receiving.saturating_sub(1);
@@ -303,11 +323,7 @@ impl Client {
                 // The client has not heard of it.
                 self.aliases.forget(alias);
             }
-            if delivery.packet_id != 0 {
-                // As if the client had refused it: the session goes on behind it ([MQTT-3.1.2-25]).
-                let step = if delivery.qos == 1 { Step::Acknowledged } else { Step::Received };
-                self.ask(Ask::Acknowledge { step, packet_id, refused: true }, Kind::Nothing, 0);
-            }
+            self.pass_over(&delivery);
         } else if ours {
             let qos = delivery.qos;
             let shared = delivery.is_shared().then_some(delivery);
@@ -399,7 +415,8 @@ impl Client {
             Packet::Publish { publish, alias } => self.publish(publish, alias)?,
             Packet::Acknowledge { step, packet_id, refused } => self.acknowledge(step, packet_id, refused),
             Packet::Release(packet_id) => self.ask(Ask::Release(packet_id), Kind::Complete, packet_id),
-            Packet::Subscribe { packet_id, subscribe } => {
+            Packet::Subscribe { packet_id, mut subscribe } => {
+                self.mark_allowed(&mut subscribe);
                 self.ask(Ask::Subscribe(Box::new(subscribe)), Kind::Codes(SUBACK), packet_id);
             }
             Packet::Unsubscribe { packet_id, filters } => {
@@ -444,7 +461,11 @@ impl Client {
             1 => (Kind::Ack(PUBACK), publish.packet_id),
             _ => (Kind::Ack(PUBREC), publish.packet_id),
         };
-        self.hand_over(Item::Publish(publish), kind, packet_id, bytes);
+        if self.may_publish(&publish) {
+            self.hand_over(Item::Publish(publish), kind, packet_id, bytes);
+        } else {
+            self.deny(kind, packet_id);
+        }
         Ok(())
     }
 
@@ -557,6 +578,7 @@ pub(super) fn count_end(shared: &Shared, end: End) {
         End::NoProgress => &counters.ended_write_timeout,
         End::SlowSubscriber => &counters.ended_slow_subscriber,
         End::TakenOver => &counters.takeovers,
+        End::Revoked => &counters.ended_revoked,
         End::ShutDown => &counters.ended_shutdown,
     };
     count(counter);

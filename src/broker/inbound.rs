@@ -81,6 +81,8 @@ pub(super) struct Filter {
     pub path: String,
     pub options: Options,
     pub retain_handling: RetainHandling,
+    /// Whether the rules allow it.
+    pub allowed: bool,
 }
 
 /// How a subscriber wants its messages.

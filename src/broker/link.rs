@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -19,6 +19,8 @@ pub(super) enum Order {
     ShutDown = 2,
     /// It holds more than it may.
     OverQuota = 3,
+    /// Its user is no longer known.
+    Revoked = 4,
 }
 
 /// What the hub says to an item that asks something. True only once the item is committed.
@@ -47,6 +49,8 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 pub struct Link {
     pub(super) id: u64,
     pub(super) client: Arc<str>,
+    /// The name it logged in with, by password or token.
+    pub(super) login: OnceLock<Arc<str>>,
     committed: AtomicU64,
     order: AtomicU8,
     signal: Notify,
@@ -59,6 +63,7 @@ impl Link {
         Arc::new(Link {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             client,
+            login: OnceLock::new(),
             committed: AtomicU64::new(0),
             order: AtomicU8::new(Order::Stay as u8),
             signal: Notify::new(),
@@ -102,6 +107,7 @@ impl Link {
             1 => Order::TakenOver,
             2 => Order::ShutDown,
             3 => Order::OverQuota,
+            4 => Order::Revoked,
             _ => Order::Stay,
         }
     }

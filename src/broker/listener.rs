@@ -1,15 +1,16 @@
-//! Accepting sockets, and the way of a client from CONNECT into [`Client`] and out of it.
+//! The way of a client from CONNECT into [`Client`] and out of it.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use super::Shared;
+use super::accept::Peer;
+use super::access::{Claim, Rights};
 use super::connect::{self, ConnAck, Refused, Request, Version};
 use super::connection::{Client, count_end};
 use super::frame::{self, CONNECT, Cut};
@@ -22,111 +23,66 @@ use super::reason::{
     BAD_CREDENTIALS, End, Fault, IDENTIFIER_INVALID, NOT_AUTHORIZED, SERVER_BUSY, UNSUPPORTED_VERSION,
 };
 use super::socket::{linger, read, write_all};
-
-/// So many sockets above `connections_max` are told that the server is busy; the rest are closed without a word.
-const REFUSING_MAX: u64 = 64;
+use super::stream::Stream;
 
 /// How long such a socket may take for its CONNECT.
-const REFUSING_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const REFUSING_TIMEOUT: Duration = Duration::from_secs(2);
 
-pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener, allow_anonymous: bool) {
-    let mut stop = shared.stop.clone();
-    let (mut second, mut in_second) = (Instant::now(), 0);
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
-        };
-        let Ok((socket, peer)) = accepted else {
-            // Out of file descriptors, most likely: others may end meanwhile.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        count(&shared.counters.accepted);
-        if second.elapsed() >= Duration::from_secs(1) {
-            (second, in_second) = (Instant::now(), 0);
-        }
-        in_second += 1;
-        let sockets = shared.counters.sockets.load(Relaxed);
-        let full = sockets >= shared.limits.connections_max as u64;
-        if full || in_second > shared.limits.connections_per_second_max {
-            count(&shared.counters.refused_limit);
-            let limit = if full { "connections_max" } else { "connections_per_second_max" };
-            shared.warn(|| format!("connections are refused: {limit} is reached"));
-            if !full || sockets >= shared.limits.connections_max as u64 + REFUSING_MAX {
-                continue;
-            }
-        }
-        count(&shared.counters.sockets);
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
-            let sockets = SocketGauge(Arc::clone(&shared));
-            if full {
-                turn_away(&shared, socket).await;
-            } else {
-                serve(shared, socket, peer, allow_anonymous).await;
-            }
-            drop(sockets);
-        });
-    }
-}
+/// How long TLS and WebSocket may take for a goodbye of their own.
+const PARTING_MAX: Duration = Duration::from_millis(500);
 
 /// Tells a client above `connections_max` that the server is busy, in the words of its version.
-async fn turn_away(shared: &Arc<Shared>, mut socket: TcpStream) {
+pub(super) async fn turn_away(shared: &Arc<Shared>, socket: &mut Stream) {
     let mut buffer = BytesMut::new();
     let said = async {
-        if let Some(Ok(request)) = read_connect(shared, &mut socket, &mut buffer).await {
+        if let Some(Ok(request)) = read_connect(shared, socket, &mut buffer).await {
             let fault = Fault::new(SERVER_BUSY, "connections_max is reached");
-            say_no(&mut socket, &Refused { version: Some(request.version), fault }).await;
+            say_no(socket, &Refused { version: Some(request.version), fault }).await;
         }
     };
     let _ = timeout(REFUSING_TIMEOUT, said).await;
 }
 
-async fn say_no(socket: &mut TcpStream, refused: &Refused) {
+async fn say_no(socket: &mut Stream, refused: &Refused) {
     let mut out = BytesMut::new();
     connect::write_refusal(refused, &mut out);
-    let (mut reader, mut writer) = socket.split();
+    let (mut reader, mut writer) = tokio::io::split(socket);
     if write_all(&mut writer, &out).await.is_ok() {
         linger(&mut reader, &mut writer).await;
     }
 }
 
-/// Counts a socket down however its task ends.
-struct SocketGauge(Arc<Shared>);
-
-impl Drop for SocketGauge {
-    fn drop(&mut self) {
-        self.0.counters.sockets.fetch_sub(1, Relaxed);
-    }
-}
-
-async fn serve(shared: Arc<Shared>, mut socket: TcpStream, peer: SocketAddr, allow_anonymous: bool) {
-    let _ = socket.set_nodelay(true);
+pub(super) async fn serve(shared: Arc<Shared>, mut stream: Stream, peer: Peer) {
     let mut buffer = BytesMut::new();
     let patience = shared.limits.connect_timeout;
-    let request = match timeout(patience, read_connect(&shared, &mut socket, &mut buffer)).await {
+    let request = match timeout(patience, read_connect(&shared, &mut stream, &mut buffer)).await {
         Err(_) => return count(&shared.counters.ended_connect_timeout),
         Ok(None) => return count(&shared.counters.ended_lost),
-        Ok(Some(Err(refused))) => return refuse(&shared, &mut socket, peer, &refused).await,
+        Ok(Some(Err(refused))) => return refuse(&shared, &mut stream, &peer, &refused).await,
         Ok(Some(Ok(request))) => request,
     };
-    // Users are not configured yet, so whoever comes is anonymous, whatever it says.
-    if !allow_anonymous {
-        let fault = match request.user {
-            Some(_) => Fault::new(BAD_CREDENTIALS, "unknown user name or password"),
-            None => Fault::new(NOT_AUTHORIZED, "anonymous clients are not allowed"),
-        };
-        let refused = Refused { version: Some(request.version), fault };
-        return refuse(&shared, &mut socket, peer, &refused).await;
+    let claim = Claim {
+        user: request.user.as_deref(),
+        password: request.password.as_deref(),
+        certificate: peer.certificate.as_deref(),
+        address: peer.address.map(|address| address.ip()),
+        allow_anonymous: peer.door.allow_anonymous,
+    };
+    // Boxed: its state is for the time of the login alone.
+    match Box::pin(shared.access.admit(&claim, patience)).await {
+        Ok(user) => run(shared, stream, peer, request, user, buffer).await,
+        Err(fault) => {
+            count(&shared.counters.logins_failed);
+            let refused = Refused { version: Some(request.version), fault };
+            refuse(&shared, &mut stream, &peer, &refused).await;
+        }
     }
-    run(shared, socket, peer, request, buffer).await;
 }
 
 /// Waits for a whole CONNECT. `None`: the socket ended.
 async fn read_connect(
     shared: &Arc<Shared>,
-    socket: &mut TcpStream,
+    socket: &mut Stream,
     buffer: &mut BytesMut,
 ) -> Option<Result<Request, Refused>> {
     let limits = &shared.limits;
@@ -155,21 +111,36 @@ async fn read_connect(
     }
 }
 
-async fn refuse(shared: &Shared, socket: &mut TcpStream, peer: SocketAddr, refused: &Refused) {
+async fn refuse(shared: &Shared, stream: &mut Stream, peer: &Peer, refused: &Refused) {
     let counters = &shared.counters;
     count(match refused.fault.code {
         UNSUPPORTED_VERSION => &counters.refused_protocol,
         IDENTIFIER_INVALID => &counters.refused_identifier,
-        NOT_AUTHORIZED | BAD_CREDENTIALS => &counters.refused_credentials,
+        NOT_AUTHORIZED | BAD_CREDENTIALS | SERVER_BUSY => &counters.refused_credentials,
         _ => &counters.refused_other,
     });
     shared.warn(|| format!("a client at {peer} was refused: {}", refused.fault));
-    let _ = timeout(shared.limits.write_timeout, say_no(socket, refused)).await;
+    let _ = timeout(shared.limits.write_timeout, say_no(stream, refused)).await;
 }
 
-async fn run(shared: Arc<Shared>, mut socket: TcpStream, peer: SocketAddr, mut request: Request, buffer: BytesMut) {
+async fn run(
+    shared: Arc<Shared>,
+    mut stream: Stream,
+    peer: Peer,
+    mut request: Request,
+    user: Option<Arc<str>>,
+    buffer: BytesMut,
+) {
     let assigned = request.client_id.is_empty().then(|| format!("auto-{}", uuid::Uuid::new_v4().simple()));
     let link = Link::new(Arc::from(assigned.as_deref().unwrap_or(&request.client_id)));
+    if let Some(user) = user.clone().filter(|_| peer.certificate.is_none()) {
+        let _ = link.login.set(user);
+    }
+    let mut rights = Rights::new(&shared.access, user, Arc::clone(link.client()));
+    if let Err(fault) = check_will(&shared, &mut rights, &request) {
+        let refused = Refused { version: Some(request.version), fault };
+        return refuse(&shared, &mut stream, &peer, &refused).await;
+    }
     let limits = &shared.limits;
     let outbox = Arc::new(Outbox::new(Arc::clone(&link), limits.queue_messages_max, limits.queue_bytes_max));
     let connect = Connect {
@@ -185,16 +156,19 @@ async fn run(shared: Arc<Shared>, mut socket: TcpStream, peer: SocketAddr, mut r
     shared.links().insert(link.id, Arc::clone(&link));
     let end = match timeout(limits.connect_timeout, welcome(&link)).await {
         Ok(Some(welcome)) => {
-            let mut client = Client::new(Arc::clone(&shared), request, outbox, welcome.durable);
+            let mut client = Client::new(Arc::clone(&shared), request, rights, outbox, welcome.durable);
             count(&shared.counters.connects);
             let connected = shared.counters.connections.fetch_add(1, Relaxed) + 1;
             shared.counters.connections_peak.fetch_max(connected, Relaxed);
-            let end = greet_and_serve(&shared, &mut client, &mut socket, &welcome, assigned, buffer).await;
+            let end = greet_and_serve(&shared, &mut client, &mut stream, &welcome, assigned, buffer).await;
             count_end(&shared, end);
             client.close(end).await;
             if end.fault().is_some() && end != End::ShutDown {
-                let (mut reader, mut writer) = socket.split();
+                let (mut reader, mut writer) = tokio::io::split(&mut stream);
                 linger(&mut reader, &mut writer).await;
+            } else {
+                // TLS and WebSocket have a goodbye of their own.
+                let _ = timeout(PARTING_MAX, stream.shutdown()).await;
             }
             end
         }
@@ -215,6 +189,16 @@ async fn run(shared: Arc<Shared>, mut socket: TcpStream, peer: SocketAddr, mut r
     if matches!(end, End::Fault(_) | End::SlowSubscriber | End::NoProgress) {
         shared.warn(|| format!("client {:?} at {peer} was disconnected: {end}", link.client()));
     }
+}
+
+/// A will is a publish that comes later.
+fn check_will(shared: &Shared, rights: &mut Rights, request: &Request) -> Result<(), Fault> {
+    let Some(will) = &request.will else { return Ok(()) };
+    if rights.may_publish(&shared.access, will.publish.topic_str()) {
+        return Ok(());
+    }
+    count(&shared.counters.denied_will);
+    Err(Fault::new(NOT_AUTHORIZED, "a will that no [[broker.acl]] allows"))
 }
 
 /// False when nobody takes anything any more.
@@ -243,7 +227,7 @@ async fn welcome(link: &Link) -> Option<Welcome> {
 async fn greet_and_serve(
     shared: &Shared,
     client: &mut Client,
-    socket: &mut TcpStream,
+    stream: &mut Stream,
     welcome: &Welcome,
     assigned_client_id: Option<String>,
     buffer: BytesMut,
@@ -262,9 +246,9 @@ async fn greet_and_serve(
     };
     let mut out = BytesMut::new();
     connect::write_connack(request.version, &connack, &shared.limits, &mut out);
-    match timeout(shared.limits.write_timeout, write_all(socket, &out)).await {
+    match timeout(shared.limits.write_timeout, write_all(stream, &out)).await {
         Ok(Ok(())) => {
-            let (reader, writer) = socket.split();
+            let (reader, writer) = tokio::io::split(stream);
             client.serve(reader, writer, buffer).await
         }
         _ => End::Lost,

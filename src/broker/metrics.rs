@@ -107,8 +107,20 @@ counters! {
     dropped_expired,
     /// Messages left in the queue of a subscriber whose connection ended.
     dropped_disconnected,
+    /// Publishes and subscriptions refused, messages not delivered and wills refused, since no rule allows them.
+    denied_publish,
+    denied_subscribe,
+    denied_delivery,
+    denied_will,
     /// CONNECTs or sockets refused, by reason.
     refused_limit,
+    /// Connections closed because `connections_per_address_max` is reached.
+    refused_address,
+    /// Connections whose PROXY header, TLS or WebSocket handshake failed.
+    handshake_failed,
+    handshake_timeout,
+    /// CONNECTs with a wrong user, password or token, or without one where one is needed.
+    logins_failed,
     refused_protocol,
     refused_identifier,
     refused_credentials,
@@ -124,6 +136,7 @@ counters! {
     ended_quota,
     ended_slow_subscriber,
     ended_shutdown,
+    ended_revoked,
     /// Subscriptions refused because of `subscriptions_per_client_max`.
     subscriptions_refused,
     /// Messages not retained because of `retained_messages_max` or `retained_bytes_max`.

@@ -12,6 +12,8 @@
 
 #![allow(clippy::disallowed_methods)] // Sockets have deadlines, and anonymous clients random names.
 
+mod accept;
+pub mod access;
 mod aliases;
 mod connect;
 mod connection;
@@ -24,27 +26,34 @@ mod metrics;
 mod outbox;
 mod packets;
 mod partial;
+mod proxy;
 mod reason;
+mod reload;
 mod socket;
+mod stream;
 mod tables;
+pub mod tls;
+mod websocket;
 mod wire;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
-use crate::config::{self, BrokerLimits};
+use crate::config::{self, Address, BrokerLimits};
 use crate::model::Millis;
 use crate::store::Reader;
+use accept::PerAddress;
+use access::{Access, AccessError};
 use link::Order;
 use metrics::Counters;
 use outbox::Delivery;
+use tls::TlsError;
 
+pub use access::TrustedClock;
 pub use hub::{After, Hub, Restored};
 pub use inbound::{Control, Inbound, Item, Publish};
 pub use link::Link;
@@ -58,8 +67,24 @@ const WARN_EVERY: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("cannot listen on {address}: {error}; is another broker running there?")]
-    Bind { address: SocketAddr, error: std::io::Error },
+    #[error("cannot listen on {address}: {error}; {help}")]
+    Bind { address: Address, error: std::io::Error, help: String },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Access(#[from] AccessError),
+}
+
+/// Reads every file that the broker would, as `tidegate check` does, and gives what is wrong with each.
+pub fn check_files(settings: &config::Broker) -> Vec<StartError> {
+    let mut wrong = Vec::new();
+    for listener in &settings.listeners {
+        if let config::Transport::Tcp { tls: Some(tls), .. } = &listener.transport {
+            wrong.extend(tls::Tls::new(tls.clone()).err().map(StartError::from));
+        }
+    }
+    wrong.extend(Access::new(&settings.access, Arc::new(|| None)).err().map(StartError::from));
+    wrong
 }
 
 /// What all connections and the hub share.
@@ -69,6 +94,11 @@ struct Shared {
     to_pipeline: mpsc::Sender<Inbound>,
     /// Every connection that the hub knows of.
     links: Mutex<HashMap<u64, Arc<Link>>>,
+    access: Access,
+    /// Connections of each address.
+    addresses: Mutex<PerAddress>,
+    /// The second of now, and how many sockets it brought.
+    second: Mutex<(Instant, u32)>,
     stop: watch::Receiver<bool>,
     warned: Mutex<Option<Instant>>,
     /// Messages of shared subscriptions whose member was gone when they came out of their commit.
@@ -76,6 +106,26 @@ struct Shared {
 }
 
 impl Shared {
+    fn new(
+        limits: BrokerLimits,
+        access: Access,
+        to_pipeline: mpsc::Sender<Inbound>,
+        stop: watch::Receiver<bool>,
+    ) -> Shared {
+        Shared {
+            limits,
+            counters: Counters::default(),
+            to_pipeline,
+            links: Mutex::default(),
+            access,
+            addresses: Mutex::default(),
+            second: Mutex::new((Instant::now(), 0)),
+            stop,
+            warned: Mutex::default(),
+            returned: Mutex::default(),
+        }
+    }
+
     fn links(&self) -> MutexGuard<'_, HashMap<u64, Arc<Link>>> {
         // Nothing under this lock can panic half-way.
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
@@ -83,6 +133,31 @@ impl Shared {
 
     fn returned(&self) -> MutexGuard<'_, Vec<Delivery>> {
         self.returned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn per_address(&self) -> MutexGuard<'_, PerAddress> {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts one more socket of this second, unless there were too many already.
+    fn admits_this_second(&self) -> bool {
+        let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+        if second.0.elapsed() >= Duration::from_secs(1) {
+            *second = (Instant::now(), 0);
+        }
+        second.1 = second.1.saturating_add(1);
+        second.1 <= self.limits.connections_per_second_max
+    }
+
+    /// Reads users, rules and keys again, and ends the connections of users who are no more.
+    fn reload_access(&self, settings: Option<&config::Access>) -> Result<(), AccessError> {
+        self.access.reload(settings)?;
+        for link in self.links().values() {
+            if link.login.get().is_some_and(|user| !self.access.still_known(user)) {
+                link.order(Order::Revoked);
+            }
+        }
+        Ok(())
     }
 
     fn share_bytes(&self) -> usize {
@@ -101,15 +176,17 @@ impl Shared {
 
 /// The running broker, as seen from outside the pipeline.
 pub struct Broker {
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Address>,
     shared: Arc<Shared>,
 }
 
 impl Broker {
     /// Binds the listeners and starts to accept. `restored` is what the store kept, and `reader` reads from it. When
     /// `stop` turns true, nothing new is accepted or read any more; answers still go out until [`Broker::stop`].
+    /// `clock` says whether a token has expired.
     pub async fn start(
         settings: &config::Broker,
+        clock: TrustedClock,
         (restored, reader): (Restored, Reader),
         to_pipeline: mpsc::Sender<Inbound>,
         stop: watch::Receiver<bool>,
@@ -117,29 +194,29 @@ impl Broker {
         if restored.damaged > 0 {
             log::warn!("{} rows of the broker's tables are damaged: what they held is lost", restored.damaged);
         }
-        let shared = Arc::new(Shared {
-            limits: settings.limits.clone(),
-            counters: Counters::default(),
-            to_pipeline,
-            links: Mutex::default(),
-            stop,
-            warned: Mutex::default(),
-            returned: Mutex::default(),
-        });
+        let access = Access::new(&settings.access, clock)?;
+        let shared = Arc::new(Shared::new(settings.limits.clone(), access, to_pipeline, stop));
         let hub = Hub::new(Arc::clone(&shared), reader, restored, Instant::now(), wall_millis());
-        let mut addresses = Vec::new();
+        let mut doors = Vec::new();
         for listener in &settings.listeners {
-            let bind = |error| StartError::Bind { address: listener.bind, error };
-            let socket = TcpListener::bind(listener.bind).await.map_err(bind)?;
-            addresses.push(socket.local_addr().map_err(bind)?);
-            tokio::spawn(listener::accept(Arc::clone(&shared), socket, listener.allow_anonymous));
+            let (door, socket) = accept::open(listener).await?;
+            let door = Arc::new(door);
+            doors.push(Arc::clone(&door));
+            tokio::spawn(accept::run(Arc::clone(&shared), door, socket));
         }
+        let addresses = doors.iter().map(|door| door.address.clone()).collect();
+        tokio::spawn(reload::watch(Arc::clone(&shared), doors));
         Ok((Broker { addresses, shared }, hub))
     }
 
     /// Where it listens, in the order of the settings (with the real port where 0 was asked for).
-    pub fn addresses(&self) -> Vec<SocketAddr> {
+    pub fn addresses(&self) -> Vec<Address> {
         self.addresses.clone()
+    }
+
+    /// Takes over users, rules and keys of new settings; what is wrong with them leaves everything as it was.
+    pub fn reload(&self, access: &config::Access) -> Result<(), StartError> {
+        Ok(self.shared.reload_access(Some(access))?)
     }
 
     pub fn metrics(&self) -> BrokerMetrics {

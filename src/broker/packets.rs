@@ -243,7 +243,7 @@ fn filter(path: String, flags: u8, v5: bool) -> Result<Filter, Fault> {
         1 => RetainHandling::SendIfNew,
         _ => RetainHandling::DoNotSend,
     };
-    Ok(Filter { path, options, retain_handling })
+    Ok(Filter { path, options, retain_handling, allowed: true })
 }
 
 fn unsubscribe(mut body: Reader<'_>, version: Version, limits: &BrokerLimits) -> Result<Packet, Fault> {

@@ -64,6 +64,8 @@ pub(super) enum End {
     /// A QoS 1 or 2 message found this subscriber's queue full, and no session outlives the connection.
     SlowSubscriber,
     TakenOver,
+    /// Its user is no longer known.
+    Revoked,
     ShutDown,
 }
 
@@ -77,6 +79,7 @@ impl End {
             End::KeepAlive => fault(KEEP_ALIVE, "nothing came for 1.5 times the keep-alive"),
             End::SlowSubscriber => fault(QUOTA, "queue_messages_max or queue_bytes_max: it reads too slowly"),
             End::TakenOver => fault(TAKEN_OVER, "another connection uses this client identifier"),
+            End::Revoked => fault(NOT_AUTHORIZED, "the user is no longer known"),
             End::ShutDown => fault(SHUTTING_DOWN, "tidegate stops"),
         }
     }
@@ -92,6 +95,7 @@ impl fmt::Display for End {
             End::NoProgress => f.write_str("reading or writing made no progress for write_timeout"),
             End::SlowSubscriber => f.write_str("its queue is full: it reads too slowly"),
             End::TakenOver => f.write_str("another connection uses its client identifier"),
+            End::Revoked => f.write_str("its user is no longer known"),
             End::ShutDown => f.write_str("tidegate stops"),
         }
     }

@@ -185,6 +185,9 @@ impl Reader<'_, '_> {
             Some(near) => format!("did you mean {near:?}?"),
             None => format!("what can stand here: {}", known.join(", ")),
         };
+        if is_secret(name) {
+            self.problems.hide(value.span().into());
+        }
         self.problems.error(key.span().into(), format!("unknown {what} {name:?}"), help);
     }
 

@@ -69,19 +69,134 @@ pub struct Admin {
 #[derive(Clone, Debug)]
 pub struct Broker {
     pub listeners: Vec<Listener>,
+    pub access: Access,
     pub limits: BrokerLimits,
 }
 
 #[derive(Clone, Debug)]
 pub struct Listener {
-    pub bind: SocketAddr,
-    pub protocol: Protocol,
+    pub transport: Transport,
     pub allow_anonymous: bool,
 }
 
+/// The layers of a listener's stream, from the outside in.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    Tcp {
+        bind: SocketAddr,
+        /// A PROXY protocol header (version 2) comes before anything else.
+        proxy_protocol: bool,
+        tls: Option<Tls>,
+        /// MQTT over WebSocket, at this path.
+        websocket: Option<String>,
+    },
+    Unix {
+        path: PathBuf,
+        /// The socket file's permissions.
+        mode: u32,
+    },
+}
+
+impl Transport {
+    pub fn address(&self) -> Address {
+        match self {
+            Transport::Tcp { bind, .. } => Address::Ip(*bind),
+            Transport::Unix { path, .. } => Address::Unix(path.clone()),
+        }
+    }
+}
+
+/// Where a listener is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    Ip(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Address::Ip(address) => write!(f, "{address}"),
+            Address::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// Files in PEM, read again when they change.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// The server's certificate, then those that lead to its CA.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    pub clients: Option<ClientCertificates>,
+}
+
+/// Mutual TLS.
+#[derive(Clone, Debug)]
+pub struct ClientCertificates {
+    pub ca: PathBuf,
+    /// A list of certificates that are revoked.
+    pub revoked: Option<PathBuf>,
+    /// Whether a client without a certificate is turned away.
+    pub required: bool,
+    pub user: CertificateUser,
+}
+
+/// Which name in a client's certificate is its user name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    Mqtt,
+pub enum CertificateUser {
+    /// None: the client logs in besides.
+    Off,
+    CommonName,
+    /// The first DNS name, e-mail address or URI of the alternative names.
+    AlternativeName,
+}
+
+/// Who may come in, and what they may do there.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// Name to argon2 hash.
+    pub users: BTreeMap<String, String>,
+    /// More of them, a `name:hash` a line.
+    pub password_file: Option<PathBuf>,
+    pub token: Option<Token>,
+    /// What is allowed; `None`: everything, to whoever came in.
+    pub rules: Option<Vec<AclRule>>,
+}
+
+impl Access {
+    /// Without any, user names and passwords mean nothing.
+    pub fn has_logins(&self) -> bool {
+        !self.users.is_empty() || self.password_file.is_some() || self.token.is_some()
+    }
+}
+
+/// JSON web tokens as passwords.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// The public key of whoever signs them, in PEM.
+    pub public_key: PathBuf,
+    /// The claim that is the user name.
+    pub user_claim: String,
+    pub audience: Option<String>,
+    pub issuer: Option<String>,
+}
+
+/// Topic filters, in which `%c` is the client identifier and `%u` the user name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AclRule {
+    pub who: Who,
+    pub publish: Vec<String>,
+    pub subscribe: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    Everyone,
+    /// Whoever came in without a name.
+    Anonymous,
+    /// Names; a `*` at the end stands for any end.
+    Users(Vec<String>),
 }
 
 /// Every bound of the broker. Names are those of the configuration's `[broker]` table, where durations are written
@@ -90,6 +205,10 @@ pub enum Protocol {
 pub struct BrokerLimits {
     pub connections_max: usize,
     pub connections_per_second_max: u32,
+    /// Of one IP address (IPv6: one /64); loopback addresses are not counted.
+    pub connections_per_address_max: usize,
+    /// For PROXY header, TLS and WebSocket together.
+    pub handshake_timeout: Duration,
     pub connect_timeout: Duration,
     pub write_timeout: Duration,
     pub packet_bytes_max: usize,
@@ -123,6 +242,8 @@ impl Default for BrokerLimits {
         BrokerLimits {
             connections_max: 1_000,
             connections_per_second_max: 200,
+            connections_per_address_max: 500,
+            handshake_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(20),
             packet_bytes_max: 1 << 20,

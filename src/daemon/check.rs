@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::broker;
 use crate::config::{self, Outside, Problem, Settings};
 use crate::model::ByteSize;
 
@@ -39,8 +40,14 @@ pub fn check(path: &Path) -> u8 {
             for warning in &settings.warnings {
                 eprintln!("warning: {warning}\n");
             }
-            println!("{}", summary(&settings));
-            0
+            let wrong = broker::check_files(&settings.broker);
+            for file in &wrong {
+                eprintln!("{file}\n");
+            }
+            if wrong.is_empty() {
+                println!("{}", summary(&settings));
+            }
+            if wrong.is_empty() { 0 } else { 2 }
         }
         Err(error) => {
             eprintln!("{error}");
@@ -79,7 +86,7 @@ fn report(problems: &[Problem]) -> String {
 
 fn summary(settings: &Settings) -> String {
     let names = |names: Vec<&str>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    let listeners: Vec<String> = settings.broker.listeners.iter().map(|l| l.bind.to_string()).collect();
+    let listeners: Vec<String> = settings.broker.listeners.iter().map(|l| l.transport.address().to_string()).collect();
     let lines = [
         ("gateway", settings.gateway.id.clone()),
         ("listeners", listeners.join(", ")),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{check, flink_export, query_file, rules, run};
+use super::{check, flink_export, mqtt, passwd, query_file, rules, run};
 
 /// An edge gateway: MQTT and Modbus in, streaming SQL in the middle, Kafka out exactly once.
 #[derive(Parser)]
@@ -59,6 +59,22 @@ enum Command {
         #[command(subcommand)]
         to: Export,
     },
+    /// Makes the hash of a broker user's password, which is asked for, or read from stdin
+    #[command(
+        after_help = "Examples:\n  tidegate passwd press-7                                  prints a line for [broker] password_file\n  tidegate passwd press-7 --file /etc/tidegate/passwords   adds or changes it there\n  pwgen 20 1 | tidegate passwd press-7                     from another program\n\nThe part after the colon can also stand in the configuration: [broker.user.press-7] password_hash = \"...\".\nA running gateway reads a changed password_file within seconds."
+    )]
+    Passwd {
+        /// The user's name
+        user: String,
+        /// A password file in which to put the user
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Publishes to an MQTT broker, or subscribes: this one or another
+    Mqtt {
+        #[command(subcommand)]
+        command: mqtt::Command,
+    },
     /// Makes a sink deliver again that was fenced by another gateway with the same id
     #[command(
         after_help = "Example:\n  tidegate takeover cloud --config /etc/tidegate/tidegate.toml\n\nStop the other gateway first, and this one: the command works on the store while the gateway is down."
@@ -102,6 +118,8 @@ pub fn main() -> ExitCode {
         Command::Query { file } => query_file::command(&file),
         Command::Test { directory, config } => rules::command(&directory, config.as_deref()),
         Command::Export { to: Export::Flink { config } } => flink_export::command(&config),
+        Command::Passwd { user, file } => passwd::command(&user, file.as_deref()),
+        Command::Mqtt { command } => mqtt::command(command),
         Command::Takeover { sink, config } => run::takeover(&sink, &config),
         Command::Forget { sink, config } => run::forget(&sink, &config),
     }

@@ -55,11 +55,7 @@ impl Clock {
 
     /// The time of a tick. A start or a step is told to one tick only.
     pub fn now(&mut self) -> Now {
-        let trusted = match self.trust {
-            config::Clock::Rtc => true,
-            config::Clock::Kernel => kernel_synchronised(),
-        };
-        self.steering.advance(self.monotonic(), wall_millis(), trusted)
+        self.steering.advance(self.monotonic(), wall_millis(), is_trusted(self.trust))
     }
 
     /// What a tick would be given now, without being one.
@@ -71,6 +67,18 @@ impl Clock {
     fn monotonic(&self) -> Millis {
         self.start.elapsed().as_millis() as Millis
     }
+}
+
+fn is_trusted(trust: config::Clock) -> bool {
+    match trust {
+        config::Clock::Rtc => true,
+        config::Clock::Kernel => kernel_synchronised(),
+    }
+}
+
+/// Seconds since 1970, unless the clock is not to be believed.
+pub fn trusted_seconds(trust: config::Clock) -> Option<i64> {
+    is_trusted(trust).then(|| wall_millis().div_euclid(1_000))
 }
 
 /// What the wall clock says.

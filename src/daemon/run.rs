@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::admin::{self, View};
-use super::clock::Clock;
+use super::clock::{self, Clock};
 use super::core::Core;
 use super::health::STILL_MAX;
 use super::pipeline::{Intake, Logs, Pipeline, Progress, REPLAY, Start};
@@ -63,7 +63,7 @@ pub fn command(config: &Path) -> ExitCode {
         .enable_all()
         .build()
         .map_err(RunError::from)
-        .and_then(|runtime| runtime.block_on(run(settings)));
+        .and_then(|runtime| runtime.block_on(run(settings, config)));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -78,7 +78,7 @@ fn wrong_configuration(error: &check::LoadError) -> ExitCode {
     ExitCode::from(2)
 }
 
-async fn run(settings: Arc<Settings>) -> Result<(), RunError> {
+async fn run(settings: Arc<Settings>, config: &Path) -> Result<(), RunError> {
     let (store, opened) = Store::open(store_settings(&settings))?;
     for finding in &opened.findings {
         log::warn!("{finding}");
@@ -101,7 +101,9 @@ async fn run(settings: Arc<Settings>) -> Result<(), RunError> {
     let sinks = start_sinks(&settings, &opened, &logs, &writer, readers, &statuses, &stopped).await?;
 
     let (to_pipeline, mqtt) = mpsc::channel(INBOUND_QUEUE);
-    let (broker, hub) = Broker::start(&settings.broker, kept, to_pipeline, stopped.clone()).await?;
+    let trust = settings.gateway.clock;
+    let wall_clock: broker::TrustedClock = Arc::new(move || clock::trusted_seconds(trust));
+    let (broker, hub) = Broker::start(&settings.broker, wall_clock, kept, to_pipeline, stopped.clone()).await?;
     let broker = Arc::new(broker);
     let (rows, polled) = mpsc::channel(INBOUND_QUEUE);
     let pollers = start_pollers(&settings, &rows, &stopped);
@@ -128,7 +130,7 @@ async fn run(settings: Arc<Settings>) -> Result<(), RunError> {
     log::info!("ready: {}", summary(&settings, &broker));
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
 
-    let failure = wait_for_the_end(&writer, &progress, &mut pipeline).await;
+    let failure = wait_for_the_end(&writer, &progress, &mut pipeline, || reload(config, &broker)).await;
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
     log::info!("stopping");
     // Senders that fail have nobody left to tell, which is fine here.
@@ -322,13 +324,24 @@ fn spawn_pipeline(pipeline: Pipeline, intake: Intake, snapshot_due: bool) -> one
     ended
 }
 
+/// SIGHUP: who may come in and what they may do is read again. What is wrong changes nothing.
+fn reload(config: &Path, broker: &Broker) {
+    let loaded = check::load_file(config).map_err(|error| error.to_string());
+    match loaded.and_then(|settings| broker.reload(&settings.broker.access).map_err(|error| error.to_string())) {
+        Ok(()) => log::info!("users, keys and rules were read again; anything else that changed needs a restart"),
+        Err(error) => log::error!("nothing is changed, since the configuration is wrong now: {error}"),
+    }
+}
+
 /// Feeds the watchdog while the pipeline turns. Ends with a signal (`None`) or with what went wrong.
 async fn wait_for_the_end(
     writer: &Writer,
     progress: &Progress,
     pipeline: &mut oneshot::Receiver<Result<(), String>>,
+    reload: impl Fn(),
 ) -> Option<String> {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
     else {
         return Some("signals cannot be received".to_owned());
     };
@@ -339,6 +352,7 @@ async fn wait_for_the_end(
         tokio::select! {
             _ = terminate.recv() => return None,
             _ = interrupt.recv() => return None,
+            Some(()) = hangup.recv() => reload(),
             ended = &mut *pipeline => {
                 let why = ended.map_or_else(|_| Some("the pipeline's thread ended".to_owned()), Result::err);
                 return Some(why.unwrap_or_else(|| "the pipeline ended by itself".to_owned()));

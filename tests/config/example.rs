@@ -14,6 +14,18 @@ fn the_example_is_right() {
     assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
 }
 
+/// What is switched off in it is right as well.
+#[test]
+fn the_example_is_right_with_everything_switched_on() {
+    let on: String = EXAMPLE.lines().map(|line| format!("{}\n", line.strip_prefix("#: ").unwrap_or(line))).collect();
+    let settings = load_text(&on, "config.example.toml").unwrap_or_else(|problems| {
+        panic!("{}", problems.iter().map(|problem| format!("{problem}\n")).collect::<String>());
+    });
+    assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
+    assert_eq!(settings.broker.listeners.len(), 4);
+    assert_eq!(settings.broker.access.rules.map(|rules| rules.len()), Some(2));
+}
+
 /// Every commented key taken in is right too, and is what holds without it.
 #[test]
 fn the_defaults_in_the_comments_are_the_defaults() {

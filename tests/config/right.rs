@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tidegate::config::{
-    Delivery, Encoding, Format, Input, Level, OutputFormat, Overflow, Settings, TopicPart, WordOrder,
+    CertificateUser, Delivery, Encoding, Format, Input, Level, OutputFormat, Overflow, Settings, TopicPart, Transport,
+    Who, WordOrder,
 };
 use tidegate::model::DataType;
 use tidegate::plan::{DeviceWatermark, Watermark};
@@ -65,7 +66,7 @@ fn the_least_configuration() {
     assert_eq!(settings.admin.listen, Some("127.0.0.1:9464".parse().unwrap()));
     assert_eq!(settings.log_level, log::LevelFilter::Info);
     let [listener] = settings.broker.listeners.as_slice() else { panic!("one listener") };
-    assert_eq!((listener.bind, listener.allow_anonymous), ("127.0.0.1:1883".parse().unwrap(), true));
+    assert_eq!((listener.transport.address().to_string().as_str(), listener.allow_anonymous), ("127.0.0.1:1883", true));
     assert!(settings.warnings.is_empty());
 }
 
@@ -249,4 +250,59 @@ fn views_and_queries_are_read_by_others_in_any_order() {
     // What alarm reads is in its own plan, with its state; a source hides the query of the same name.
     assert_eq!(queries, [("alarm", true), ("minutes_of_hot", true), ("telemetry", false)]);
     assert!(settings.topology.queries.iter().all(|query| query.sources() == [0]));
+}
+
+#[test]
+fn listeners_and_who_may_use_them() {
+    let settings = load(
+        r#"
+[gateway]
+id = "gw-1"
+
+[[broker.listener]]
+bind = "0.0.0.0:1883"
+
+[[broker.listener]]
+bind = "[::1]:8883"
+protocol = "wss"
+certificate = "server.pem"
+key = "server.key"
+client_ca = "ca.pem"
+client_certificate = "optional"
+certificate_user = "san"
+proxy_protocol = true
+
+[[broker.listener]]
+bind = "/run/tidegate/mqtt.sock"
+protocol = "unix"
+
+[broker]
+password_file = "passwords"
+handshake_timeout = "5s"
+
+[[broker.acl]]
+users = "press-*"
+publish = "dev/%u/#"
+
+[[broker.acl]]
+anonymous = true
+subscribe = ["a", "b"]
+
+[[broker.acl]]
+subscribe = "news"
+"#,
+    );
+    let [plain, secure, unix] = settings.broker.listeners.as_slice() else { panic!("three listeners") };
+    assert!(!plain.allow_anonymous && secure.allow_anonymous && unix.allow_anonymous);
+    let Transport::Tcp { proxy_protocol: true, tls: Some(tls), websocket: Some(path), .. } = &secure.transport else {
+        panic!("{secure:?}")
+    };
+    let clients = tls.clients.as_ref().expect("a CA");
+    assert_eq!((path.as_str(), clients.required, clients.user), ("/mqtt", false, CertificateUser::AlternativeName));
+    assert!(matches!(&unix.transport, Transport::Unix { mode: 0o660, .. }));
+    assert_eq!(settings.broker.limits.handshake_timeout, Duration::from_secs(5));
+    let rules = settings.broker.access.rules.expect("rules");
+    let who: Vec<&Who> = rules.iter().map(|rule| &rule.who).collect();
+    assert_eq!(who, [&Who::Users(vec!["press-*".to_owned()]), &Who::Anonymous, &Who::Everyone]);
+    assert_eq!((rules[0].publish.len(), rules[1].subscribe.len(), rules[2].publish.len()), (1, 2, 0));
 }

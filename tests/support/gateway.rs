@@ -2,11 +2,13 @@
 
 #![allow(dead_code)] // Each test binary uses its own part of it.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for a condition before it fails; far longer than any machine needs.
@@ -174,7 +176,13 @@ pub fn metric(metrics: &str, name: &str) -> f64 {
     value.map_or(0.0, |value| value.trim().parse().expect("a metric is a number"))
 }
 
-/// An address nobody listens on right now.
+/// An address nobody listens on right now, and that no other test of this process was given.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+        if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(address.port()) {
+            return address;
+        }
+    }
 }

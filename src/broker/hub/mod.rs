@@ -31,7 +31,7 @@ use super::inbound::{Ask, Control, Inbound, Item, Publish, RetainHandling, Step,
 use super::link::{Answer, Link, Order};
 use super::metrics::{add, count, set, subtract};
 use super::outbox::Outgoing;
-use super::reason::{FILTER_INVALID, NO_SUBSCRIPTION_EXISTED, PACKET_ID_NOT_FOUND, QUOTA, SUCCESS};
+use super::reason::{FILTER_INVALID, NO_SUBSCRIPTION_EXISTED, NOT_AUTHORIZED, PACKET_ID_NOT_FOUND, QUOTA, SUCCESS};
 use super::tables::{Body, NEVER, RetainedRow, SubscriptionRow};
 use crate::model::Now;
 use crate::store::{Reader, Row, Table};
@@ -347,6 +347,11 @@ impl Hub {
             let path = filter.path.as_str();
             if !filter_is_valid(path, limits.0) {
                 codes.push(code(FILTER_INVALID));
+                continue;
+            }
+            if !filter.allowed {
+                count(&self.shared.counters.denied_subscribe);
+                codes.push(code(NOT_AUTHORIZED));
                 continue;
             }
             let new = !session.filters.contains(path);

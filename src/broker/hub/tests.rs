@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::super::access::Access;
 use super::super::connect::ends;
 use super::super::inbound::{Close, Connect, Filter, Options, Parting, Will};
 use super::super::link::{Order, Welcome};
 use super::super::outbox::{Delivery, Outbox};
 use super::super::{Counters, Mutex};
 use super::*;
-use crate::config::BrokerLimits;
+use crate::config::{self, BrokerLimits};
 use crate::store::{Commit, Faults, Settings, Store};
 
 /// A gateway: what a tick does to the hub, the pipeline does the same way.
@@ -60,15 +61,9 @@ impl World {
         assert_eq!(restored.damaged, 0);
         let (to_pipeline, _) = tokio::sync::mpsc::channel(1);
         let (_, stop) = tokio::sync::watch::channel(false);
-        let shared = Arc::new(Shared {
-            limits: self.limits.clone(),
-            counters: Counters::default(),
-            to_pipeline,
-            links: Mutex::default(),
-            stop,
-            warned: Mutex::new(Some(Instant::now())),
-            returned: Mutex::default(),
-        });
+        let access = Access::new(&config::Access::default(), Arc::new(|| None)).expect("nothing to read");
+        let shared = Shared::new(self.limits.clone(), access, to_pipeline, stop);
+        let shared = Arc::new(Shared { warned: Mutex::new(Some(Instant::now())), ..shared });
         let reader = store.reader().expect("a reader");
         self.hub = Some(Hub::new(shared, reader, restored, self.now(), self.wall()));
         self.store = Some(store);
@@ -214,7 +209,7 @@ fn acknowledgement(client: &Client, step: Step, packet_id: u16) -> (Arc<Link>, I
 
 fn filter(path: &str, qos: u8) -> Filter {
     let options = Options { qos, ..Options::default() };
-    Filter { path: path.to_owned(), options, retain_handling: RetainHandling::Send }
+    Filter { path: path.to_owned(), options, retain_handling: RetainHandling::Send, allowed: true }
 }
 
 /// What has come out of the outbox, as texts.

@@ -5,13 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use super::super::problem::Problems;
 use super::super::raw;
 use super::super::read::{At, Field};
-use super::super::settings::{Admin, Broker, BrokerLimits, Listener, Protocol};
+use super::super::settings::{Admin, Broker, BrokerLimits};
 use super::super::text::Text;
-use super::{choose, missing, number};
+use super::{access, listener, number};
 use crate::model::ByteSize;
 
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9464);
-const LISTENER: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1883);
 
 pub(super) fn check_admin(raw: &Field<raw::Admin>, problems: &mut Problems) -> Admin {
     let Some(listen) = raw.given().and_then(|table| table.value.listen.given()) else {
@@ -32,56 +31,19 @@ pub(super) fn check_broker(raw: &Field<raw::Broker>, admin: Option<SocketAddr>, 
     let empty = raw::Broker::default();
     let table = raw.given().map_or(&empty, |given| &given.value);
     let limits = check_limits(table, problems);
-    let Some(raw_listeners) = table.listener.given() else {
-        let listener = Listener { bind: LISTENER, protocol: Protocol::Mqtt, allow_anonymous: true };
-        return Broker { listeners: vec![listener], limits };
-    };
-    let mut listeners: Vec<Listener> = Vec::new();
-    for raw in &raw_listeners.value {
-        let Some(listener) = check_listener(raw, problems) else { continue };
-        let taken = listeners.iter().map(|other| other.bind).find(|other| overlap(*other, listener.bind));
-        if let (Some(taken), Some(bind)) = (taken, raw.value.bind.given()) {
-            let message = format!("{} is taken: a listener above has {taken}", listener.bind);
-            problems.error(bind.span, message, "each listener needs a port of its own");
-        }
-        if let (Some(bind), true) = (raw.value.bind.given(), admin.is_some_and(|admin| overlap(admin, listener.bind))) {
-            problems.error(
-                bind.span,
-                format!("{} is taken by [admin] listen", listener.bind),
-                "use another port for one of them",
-            );
-        }
-        listeners.push(listener);
-    }
-    Broker { listeners, limits }
-}
-
-fn check_listener(raw: &At<raw::Listener>, problems: &mut Problems) -> Option<Listener> {
-    let later = "use protocol = \"mqtt\", on a loopback address or in a network that you trust";
-    let later = [("mqtts", later), ("ws", later), ("wss", later)];
-    let protocol =
-        choose(&raw.value.protocol, "protocol", Protocol::Mqtt, &[("mqtt", Protocol::Mqtt)], &later, problems);
-    if raw.value.bind.is_missing() {
-        missing("bind", "[[broker.listener]]", raw.key, "write bind = \"127.0.0.1:1883\"", problems);
-    }
-    let given = raw.value.bind.given()?;
-    let bind = address("bind", given, "127.0.0.1:1883", problems)?;
-    let allow_anonymous = raw.value.allow_anonymous.or(bind.ip().is_loopback());
-    if !allow_anonymous {
-        let help = "users and passwords are not supported yet: allow_anonymous = true lets in everybody who reaches this address";
-        problems.warning(given.span, format!("nobody can connect to {bind}"), help);
-    }
-    Some(Listener { bind, protocol, allow_anonymous })
+    let access = access::check_access(table, problems);
+    let listeners = listener::check_listeners(&table.listener, &access, admin, problems);
+    Broker { listeners, access, limits }
 }
 
 /// Whether one port cannot serve both. Port 0 is any free one.
-fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+pub(super) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port()
         && one.port() != 0
         && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
 }
 
-fn address(key: &str, text: &At<Text>, example: &str, problems: &mut Problems) -> Option<SocketAddr> {
+pub(super) fn address(key: &str, text: &At<Text>, example: &str, problems: &mut Problems) -> Option<SocketAddr> {
     let parsed = text.value.value.parse().ok();
     if parsed.is_none() {
         let message = format!("{key} cannot be {:?}", text.value.written);
@@ -120,7 +82,11 @@ fn check_limits(raw: &raw::Broker, problems: &mut Problems) -> BrokerLimits {
         problems.error(given.span, "packet_bytes_max is larger than inflight_bytes_max", help);
     }
     let second = std::time::Duration::from_secs(1);
-    for (field, key) in [(&raw.connect_timeout, "connect_timeout"), (&raw.write_timeout, "write_timeout")] {
+    for (field, key) in [
+        (&raw.handshake_timeout, "handshake_timeout"),
+        (&raw.connect_timeout, "connect_timeout"),
+        (&raw.write_timeout, "write_timeout"),
+    ] {
         if let Some(given) = field.given().filter(|given| given.value < second) {
             problems.error(given.span, format!("{key} is too short"), "at least \"1s\"");
         }
@@ -129,6 +95,12 @@ fn check_limits(raw: &raw::Broker, problems: &mut Problems) -> BrokerLimits {
         |field: &Field<i64>, key: &str, default: usize, max: i64| number(field, key, default, 1, max, problems);
     BrokerLimits {
         connections_max: count(&raw.connections_max, "connections_max", default.connections_max, 100_000),
+        connections_per_address_max: count(
+            &raw.connections_per_address_max,
+            "connections_per_address_max",
+            default.connections_per_address_max,
+            100_000,
+        ),
         subscriptions_per_client_max: count(
             &raw.subscriptions_per_client_max,
             "subscriptions_per_client_max",
@@ -168,6 +140,7 @@ fn check_limits(raw: &raw::Broker, problems: &mut Problems) -> BrokerLimits {
             problems,
         ),
         queue_age_max: raw.queue_age_max.or(default.queue_age_max),
+        handshake_timeout: raw.handshake_timeout.or(default.handshake_timeout),
         connect_timeout: raw.connect_timeout.or(default.connect_timeout),
         write_timeout: raw.write_timeout.or(default.write_timeout),
         session_expiry_max: raw.session_expiry_max.or(default.session_expiry_max),
@@ -193,10 +166,5 @@ mod tests {
         assert!(!overlap(at("127.0.0.1:1883"), at("127.0.0.2:1883")));
         assert!(!overlap(at("127.0.0.1:1883"), at("127.0.0.1:1884")));
         assert!(!overlap(at("127.0.0.1:0"), at("127.0.0.1:0")));
-    }
-
-    #[test]
-    fn the_default_listener_is_loopback() {
-        assert!(LISTENER.ip().is_loopback() && ADMIN.ip().is_loopback());
     }
 }

@@ -1,8 +1,10 @@
 //! Raw → settings: what the values mean, alone and for each other. Every problem is reported; a value that is wrong is
 //! replaced by its default, so that the check goes on, and no settings come of it in the end.
 
+mod access;
 mod broker;
 mod gateway;
+mod listener;
 mod modbus;
 mod query;
 mod relations;
