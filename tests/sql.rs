@@ -9,27 +9,7 @@ use tidegate::daemon::query_file::{QueryError, Ticks, run};
 
 /// What is not supported yet. It must be refused with a place and with words that say so; a case that begins to work
 /// must leave this list.
-const UNSUPPORTED: &[&str] = &[
-    "join_interval",
-    "join_interval_left",
-    "join_static",
-    "join_versions",
-    "join_windows",
-    "over_lag",
-    "over_late_rows",
-    "over_range",
-    "over_rows",
-    "query_first_of_key",
-    "window_cumulate",
-    "window_deduplicate",
-    "window_empty",
-    "window_first_last",
-    "window_grouping_sets",
-    "window_late_rows",
-    "window_offset",
-    "window_session",
-    "window_top_n",
-];
+const UNSUPPORTED: &[&str] = &["join_interval", "join_interval_left", "join_static", "join_versions", "join_windows"];
 
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql");

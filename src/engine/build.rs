@@ -3,12 +3,16 @@
 //! A new kind of SQL is one more arm in [`Builder::node`] and, if its rows stay on their devices' time lines, in
 //! [`device_of`].
 
-use super::aggregate::{ClosedBy, WindowAggregate};
+use super::aggregate::{AttachedAggregate, ClosedBy, SessionAggregate, WindowAggregate};
 use super::eval::Program;
+use super::first_row::FirstRow;
 use super::operand::Operand;
-use super::operator::{Out, TimeLines};
+use super::operator::{Out, TimeLines, Timed};
+use super::over::Over;
 use super::query::{Next, Operator, Stage};
+use super::rank::WindowRank;
 use super::recognize::Recognizer;
+use super::session_rows::SessionRows;
 use super::sort::Sort;
 use super::windowing::Panes;
 use crate::model::Millis;
@@ -91,7 +95,52 @@ impl Builder<'_> {
                 let lines = TimeLines::new(operator, device.map(|column| vec![column]));
                 self.stage(Operator::Stateful(Box::new(lines)), device.is_some(), 0, &[input], next)
             }
+            NodeKind::Expand { input, keys, sets } => {
+                let sets = sets.iter().map(|set| (0..keys.len()).map(|key| set.contains(&key)).collect()).collect();
+                let operator = Operator::Expand { keys: keys.iter().map(Operand::new).collect(), sets };
+                self.stage(operator, false, 0, &[input], next)
+            }
+            NodeKind::SessionAggregate { input, time, gap_ms, keys, aggregates } => {
+                let operator = SessionAggregate::new(*time, *gap_ms, keys, aggregates);
+                self.timed(operator, input, |device| key_position(keys, device).is_some(), next)
+            }
+            NodeKind::AttachedAggregate { input, window, keys, aggregates } => {
+                let operator = AttachedAggregate::new(*window, keys, aggregates);
+                self.timed(operator, input, |device| key_position(keys, device).is_some(), next)
+            }
+            NodeKind::Session { input, time, partition, gap_ms } => {
+                let operator = SessionRows::new(*time, *gap_ms, partition, input.schema.columns.len());
+                self.timed(operator, input, |device| partition.contains(&device), next)
+            }
+            NodeKind::Over { input, time, partition, frame, functions } => {
+                let operator = Over::new(*time, partition, *frame, functions, input.schema.columns.len());
+                self.timed(operator, input, |device| partition.contains(&device), next)
+            }
+            NodeKind::Rank { input, ranking, window_end, numbers, .. } => {
+                // The binder leaves no other one.
+                let (window_end, numbers) = (window_end.unwrap_or_default(), numbers.unwrap_or((1, 1)));
+                let operator = WindowRank::new(window_end, ranking, numbers, input.schema.columns.len());
+                self.timed(operator, input, |device| ranking.partition.contains(&device), next)
+            }
+            NodeKind::FirstRow { input, time, partition } => {
+                let operator = FirstRow::new(*time, partition, input.schema.columns.len());
+                self.timed(operator, input, |device| partition.contains(&device), next)
+            }
         }
+    }
+
+    /// An operator of one input; each device has its own time line where `is_key` says that rows are kept apart by it.
+    fn timed<O: Timed + 'static>(
+        &mut self,
+        operator: O,
+        input: &Node,
+        is_key: impl Fn(usize) -> bool,
+        next: Option<Next>,
+    ) -> Vec<Below> {
+        let device = device_of(input, self.sources).map(|device| device.column).filter(|device| is_key(*device));
+        let delay_ms = operator.delay_ms();
+        let lines = TimeLines::new(operator, device.map(|device| vec![device]));
+        self.stage(Operator::Stateful(Box::new(lines)), device.is_some(), delay_ms, &[input], next)
     }
 
     /// Puts an operator before `next`, and its inputs before it, one a port.
@@ -139,8 +188,21 @@ pub fn device_of(node: &Node, sources: &[Source]) -> Option<Device> {
             let column = source.schema.device.filter(|_| matches!(source.watermark, Watermark::Device(_)))?;
             Some(Device { source: *index, column })
         }
-        NodeKind::Filter { input, .. } | NodeKind::Window { input, .. } => device_of(input, sources),
-        NodeKind::Project { input, exprs: keys, .. } | NodeKind::WindowAggregate { input, keys, .. } => {
+        NodeKind::Filter { input, .. } | NodeKind::Window { input, .. } | NodeKind::Expand { input, .. } => {
+            device_of(input, sources)
+        }
+        NodeKind::Session { input, partition, .. }
+        | NodeKind::Over { input, partition, .. }
+        | NodeKind::FirstRow { input, partition, .. } => {
+            device_of(input, sources).filter(|device| partition.contains(&device.column))
+        }
+        NodeKind::Rank { input, ranking, .. } => {
+            device_of(input, sources).filter(|device| ranking.partition.contains(&device.column))
+        }
+        NodeKind::Project { input, exprs: keys, .. }
+        | NodeKind::WindowAggregate { input, keys, .. }
+        | NodeKind::SessionAggregate { input, keys, .. }
+        | NodeKind::AttachedAggregate { input, keys, .. } => {
             let device = device_of(input, sources)?;
             Some(Device { column: key_position(keys, device.column)?, ..device })
         }

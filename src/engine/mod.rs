@@ -19,14 +19,19 @@ mod aggregate;
 mod build;
 mod codec;
 pub mod eval;
+mod first_row;
 mod key_index;
 #[allow(dead_code, reason = "the first operator on it follows")]
 mod keyed;
 mod operand;
 #[allow(dead_code, reason = "the first operator on it follows")]
 mod operator;
+mod over;
 mod query;
+mod rank;
 mod recognize;
+mod session_rows;
+mod sessions;
 mod sort;
 #[cfg(test)]
 mod tests;
@@ -36,7 +41,7 @@ mod windowing;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use self::query::{Arrival, Event, Query};
+use self::query::{Arrival, Event, Query, row_bytes};
 use self::watermark::{Move, Rule, TimeMoves};
 use self::windowing::event_time;
 use crate::model::{After, Millis, Now, Row, Value};

@@ -51,6 +51,14 @@ impl Out {
     pub fn push(&mut self, row: Row) {
         self.rows.push(row);
     }
+
+    /// A row whose making may have failed.
+    pub fn put(&mut self, row: Row, result: Result<(), RowError>) {
+        match result {
+            Ok(()) => self.rows.push(row),
+            Err(error) => self.failed.push((row, error)),
+        }
+    }
 }
 
 /// An operator on one time line. What is fixed (programs, positions of columns) is in `self`, what rows change is in

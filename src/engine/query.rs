@@ -43,6 +43,12 @@ pub enum Operator {
         time: usize,
         panes: Panes,
     },
+    /// Each row once for each grouping set, with the keys of the set and its number.
+    Expand {
+        keys: Vec<Operand>,
+        /// Which keys are in the set.
+        sets: Vec<Vec<bool>>,
+    },
     Stateful(Box<dyn Stateful>),
 }
 
@@ -421,10 +427,23 @@ fn push(stages: &mut [Stage], to: Option<Next>, row: Carried<'_>, walk: &mut Wal
             let values = row.values();
             let Some(time) = event_time(values, *time) else { return Err(RowError::NoEventTime) };
             let pane = panes.pane(time);
-            for window in pane..pane + panes.count {
+            for window in pane..=panes.last_window(pane) {
                 let mut copy = Row::with_capacity(values.len() + 3);
                 copy.extend_from_slice(values);
                 copy.extend(panes.columns(window));
+                push(below, next, Carried::Owned(&mut copy), walk)?;
+            }
+            Ok(())
+        }
+        Operator::Expand { keys, sets } => {
+            let values = row.values();
+            let keys: Result<Row, EvalError> = keys.iter().map(|key| key.eval(values, &walk.context)).collect();
+            let keys = keys?;
+            for (number, set) in sets.iter().enumerate() {
+                let mut copy = Row::with_capacity(values.len() + keys.len() + 1);
+                copy.extend_from_slice(values);
+                copy.extend(keys.iter().zip(set).map(|(key, kept)| if *kept { key.clone() } else { Value::Null }));
+                copy.push(Value::Int(number as i64));
                 push(below, next, Carried::Owned(&mut copy), walk)?;
             }
             Ok(())

@@ -41,7 +41,7 @@ fn scan() -> Node {
 }
 
 fn aggregate(function: AggregateFunction, argument: Option<Expr>, distinct: bool, data_type: DataType) -> Aggregate {
-    Aggregate { function, argument, distinct, filter: None, data_type }
+    Aggregate { function, argument, distinct, filter: None, parameter: Value::Null, data_type }
 }
 
 /// COUNT(*), SUM(n), MAX(n), COUNT(DISTINCT n) by the keys.

@@ -1,7 +1,8 @@
-//! The arithmetic of TUMBLE and HOP: event time to panes, panes to windows.
+//! The arithmetic of TUMBLE, HOP and CUMULATE: event time to panes, panes to windows.
 //!
 //! A *pane* is a stretch of one slide; pane `i` begins at `i * slide + offset`. A window is `panes` panes in a row and
-//! is named by its last one. TUMBLE is HOP with windows of one pane. Everything floors, before 1970 too.
+//! is named by its last one. TUMBLE is HOP with windows of one pane; CUMULATE's windows grow from a fixed start, a pane
+//! (a step) at a time. Everything floors, before 1970 too.
 
 use crate::model::{Millis, Value};
 use crate::plan::Windowing;
@@ -13,8 +14,9 @@ pub const TIME_MAX_MS: Millis = 1 << 53;
 pub struct Panes {
     slide_ms: Millis,
     offset_ms: Millis,
-    /// Panes a window has.
-    pub count: i64,
+    /// Panes a window has, at most.
+    count: i64,
+    cumulate: bool,
 }
 
 impl Panes {
@@ -22,10 +24,15 @@ impl Panes {
         let (slide_ms, size_ms, offset_ms) = match windowing {
             Windowing::Tumble { size_ms, offset_ms } => (size_ms, size_ms, offset_ms),
             Windowing::Hop { slide_ms, size_ms, offset_ms } => (slide_ms, size_ms, offset_ms),
+            Windowing::Cumulate { step_ms, size_ms, offset_ms } => (step_ms, size_ms, offset_ms),
         };
+        let cumulate = matches!(windowing, Windowing::Cumulate { .. });
         // The binder refuses sizes below 1 ms; one here must not divide by zero all the same.
         let slide_ms = slide_ms.max(1);
-        Panes { slide_ms, offset_ms: offset_ms.rem_euclid(slide_ms), count: (size_ms / slide_ms).max(1) }
+        let count = (size_ms / slide_ms).max(1);
+        // A window of CUMULATE starts at a multiple of its size, the others at any slide.
+        let aligned_ms = if cumulate { size_ms.max(1) } else { slide_ms };
+        Panes { slide_ms, offset_ms: offset_ms.rem_euclid(aligned_ms), count, cumulate }
     }
 
     pub fn pane(&self, time: Millis) -> i64 {
@@ -38,7 +45,23 @@ impl Panes {
     }
 
     pub fn start(&self, last_pane: i64) -> Millis {
-        (last_pane + 1 - self.count) * self.slide_ms + self.offset_ms
+        self.first_pane(last_pane) * self.slide_ms + self.offset_ms
+    }
+
+    /// The first pane of the window whose last one this is.
+    pub fn first_pane(&self, last_pane: i64) -> i64 {
+        match self.cumulate {
+            true => last_pane.div_euclid(self.count) * self.count,
+            false => last_pane + 1 - self.count,
+        }
+    }
+
+    /// The last window that holds the pane; the first one ends with it.
+    pub fn last_window(&self, pane: i64) -> i64 {
+        match self.cumulate {
+            true => (pane.div_euclid(self.count) + 1) * self.count - 1,
+            false => pane.saturating_add(self.count - 1),
+        }
     }
 
     /// The last pane of the earliest window that the watermark has not reached (`end - 1 ms > watermark`).
@@ -58,7 +81,7 @@ impl Panes {
     }
 }
 
-fn timestamp(millis: Millis) -> Value {
+pub fn timestamp(millis: Millis) -> Value {
     Value::Timestamp(millis.saturating_mul(1_000))
 }
 
@@ -92,6 +115,20 @@ mod tests {
                 prop_assert_eq!(holds, (pane..pane + count).contains(&last));
                 prop_assert_eq!((panes.start(last) - offset).rem_euclid(slide), 0);
             }
+        }
+
+        #[test]
+        fn steps_grow_from_a_fixed_start(time in -10_000i64..10_000, step in 1i64..50, count in 1i64..8, offset in -60i64..60) {
+            let size = step * count;
+            let panes = Panes::new(Windowing::Cumulate { step_ms: step, size_ms: size, offset_ms: offset });
+            let pane = panes.pane(time);
+            prop_assert_eq!((panes.start(pane) - offset).rem_euclid(size), 0);
+            prop_assert!(panes.start(pane) <= time && time < panes.start(pane) + size);
+            for window in pane..=panes.last_window(pane) {
+                prop_assert_eq!(panes.start(window), panes.start(pane));
+                prop_assert!(time < panes.end(window));
+            }
+            prop_assert_eq!(panes.end(panes.last_window(pane)), panes.start(pane) + size);
         }
 
         #[test]

@@ -6,11 +6,13 @@
 //! Knows nothing of SQL text, files or the network.
 
 mod expr;
+mod over;
 mod recognition;
 
 pub use expr::{
     ArithmeticOp, CompareOp, Expr, ExprKind, Function, JsonKind, JsonMissing, JsonOnError, TimeUnit, Wrapper,
 };
+pub use over::{Frame, OverFunction, OverKind, Ranking};
 pub use recognition::{AfterMatch, End, Formula, Recognition, Rows, SortKey, Term, Variable};
 
 use crate::model::{Millis, Schema};
@@ -98,6 +100,7 @@ impl Query {
                     | NodeKind::Filter { .. }
                     | NodeKind::Project { .. }
                     | NodeKind::Window { .. }
+                    | NodeKind::Expand { .. }
                     | NodeKind::Union { .. }
             )
         });
@@ -157,6 +160,62 @@ pub enum NodeKind {
         input: Box<Node>,
         recognition: Box<Recognition>,
     },
+    /// SESSION as a table function without aggregation: rows with their session's window_start, window_end and
+    /// window_time appended. Each value of the partition's columns has sessions of its own.
+    Session {
+        input: Box<Node>,
+        time: usize,
+        partition: Vec<usize>,
+        gap_ms: Millis,
+    },
+    /// SESSION with GROUP BY the columns of its partition. Output as of `WindowAggregate`.
+    SessionAggregate {
+        input: Box<Node>,
+        time: usize,
+        gap_ms: Millis,
+        keys: Vec<Expr>,
+        aggregates: Vec<Aggregate>,
+    },
+    /// GROUP BY the columns window_start and window_end of the input and `keys`. Output as of `WindowAggregate`.
+    AttachedAggregate {
+        input: Box<Node>,
+        window: [usize; 2],
+        keys: Vec<Expr>,
+        aggregates: Vec<Aggregate>,
+    },
+    /// GROUPING SETS: each row once for each set, with the keys appended, those outside of the set as NULL, and then
+    /// the number of the set.
+    Expand {
+        input: Box<Node>,
+        keys: Vec<Expr>,
+        /// Positions in `keys`.
+        sets: Vec<Vec<usize>>,
+    },
+    /// OVER: the rows with a result of each function appended.
+    Over {
+        input: Box<Node>,
+        time: usize,
+        partition: Vec<usize>,
+        frame: Frame,
+        functions: Vec<OverFunction>,
+    },
+    /// ROW_NUMBER whose number is limited from outside: the rows numbered `numbers` with their numbers appended.
+    Rank {
+        input: Box<Node>,
+        ranking: Ranking,
+        /// The event time, if that alone is the order, ascending.
+        by_time: Option<usize>,
+        /// Column window_end, if the partition holds the window.
+        window_end: Option<usize>,
+        /// First and last; `None`: not known yet. The binder leaves it only with a window, and known.
+        numbers: Option<(u64, u64)>,
+    },
+    /// The first row by time of each value of the partition's columns.
+    FirstRow {
+        input: Box<Node>,
+        time: usize,
+        partition: Vec<usize>,
+    },
 }
 
 /// A column that rows are ordered by.
@@ -180,6 +239,12 @@ pub enum Windowing {
         size_ms: Millis,
         offset_ms: Millis,
     },
+    /// A window of `size_ms` that fires every `step_ms` with what it holds so far. `size_ms` is a multiple of `step_ms`.
+    Cumulate {
+        step_ms: Millis,
+        size_ms: Millis,
+        offset_ms: Millis,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -190,6 +255,8 @@ pub struct Aggregate {
     pub distinct: bool,
     /// FILTER (WHERE …).
     pub filter: Option<Expr>,
+    /// A constant that the function takes besides; NULL for most.
+    pub parameter: crate::model::Value,
     pub data_type: crate::model::DataType,
 }
 
@@ -200,6 +267,17 @@ pub enum AggregateFunction {
     Avg,
     Min,
     Max,
+    StddevPop,
+    StddevSamp,
+    VarPop,
+    VarSamp,
+    /// The first one that came, NULLs left out.
+    FirstValue,
+    LastValue,
+    /// Texts in order of arrival; the parameter stands between them.
+    ListAgg,
+    /// The parameter is the fraction, a DOUBLE; within 1 % of the exact value. Not Flink's.
+    ApproxPercentile,
 }
 
 impl Node {
@@ -218,6 +296,13 @@ impl Node {
             | NodeKind::Sort { input, .. }
             | NodeKind::Window { input, .. }
             | NodeKind::WindowAggregate { input, .. }
+            | NodeKind::Session { input, .. }
+            | NodeKind::SessionAggregate { input, .. }
+            | NodeKind::AttachedAggregate { input, .. }
+            | NodeKind::Expand { input, .. }
+            | NodeKind::Over { input, .. }
+            | NodeKind::Rank { input, .. }
+            | NodeKind::FirstRow { input, .. }
             | NodeKind::Match { input, .. } => vec![input],
             NodeKind::Union { inputs } => inputs.iter().collect(),
         }
@@ -231,6 +316,13 @@ impl Node {
             | NodeKind::Sort { input, .. }
             | NodeKind::Window { input, .. }
             | NodeKind::WindowAggregate { input, .. }
+            | NodeKind::Session { input, .. }
+            | NodeKind::SessionAggregate { input, .. }
+            | NodeKind::AttachedAggregate { input, .. }
+            | NodeKind::Expand { input, .. }
+            | NodeKind::Over { input, .. }
+            | NodeKind::Rank { input, .. }
+            | NodeKind::FirstRow { input, .. }
             | NodeKind::Match { input, .. } => vec![input],
             NodeKind::Union { inputs } => inputs.iter_mut().collect(),
         }

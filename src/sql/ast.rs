@@ -1,5 +1,9 @@
 //! The text as a tree, before anything is known of what its names mean.
 
+mod over;
+
+pub use over::{Frame, FrameBound, GroupBy, GroupElement, Over, WindowSpec};
+
 use super::span::Span;
 use crate::model::DataType;
 use crate::plan::{ArithmeticOp, CompareOp, JsonKind, JsonOnError, TimeUnit, Wrapper};
@@ -100,13 +104,8 @@ pub struct Select {
     pub filter: Option<Expr>,
     pub group_by: Option<GroupBy>,
     pub having: Option<Expr>,
-}
-
-#[derive(Clone, Debug)]
-pub struct GroupBy {
-    /// The words GROUP BY.
-    pub span: Span,
-    pub keys: Vec<Expr>,
+    /// WINDOW name AS (…), …
+    pub windows: Vec<(Ident, WindowSpec)>,
 }
 
 #[derive(Clone, Debug)]
@@ -208,6 +207,8 @@ pub struct WindowCall {
     /// The function's name.
     pub span: Span,
     pub input: Box<Table>,
+    /// Of SESSION.
+    pub partition_by: Vec<Ident>,
     pub time: Ident,
     pub intervals: Vec<WindowInterval>,
 }
@@ -216,6 +217,8 @@ pub struct WindowCall {
 pub enum WindowFunction {
     Tumble,
     Hop,
+    Cumulate,
+    Session,
 }
 
 /// One interval of a window function; `name` where it is given as `SIZE => INTERVAL …`.
@@ -403,6 +406,8 @@ pub struct Call {
     pub distinct: bool,
     /// FILTER (WHERE …)
     pub filter: Option<Box<Expr>>,
+    /// OVER
+    pub over: Option<Box<Over>>,
 }
 
 /// A JSON function with a grammar of its own.
@@ -560,6 +565,10 @@ impl Expr {
                     arguments.iter().for_each(&mut *each);
                 }
                 call.filter.iter().for_each(|filter| each(filter));
+                if let Some(Over::Spec(spec)) = call.over.as_deref() {
+                    spec.partition_by.iter().for_each(&mut *each);
+                    spec.order_by.iter().for_each(|item| each(&item.expr));
+                }
             }
         }
     }

@@ -4,12 +4,15 @@
 //! where there are more than [`FLAGS_IN_HEADER`]), then come each aggregate's own words. What is no number (text, sets
 //! of distinct values) lives in [`Objects`], its word is a handle.
 
+use super::moments::Of;
 use super::objects::{Best, Object, Objects};
+use super::sketch::Sketch;
 use super::sums::{
     add_double, add_float, add_wide, average, decimal_value, join, narrow, round_float, split, sum, wide,
 };
 use crate::engine::RestoreError;
 use crate::engine::codec::{Reader, Writer};
+use crate::engine::eval::{EvalError, TEXT_MAX_BYTES};
 use crate::model::{DataType, Decimal, Value};
 use crate::plan::{Aggregate, AggregateFunction};
 
@@ -37,6 +40,15 @@ enum Kind {
     Object(Best),
     /// One word: a handle of the set of values.
     Distinct(AggregateFunction),
+    /// Variances and deviations: see `moments.rs`.
+    Moments(Of, AggregateFunction),
+    /// One word: a handle of the value that came first, or last.
+    First,
+    Last,
+    /// One word: a handle of the text so far.
+    List,
+    /// One word: a handle of the sketch.
+    Percentile,
 }
 
 impl Kind {
@@ -45,7 +57,15 @@ impl Kind {
         let best = match aggregate.function {
             AggregateFunction::Min => Best::Smallest,
             AggregateFunction::Max => Best::Largest,
+            AggregateFunction::ApproxPercentile => return Kind::Percentile,
             function if aggregate.distinct => return Kind::Distinct(function),
+            AggregateFunction::FirstValue => return Kind::First,
+            AggregateFunction::LastValue => return Kind::Last,
+            AggregateFunction::ListAgg => return Kind::List,
+            AggregateFunction::StddevPop
+            | AggregateFunction::StddevSamp
+            | AggregateFunction::VarPop
+            | AggregateFunction::VarSamp => return Kind::Moments(Of::new(argument), aggregate.function),
             AggregateFunction::Count => return Kind::Count,
             AggregateFunction::Sum => {
                 return match argument {
@@ -79,15 +99,20 @@ impl Kind {
             | Kind::Int(_)
             | Kind::Double(_)
             | Kind::Object(_)
-            | Kind::Distinct(_) => 1,
+            | Kind::Distinct(_)
+            | Kind::First
+            | Kind::Last
+            | Kind::List
+            | Kind::Percentile => 1,
             Kind::SumDouble | Kind::AvgInt | Kind::Decimal(_) => 2,
             Kind::SumDecimal | Kind::AvgDouble => 3,
             Kind::AvgDecimal => 4,
+            Kind::Moments(of, _) => of.words(),
         }
     }
 
     fn has_object(self) -> bool {
-        matches!(self, Kind::Object(_) | Kind::Distinct(_))
+        matches!(self, Kind::Object(_) | Kind::Distinct(_) | Kind::First | Kind::Last | Kind::List | Kind::Percentile)
     }
 }
 
@@ -106,6 +131,8 @@ pub const FLAGS_IN_HEADER: usize = 32;
 /// The layout of one query's accumulators.
 pub struct Layout {
     slots: Vec<Slot>,
+    /// Of each aggregate: LISTAGG's separator, the fraction of a percentile.
+    parameters: Vec<Value>,
     /// Words of one accumulator, flags included.
     pub words: usize,
     flag_words: usize,
@@ -123,7 +150,8 @@ impl Layout {
             slots.push(Slot { kind, at: words, argument, result: aggregate.data_type });
             words += kind.words();
         }
-        Layout { slots, words, flag_words }
+        let parameters = aggregates.iter().map(|aggregate| aggregate.parameter.clone()).collect();
+        Layout { slots, parameters, words, flag_words }
     }
 
     /// Takes a value into aggregate `index`. The caller has left out NULLs (COUNT(*) counts any value) and what FILTER
@@ -180,6 +208,38 @@ impl Layout {
                 }
                 objects.insert(words[at], value);
             }
+            (Kind::Moments(of, _), value) => of.add(&mut words[at..at + of.words()], value),
+            (Kind::First, value) => {
+                if !seen {
+                    words[at] = objects.put(Object::Value(value.clone()));
+                }
+            }
+            (Kind::Last, value) => {
+                if !seen {
+                    words[at] = objects.put(Object::Free);
+                }
+                objects.set_value(words[at], value);
+            }
+            (Kind::List, Value::String(text)) => {
+                if !seen {
+                    words[at] = objects.put(Object::Text(String::new()));
+                }
+                objects.append(words[at], if seen { self.separator(index) } else { "" }, text);
+            }
+            (Kind::List, _) => {}
+            (Kind::Percentile, value) => {
+                if !seen {
+                    words[at] = objects.put(Object::Sketch(Box::default()));
+                }
+                objects.count(words[at], number(value, self.slots[index].argument));
+            }
+        }
+    }
+
+    fn separator(&self, index: usize) -> &str {
+        match &self.parameters[index] {
+            Value::String(separator) => separator,
+            _ => ",",
         }
     }
 
@@ -225,28 +285,35 @@ impl Layout {
                         (into[at], into[at + 1]) = (from[at], from[at + 1]);
                     }
                 }
-                Kind::Object(_) | Kind::Distinct(_) => {
-                    if !seen {
-                        into[at] = objects.put(objects.copy(from[at]));
-                    } else {
-                        let best = if let Kind::Object(best) = kind { Some(best) } else { None };
-                        objects.merge(into[at], from[at], best);
-                    }
+                Kind::Moments(of, _) => of.merge(&mut into[at..at + of.words()], &from[at..at + of.words()]),
+                kind if !seen && kind.has_object() => into[at] = objects.put(objects.copy(from[at])),
+                Kind::First => {}
+                Kind::Last => {
+                    let value = objects.value(from[at]);
+                    objects.set_value(into[at], &value);
+                }
+                Kind::List => {
+                    let text = objects.text(from[at]).to_owned();
+                    objects.append(into[at], self.separator(index), &text);
+                }
+                Kind::Object(_) | Kind::Distinct(_) | Kind::Percentile => {
+                    let best = if let Kind::Object(best) = kind { Some(best) } else { None };
+                    objects.merge(into[at], from[at], best);
                 }
             }
         }
     }
 
     /// The result of aggregate `index`.
-    pub fn value(&self, index: usize, words: &[u64], objects: &Objects) -> Value {
+    pub fn value(&self, index: usize, words: &[u64], objects: &Objects) -> Result<Value, EvalError> {
         let Slot { kind, at, argument, result } = self.slots[index];
         if !has_seen(words, index) {
-            return match kind {
+            return Ok(match kind {
                 Kind::Count | Kind::Distinct(AggregateFunction::Count) => Value::Int(0),
                 _ => Value::Null,
-            };
+            });
         }
-        match kind {
+        Ok(match kind {
             Kind::Count => Value::Int(words[at] as i64),
             Kind::SumInt => Value::Int(wrap(words[at] as i64, result)),
             Kind::AvgInt => Value::Int(wrap((words[at] as i64).wrapping_div(words[at + 1].max(1) as i64), result)),
@@ -260,16 +327,39 @@ impl Layout {
             }
             Kind::Int(_) => int_value(words[at] as i64, result),
             Kind::Decimal(_) => Value::Decimal(Decimal::new(join(words[at], words[at + 1]))),
-            Kind::Object(_) => objects.value(words[at]),
-            Kind::Distinct(function) => self.fold(function, objects.set(words[at]), argument, result),
-        }
+            Kind::Object(_) | Kind::First | Kind::Last => objects.value(words[at]),
+            Kind::Distinct(function) => self.fold(index, function, objects.set(words[at]))?,
+            Kind::Moments(of, function) => of.value(function, &words[at..at + of.words()], argument, result),
+            Kind::List => {
+                let text = objects.text(words[at]);
+                if text.len() > TEXT_MAX_BYTES {
+                    return Err(EvalError::new(&format!("LISTAGG makes a text longer than {TEXT_MAX_BYTES} bytes")));
+                }
+                Value::string(text)
+            }
+            Kind::Percentile => {
+                let fraction = number(&self.parameters[index], DataType::Double);
+                objects
+                    .sketch(words[at])
+                    .and_then(|sketch| sketch.percentile(fraction))
+                    .map_or(Value::Null, Value::Double)
+            }
+        })
     }
 
     /// The aggregate of the distinct values, in the order in which they came.
-    fn fold(&self, function: AggregateFunction, values: &[Value], argument: DataType, result: DataType) -> Value {
+    fn fold(&self, index: usize, function: AggregateFunction, values: &[Value]) -> Result<Value, EvalError> {
+        let Slot { argument, result, .. } = self.slots[index];
         let argument = crate::plan::Expr { kind: crate::plan::ExprKind::Literal(Value::Null), data_type: argument };
-        let aggregate =
-            Aggregate { function, argument: Some(argument), distinct: false, filter: None, data_type: result };
+        let parameter = self.parameters[index].clone();
+        let aggregate = Aggregate {
+            function,
+            argument: Some(argument),
+            distinct: false,
+            filter: None,
+            parameter,
+            data_type: result,
+        };
         let layout = Layout::new(std::slice::from_ref(&aggregate));
         let mut words = vec![0; layout.words];
         let mut objects = Objects::default();
@@ -302,7 +392,9 @@ impl Layout {
                     writer.signed(words[at] as i64);
                     writer.unsigned(words[at + 1]);
                 }
-                Kind::Object(_) => writer.value(&objects.value(words[at])),
+                Kind::Object(_) | Kind::First | Kind::Last => writer.value(&objects.value(words[at])),
+                Kind::List => writer.value(&Value::string(objects.text(words[at]))),
+                Kind::Percentile => objects.sketch(words[at]).cloned().unwrap_or_default().write(writer),
                 Kind::Distinct(_) => {
                     let values = objects.set(words[at]);
                     writer.count(values.len());
@@ -334,7 +426,12 @@ impl Layout {
                     words[at] = reader.signed()? as u64;
                     words[at + 1] = reader.unsigned()?.clamp(1, COUNT_MAX);
                 }
-                Kind::Object(_) => words[at] = objects.put(Object::Value(reader.value()?)),
+                Kind::Object(_) | Kind::First | Kind::Last => words[at] = objects.put(Object::Value(reader.value()?)),
+                Kind::List => match reader.value()? {
+                    Value::String(text) => words[at] = objects.put(Object::Text(text.to_string())),
+                    _ => return Err(RestoreError("a list of texts is none".to_owned())),
+                },
+                Kind::Percentile => words[at] = objects.put(Object::Sketch(Box::new(Sketch::read(reader)?))),
                 Kind::Distinct(_) => {
                     words[at] = objects.put(Object::Set(Box::default()));
                     for _ in 0..reader.count()? {
@@ -344,6 +441,9 @@ impl Layout {
                 kind => {
                     for word in &mut words[at..at + kind.words()] {
                         *word = reader.word()?;
+                    }
+                    if let Kind::Moments(..) = kind {
+                        words[at] = words[at].clamp(1, COUNT_MAX);
                     }
                     if matches!(kind, Kind::AvgDouble | Kind::AvgDecimal) {
                         let count = &mut words[at + kind.words() - 1];
@@ -410,6 +510,18 @@ fn double(value: &Value) -> f64 {
     }
 }
 
+/// Any number as a double.
+fn number(value: &Value, data_type: DataType) -> f64 {
+    match (value, data_type) {
+        (Value::Int(number), _) => *number as f64,
+        (Value::Double(number), _) => *number,
+        (Value::Decimal(number), DataType::Decimal { scale, .. }) => {
+            number.unscaled() as f64 / 10f64.powi(i32::from(scale))
+        }
+        _ => f64::NAN,
+    }
+}
+
 fn decimal(value: &Value) -> i128 {
     match value {
         Value::Decimal(number) => number.unscaled(),
@@ -417,7 +529,8 @@ fn decimal(value: &Value) -> i128 {
     }
 }
 
-fn wrap(number: i64, data_type: DataType) -> i64 {
+/// A whole number as its type holds it.
+pub fn wrap(number: i64, data_type: DataType) -> i64 {
     match data_type {
         DataType::TinyInt => i64::from(number as i8),
         DataType::SmallInt => i64::from(number as i16),

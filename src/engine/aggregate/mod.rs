@@ -1,4 +1,5 @@
-//! The window aggregate: GROUP BY window_start, window_end and keys, over TUMBLE and HOP.
+//! Grouping by windows. Here: GROUP BY window_start, window_end and keys, over TUMBLE, HOP and CUMULATE; sessions and
+//! windows that the rows bring along have operators of their own.
 //!
 //! A row is added to one pane of its group (a pane is one slide), so its cost does not grow with the size of a window;
 //! a window that fires merges its panes, oldest first. Which windows a late row counts in: those that the watermark has
@@ -8,17 +9,26 @@
 //! device stand on that device's own time line; all others, and everything with the source rule, on the shared one.
 
 mod accumulator;
+mod attached;
+mod fold;
 mod groups;
 mod lines;
+mod moments;
 mod objects;
+mod session;
+mod sketch;
 mod sums;
+
+pub use attached::AttachedAggregate;
+pub use fold::Fold;
+pub use objects::Objects;
+pub use session::SessionAggregate;
 
 use std::collections::BTreeMap;
 
 pub(super) use accumulator::Layout;
 use groups::{Groups, KEPT_SLOTS, NEVER, NIL};
 use lines::Lines;
-pub(super) use objects::Objects;
 
 use super::codec::{Reader, Writer};
 use super::eval::Context;
@@ -41,8 +51,7 @@ pub struct WindowAggregate {
     time: usize,
     panes: Panes,
     keys: Vec<Operand>,
-    aggregates: Vec<Input>,
-    layout: Layout,
+    fold: Fold,
     closed_by: ClosedBy,
     groups: Groups,
     objects: Objects,
@@ -58,16 +67,6 @@ pub struct WindowAggregate {
     merged: Vec<u64>,
 }
 
-/// What an aggregate reads.
-struct Input {
-    /// `None`: every row, COUNT(*).
-    argument: Option<Operand>,
-    filter: Option<Operand>,
-}
-
-const NO_VALUE: Value = Value::Null;
-const ANY_VALUE: Value = Value::Boolean(true);
-
 impl WindowAggregate {
     pub fn new(
         time: usize,
@@ -76,20 +75,15 @@ impl WindowAggregate {
         aggregates: &[Aggregate],
         closed_by: ClosedBy,
     ) -> WindowAggregate {
-        let layout = Layout::new(aggregates);
-        let input = |aggregate: &Aggregate| Input {
-            argument: aggregate.argument.as_ref().map(Operand::new),
-            filter: aggregate.filter.as_ref().map(Operand::new),
-        };
+        let fold = Fold::new(aggregates);
         WindowAggregate {
             time,
             panes: Panes::new(windowing),
             keys: keys.iter().map(Operand::new).collect(),
-            aggregates: aggregates.iter().map(input).collect(),
             closed_by,
-            groups: Groups::new(keys.len(), layout.words),
-            merged: vec![0; layout.words],
-            layout,
+            groups: Groups::new(keys.len(), fold.layout.words),
+            merged: vec![0; fold.layout.words],
+            fold,
             objects: Objects::default(),
             timeline: BTreeMap::new(),
             lines: Lines::default(),
@@ -103,17 +97,13 @@ impl WindowAggregate {
         for operand in &mut self.keys {
             operand.prepare(row, context)?;
         }
-        for Input { argument, filter } in &mut self.aggregates {
-            for operand in [argument, filter].into_iter().flatten() {
-                operand.prepare(row, context)?;
-            }
-        }
+        self.fold.prepare(row, context)?;
         let Some(time) = event_time(row, self.time) else {
             return Err(RowError::NoEventTime);
         };
         let pane = self.panes.pane(time);
         let window = if self.panes.end(pane) - 1 > *watermark { pane } else { self.panes.first_open(*watermark) };
-        if window >= pane + self.panes.count {
+        if window > self.panes.last_window(pane) {
             return Ok(Taken::Late);
         }
         let keys = &self.keys;
@@ -122,16 +112,7 @@ impl WindowAggregate {
             self.lines.enter(&mut self.groups, group, column);
         }
         let slot = self.groups.pane(group, pane);
-        let words = self.groups.accumulator_mut(slot);
-        for (index, Input { argument, filter }) in self.aggregates.iter().enumerate() {
-            if filter.as_ref().is_some_and(|filter| *filter.value(row) != Value::Boolean(true)) {
-                continue;
-            }
-            let value = argument.as_ref().map_or(&ANY_VALUE, |argument| argument.value(row));
-            if *value != NO_VALUE {
-                self.layout.add(index, words, value, &mut self.objects);
-            }
-        }
+        self.fold.add(row, self.groups.accumulator_mut(slot), &mut self.objects);
         if window < self.groups.get(group).scheduled {
             self.schedule(group, window);
         }
@@ -184,32 +165,33 @@ impl WindowAggregate {
         found
     }
 
-    fn emit(&mut self, group: u32) -> Row {
-        let mut row = Row::with_capacity(self.keys.len() + self.aggregates.len() + 3);
+    fn emit(&mut self, group: u32, out: &mut Out) {
+        let mut row = Row::with_capacity(self.keys.len() + self.fold.len() + 3);
         row.extend_from_slice(self.groups.key(group));
         let oldest = self.groups.get(group).oldest;
         let next = self.groups.next_pane(oldest);
         let is_alone = next == NIL || self.groups.pane_index(next) > self.firing_pane;
-        if is_alone {
-            let words = self.groups.accumulator(oldest);
-            row.extend((0..self.aggregates.len()).map(|index| self.layout.value(index, words, &self.objects)));
+        let result = if is_alone {
+            self.fold.results(self.groups.accumulator(oldest), &self.objects, &mut row)
         } else {
+            let layout = &self.fold.layout;
             self.merged.fill(0);
             let mut pane = oldest;
             while pane != NIL && self.groups.pane_index(pane) <= self.firing_pane {
-                self.layout.merge(&mut self.merged, self.groups.accumulator(pane), &mut self.objects);
+                layout.merge(&mut self.merged, self.groups.accumulator(pane), &mut self.objects);
                 pane = self.groups.next_pane(pane);
             }
-            row.extend((0..self.aggregates.len()).map(|index| self.layout.value(index, &self.merged, &self.objects)));
-            self.layout.release(&self.merged, &mut self.objects);
-        }
+            let result = self.fold.results(&self.merged, &self.objects, &mut row);
+            self.fold.layout.release(&self.merged, &mut self.objects);
+            result
+        };
         row.extend(self.panes.columns(self.firing_pane));
-        row
+        out.put(row, result.map_err(RowError::from));
     }
 
     /// Drops the panes that no later window holds, and schedules the group's next window.
     fn move_on(&mut self, group: u32) {
-        let first_kept = self.firing_pane + 2 - self.panes.count;
+        let first_kept = self.panes.first_pane(self.firing_pane + 1);
         loop {
             let oldest = self.groups.get(group).oldest;
             if oldest == NIL {
@@ -224,7 +206,7 @@ impl WindowAggregate {
                 self.schedule(group, index.max(self.firing_pane + 1));
                 return;
             }
-            self.layout.release(self.groups.accumulator(oldest), &mut self.objects);
+            self.fold.layout.release(self.groups.accumulator(oldest), &mut self.objects);
             self.groups.remove_oldest_pane(group);
         }
     }
@@ -240,9 +222,9 @@ impl WindowAggregate {
             }
             before = Some(index);
             let pane = self.groups.pane(group, index);
-            let mut words = vec![0; self.layout.words];
+            let mut words = vec![0; self.fold.layout.words];
             let link = self.groups.accumulator(pane)[0];
-            self.layout.read(&mut words, &mut self.objects, reader)?;
+            self.fold.layout.read(&mut words, &mut self.objects, reader)?;
             words[0] |= link;
             self.groups.accumulator_mut(pane).copy_from_slice(&words);
         }
@@ -251,7 +233,7 @@ impl WindowAggregate {
             return Err(RestoreError("a group has no window".to_owned()));
         }
         let first = self.groups.pane_index(oldest);
-        if window < first || window >= first.saturating_add(self.panes.count) {
+        if window < first || window > self.panes.last_window(first) {
             return Err(RestoreError("a group waits for a window that it has no part in".to_owned()));
         }
         Ok(())
@@ -289,7 +271,7 @@ impl Stateful for WindowAggregate {
             }
         }
         let Some(group) = self.firing.pop() else { return false };
-        out.push(self.emit(group));
+        self.emit(group, out);
         self.move_on(group);
         if self.firing.is_empty() && self.firing.capacity() > KEPT_SLOTS {
             self.firing = Vec::new();
@@ -323,7 +305,7 @@ impl Stateful for WindowAggregate {
             while pane != NIL {
                 writer.byte(1);
                 writer.signed(self.groups.pane_index(pane));
-                self.layout.write(self.groups.accumulator(pane), &self.objects, writer);
+                self.fold.layout.write(self.groups.accumulator(pane), &self.objects, writer);
                 pane = self.groups.next_pane(pane);
             }
             writer.byte(0);

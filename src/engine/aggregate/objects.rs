@@ -1,6 +1,8 @@
 //! What accumulators hold that is no number: the best text so far, sets of distinct values. Handles are slots.
 
 use super::groups::KEPT_SLOTS;
+use super::sketch::Sketch;
+use crate::engine::eval::TEXT_MAX_BYTES;
 use crate::engine::key_index::{KeyHasher, KeyIndex, same_key};
 use crate::model::Value;
 
@@ -33,6 +35,9 @@ pub enum Object {
     Free,
     Value(Value),
     Set(Box<ValueSet>),
+    /// Texts one after the other; it stops growing once it is longer than a text may be.
+    Text(String),
+    Sketch(Box<Sketch>),
 }
 
 /// Values in order of arrival, each once.
@@ -74,6 +79,8 @@ impl Object {
         match self {
             Object::Free => 0,
             Object::Value(value) => value.heap_bytes(),
+            Object::Text(text) => text.len(),
+            Object::Sketch(sketch) => sketch.bytes(),
             Object::Set(set) => set.values.iter().map(|value| SET_ENTRY_BYTES + value.heap_bytes()).sum(),
         }
     }
@@ -121,6 +128,46 @@ impl Objects {
         }
     }
 
+    pub fn text(&self, at: u64) -> &str {
+        match &self.slots[at as usize] {
+            Object::Text(text) => text,
+            _ => "",
+        }
+    }
+
+    pub fn sketch(&self, at: u64) -> Option<&Sketch> {
+        match &self.slots[at as usize] {
+            Object::Sketch(sketch) => Some(sketch),
+            _ => None,
+        }
+    }
+
+    pub fn set_value(&mut self, at: u64, new: &Value) {
+        let slot = &mut self.slots[at as usize];
+        let old = slot.bytes();
+        *slot = Object::Value(new.clone());
+        self.bytes = self.bytes + slot.bytes() - old;
+    }
+
+    pub fn append(&mut self, at: u64, separator: &str, text: &str) {
+        if let Object::Text(list) = &mut self.slots[at as usize] {
+            if list.len() <= TEXT_MAX_BYTES {
+                list.push_str(separator);
+                list.push_str(text);
+                self.bytes += separator.len() + text.len();
+            }
+        }
+    }
+
+    /// Counts a number in a sketch.
+    pub fn count(&mut self, at: u64, number: f64) {
+        if let Object::Sketch(sketch) = &mut self.slots[at as usize] {
+            let before = sketch.bytes();
+            sketch.add(number);
+            self.bytes = self.bytes + sketch.bytes() - before;
+        }
+    }
+
     pub fn improve(&mut self, at: u64, best: Best, new: &Value) {
         if let Object::Value(old) = &mut self.slots[at as usize] {
             let better = match (new, &*old) {
@@ -144,11 +191,18 @@ impl Objects {
         }
     }
 
-    /// Takes what `from` holds into `into`: the better value, or the union of sets.
+    /// Takes what `from` holds into `into`: the better value, the union of sets, the sum of sketches.
     pub fn merge(&mut self, into: u64, from: u64, best: Option<Best>) {
         match (best, self.copy(from)) {
             (Some(best), Object::Value(value)) => self.improve(into, best, &value),
             (_, Object::Set(set)) => set.values.iter().for_each(|value| self.insert(into, value)),
+            (_, Object::Sketch(from)) => {
+                if let Object::Sketch(sketch) = &mut self.slots[into as usize] {
+                    let before = sketch.bytes();
+                    sketch.merge(&from);
+                    self.bytes = self.bytes + sketch.bytes() - before;
+                }
+            }
             _ => {}
         }
     }

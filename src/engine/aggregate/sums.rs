@@ -80,15 +80,21 @@ fn scale(data_type: DataType) -> u32 {
 pub fn average(total: [u64; 3], count: u64, argument: DataType, result: DataType) -> Option<i128> {
     let count = i128::from(count.max(1));
     let total = narrow(total)?;
-    let digits = scale(result).saturating_sub(scale(argument));
+    divide(total, count, i64::from(scale(result)) - i64::from(scale(argument)))
+}
+
+/// total / count with so many digits more (or fewer) behind the point, half away from zero; `None` beyond 38 digits.
+pub fn divide(total: i128, count: i128, digits: i64) -> Option<i128> {
+    let cut = u32::try_from(-digits).ok().map_or(Some(1), |cut| 10i128.checked_pow(cut))?;
+    let count = count.checked_mul(cut)?;
     let (mut quotient, mut rest) = (total / count, total % count);
     // Long division, digit by digit: the sum times a power of ten need not fit.
     for _ in 0..digits {
-        rest *= 10;
+        rest = rest.checked_mul(10)?;
         quotient = quotient.checked_mul(10)?.checked_add(rest / count)?;
         rest %= count;
     }
-    if rest.abs() * 2 >= count {
+    if rest.unsigned_abs() * 2 >= count.unsigned_abs() {
         quotient += total.signum();
     }
     (quotient.unsigned_abs() < 10u128.pow(u32::from(Decimal::PRECISION_MAX))).then_some(quotient)

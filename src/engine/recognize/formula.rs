@@ -233,7 +233,7 @@ fn aggregate(
     }
     let value = layout.value(0, words, objects);
     layout.release(words, objects);
-    result.map(|()| value)
+    result.and(value)
 }
 
 /// The definition of a variable.

@@ -1,14 +1,75 @@
 //! GROUP BY: aggregates, and what may stand beside them.
 //!
 //! The SELECT list and HAVING are bound against the rows that come in, with each aggregate as a column from [`BASE`]
-//! on. Then [`Regroup`] rewrites them to the rows that come out of the grouping.
+//! on, each GROUPING from [`GROUPING`] on, and each call with OVER from [`OVER`] on. Then [`Regroup`] rewrites them to the
+//! rows that come out of the grouping.
 
 use super::types;
 use crate::model::DataType;
-use crate::plan::{AggregateFunction, Expr, ExprKind};
+use crate::plan::{Aggregate, AggregateFunction, Expr, ExprKind, Frame, OverKind};
+use crate::sql::ast::{Ident, WindowSpec};
+use crate::sql::span::Span;
 
 /// Columns from here on are aggregates; inputs have fewer columns than this.
 pub const BASE: usize = 1 << 20;
+
+pub const GROUPING: usize = 1 << 21;
+
+pub const OVER: usize = 1 << 22;
+
+/// The column with the number of the grouping set.
+pub const SET: usize = 1 << 23;
+
+/// What the expressions of a SELECT have asked for, besides columns.
+pub struct Calls {
+    pub aggregates: Vec<Aggregate>,
+    /// The arguments of each GROUPING.
+    pub groupings: Vec<Vec<Expr>>,
+    pub overs: Vec<OverCall>,
+    /// What WINDOW defines.
+    pub windows: Vec<(Ident, WindowSpec)>,
+}
+
+impl Calls {
+    pub fn new(windows: &[(Ident, WindowSpec)]) -> Calls {
+        Calls { aggregates: Vec::new(), groupings: Vec::new(), overs: Vec::new(), windows: windows.to_vec() }
+    }
+}
+
+/// A function with OVER.
+#[derive(Clone, Debug)]
+pub struct OverCall {
+    pub window: OverWindow,
+    pub frame: OverFrame,
+    pub kind: OverKind,
+    /// Of LAG, which does not know its column yet.
+    pub argument: Option<Expr>,
+    pub data_type: DataType,
+    pub span: Span,
+}
+
+/// Which rows a function looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverFrame {
+    /// Those of the window's frame.
+    OfWindow,
+    /// All before it.
+    Unbounded,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct OverWindow {
+    pub partition: Vec<Expr>,
+    pub order: Vec<SortItem>,
+    pub frame: Option<Frame>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SortItem {
+    pub expr: Expr,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
 
 pub fn function(upper: &str) -> Option<AggregateFunction> {
     Some(match upper {
@@ -17,6 +78,14 @@ pub fn function(upper: &str) -> Option<AggregateFunction> {
         "AVG" => AggregateFunction::Avg,
         "MIN" => AggregateFunction::Min,
         "MAX" => AggregateFunction::Max,
+        "STDDEV_POP" => AggregateFunction::StddevPop,
+        "STDDEV_SAMP" | "STDDEV" => AggregateFunction::StddevSamp,
+        "VAR_POP" => AggregateFunction::VarPop,
+        "VAR_SAMP" | "VARIANCE" => AggregateFunction::VarSamp,
+        "FIRST_VALUE" => AggregateFunction::FirstValue,
+        "LAST_VALUE" => AggregateFunction::LastValue,
+        "LISTAGG" => AggregateFunction::ListAgg,
+        "APPROX_PERCENTILE" => AggregateFunction::ApproxPercentile,
         _ => return None,
     })
 }
@@ -26,7 +95,14 @@ pub fn result(function: AggregateFunction, of: DataType) -> Option<DataType> {
     match function {
         AggregateFunction::Count => Some(DataType::BigInt),
         AggregateFunction::Sum => of.is_numeric().then(|| types::sum(of)),
-        AggregateFunction::Avg => of.is_numeric().then(|| types::avg(of)),
+        AggregateFunction::Avg
+        | AggregateFunction::StddevPop
+        | AggregateFunction::StddevSamp
+        | AggregateFunction::VarPop
+        | AggregateFunction::VarSamp => of.is_numeric().then(|| types::avg(of)),
+        AggregateFunction::FirstValue | AggregateFunction::LastValue => Some(of),
+        AggregateFunction::ListAgg => (of == DataType::String).then_some(of),
+        AggregateFunction::ApproxPercentile => of.is_numeric().then_some(DataType::Double),
         AggregateFunction::Min | AggregateFunction::Max => {
             let ordered = of.is_numeric()
                 || of.is_timestamp()
@@ -36,14 +112,17 @@ pub fn result(function: AggregateFunction, of: DataType) -> Option<DataType> {
     }
 }
 
-/// From input rows to the rows of a window aggregate: keys, aggregates, window_start, window_end, window_time.
+/// From input rows to the rows of a grouping: keys, the number of the set, aggregates, window_start, window_end,
+/// window_time.
 pub struct Regroup<'a> {
     pub keys: &'a [Expr],
+    /// Whether the number of the grouping set stands behind the keys.
+    pub set: bool,
     pub aggregates: usize,
-    /// Position of window_start in the input; window_end and window_time follow it.
-    pub window_start: usize,
-    /// Whether window_time is among the grouping columns.
-    pub window_time: bool,
+    /// Positions in the input of window_start, window_end and window_time, as far as they are grouping columns.
+    pub window: [Option<usize>; 3],
+    /// What stands for each GROUPING, over [`SET`].
+    pub groupings: &'a [Expr],
 }
 
 impl Regroup<'_> {
@@ -54,7 +133,13 @@ impl Regroup<'_> {
             return Ok(());
         }
         if let ExprKind::Column(column) = expr.kind {
-            return Err(column);
+            if column >= OVER {
+                return Ok(());
+            }
+            let Some(grouping) = column.checked_sub(GROUPING).and_then(|index| self.groupings.get(index)) else {
+                return Err(column);
+            };
+            *expr = grouping.clone();
         }
         expr.children_mut().into_iter().try_for_each(|child| self.rewrite(child))
     }
@@ -64,12 +149,14 @@ impl Regroup<'_> {
             return Some(key);
         }
         let ExprKind::Column(column) = expr.kind else { return None };
-        if column >= BASE {
-            return Some(self.keys.len() + column - BASE);
+        let first = self.keys.len() + usize::from(self.set);
+        match column {
+            SET => return Some(self.keys.len()),
+            BASE..GROUPING => return Some(first + column - BASE),
+            _ => {}
         }
-        let last = if self.window_time { 2 } else { 1 };
-        let windows = self.window_start..=self.window_start + last;
-        windows.contains(&column).then(|| self.keys.len() + self.aggregates + column - self.window_start)
+        let window = self.window.iter().position(|known| *known == Some(column))?;
+        Some(first + self.aggregates + window)
     }
 }
 
@@ -91,7 +178,8 @@ mod tests {
     #[test]
     fn rows_after_the_grouping() {
         let keys = [Expr::column(1, DataType::String)];
-        let regroup = Regroup { keys: &keys, aggregates: 2, window_start: 5, window_time: false };
+        let window = [Some(5), Some(6), None];
+        let regroup = Regroup { keys: &keys, set: false, aggregates: 2, window, groupings: &[] };
         let rewritten = |column| {
             let mut expr = Expr::column(column, DataType::String);
             regroup.rewrite(&mut expr).map(|()| expr.kind)

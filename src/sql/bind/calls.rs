@@ -17,8 +17,18 @@ impl ExprBinder<'_> {
                 return result;
             }
         }
+        if let Some(over) = &written.over {
+            return self.over_call(written, over, span);
+        }
         if let Some(function) = aggregate::function(&upper) {
             return self.aggregate(function, written, span);
+        }
+        if let "GROUPING" | "GROUPING_ID" = upper.as_str() {
+            return self.grouping(written, span);
+        }
+        if let "ROW_NUMBER" | "RANK" | "DENSE_RANK" | "LAG" | "LEAD" = upper.as_str() {
+            let problem = Problem::new(span, format!("{upper} needs OVER"));
+            return self.fail(problem.help(format!("{upper}(…) OVER (PARTITION BY device ORDER BY ts)")));
         }
         if written.distinct || written.filter.is_some() {
             let what = if written.distinct { "DISTINCT" } else { "FILTER" };
@@ -338,6 +348,25 @@ impl ExprBinder<'_> {
         Ok(call(Function::DateFormat, vec![time, format], DataType::String))
     }
 
+    /// GROUPING(key, …): which of the keys the row's grouping set leaves out, one bit each.
+    fn grouping(&mut self, written: &ast::Call, span: Span) -> Bound {
+        let CallArguments::List(arguments) = &written.arguments else {
+            return self.fail(Problem::new(span, "GROUPING takes columns of GROUP BY"));
+        };
+        if arguments.is_empty() || arguments.len() > 60 {
+            return self.wrong_count(written, span, arguments.len(), "GROUPING(key, …)");
+        }
+        let outer = std::mem::replace(&mut self.aggregation, Aggregation::Refuse("GROUPING"));
+        let bound = self.bind_all(arguments);
+        self.aggregation = outer;
+        let bound = bound?;
+        let Aggregation::Collect(calls) = &mut self.aggregation else {
+            return self.fail(Problem::new(span, "GROUPING belongs into SELECT or HAVING, beside GROUP BY"));
+        };
+        calls.groupings.push(bound);
+        Ok(plan::Expr::column(aggregate::GROUPING + calls.groupings.len() - 1, DataType::BigInt))
+    }
+
     fn aggregate(&mut self, function: plan::AggregateFunction, written: &ast::Call, span: Span) -> Bound {
         let name = written.name.name.to_ascii_uppercase();
         if let Aggregation::Refuse(place) = self.aggregation {
@@ -355,7 +384,7 @@ impl ExprBinder<'_> {
         self.collect(result?)
     }
 
-    pub fn aggregate_parts(
+    pub(super) fn aggregate_parts(
         &mut self,
         function: plan::AggregateFunction,
         name: &str,
@@ -363,9 +392,10 @@ impl ExprBinder<'_> {
         span: Span,
     ) -> Bound<plan::Aggregate> {
         let filter = written.filter.as_ref().map(|filter| self.boolean(filter, "FILTER")).transpose();
+        let second = self.aggregate_parameter(function, written)?;
         let argument = match &written.arguments {
             CallArguments::Star if function == plan::AggregateFunction::Count => None,
-            CallArguments::List(arguments) if arguments.len() == 1 => {
+            CallArguments::List(arguments) if arguments.len() == 1 + usize::from(second.is_some()) => {
                 Some((self.bind(&arguments[0])?, arguments[0].span))
             }
             CallArguments::List(arguments) if function == plan::AggregateFunction::Count && arguments.len() > 1 => {
@@ -386,6 +416,7 @@ impl ExprBinder<'_> {
             Some((argument, span)) => {
                 let data_type = match aggregate::result(function, argument.data_type) {
                     Some(data_type) => data_type,
+                    None if argument.data_type == DataType::Null => DataType::Null,
                     None => {
                         let message = format!("{name} cannot be taken of {}", argument.data_type);
                         return self.fail(Problem::new(span, message));
@@ -397,7 +428,45 @@ impl ExprBinder<'_> {
         // The smallest of distinct values is the smallest of all.
         let distinct =
             written.distinct && !matches!(function, plan::AggregateFunction::Min | plan::AggregateFunction::Max);
-        Ok(plan::Aggregate { function, argument, distinct, filter, data_type })
+        let parameter = second.unwrap_or(Value::Null);
+        Ok(plan::Aggregate { function, argument, distinct, filter, parameter, data_type })
+    }
+
+    /// The constant after an aggregate's argument, where it takes one and it is there.
+    fn aggregate_parameter(&mut self, function: plan::AggregateFunction, written: &ast::Call) -> Bound<Option<Value>> {
+        use plan::AggregateFunction::{ApproxPercentile, ListAgg};
+        let CallArguments::List(arguments) = &written.arguments else { return Ok(None) };
+        let Some(second) = arguments.get(1).filter(|_| matches!(function, ApproxPercentile | ListAgg)) else {
+            return match function {
+                ApproxPercentile => {
+                    self.wrong_count(written, written.name.span, arguments.len(), "APPROX_PERCENTILE(value, 0.99)")
+                }
+                _ => Ok(None),
+            };
+        };
+        let bound = self.bind(second)?;
+        let parameter = match (function, bound.kind, bound.data_type) {
+            (ListAgg, ExprKind::Literal(Value::String(text)), _) => Some(Value::String(text)),
+            (ApproxPercentile, ExprKind::Literal(Value::Decimal(number)), DataType::Decimal { scale, .. }) => {
+                Some(Value::Double(number.unscaled() as f64 / 10f64.powi(i32::from(scale))))
+            }
+            (ApproxPercentile, ExprKind::Literal(Value::Int(number)), _) => Some(Value::Double(number as f64)),
+            (ApproxPercentile, ExprKind::Literal(Value::Double(number)), _) => Some(Value::Double(number)),
+            _ => None,
+        };
+        match (function, parameter) {
+            (_, Some(Value::Double(fraction))) if !(0.0..=1.0).contains(&fraction) => {
+                self.fail(Problem::new(second.span, "the fraction of a percentile lies between 0 and 1"))
+            }
+            (_, Some(parameter)) => Ok(Some(parameter)),
+            (ListAgg, None) => self.fail(
+                Problem::new(second.span, "the separator of LISTAGG is a text as it stands").help("LISTAGG(x, '; ')"),
+            ),
+            (_, None) => self.fail(
+                Problem::new(second.span, "the fraction of a percentile is a number as it stands")
+                    .help("APPROX_PERCENTILE(x, 0.99)"),
+            ),
+        }
     }
 }
 

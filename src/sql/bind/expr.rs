@@ -30,7 +30,7 @@ pub struct Scope<'a> {
 /// Where an expression stands, as far as aggregates are concerned.
 pub enum Aggregation<'a> {
     /// In the SELECT list or HAVING: aggregates are collected here and stand as columns from [`aggregate::BASE`] on.
-    Collect(&'a mut Vec<Aggregate>),
+    Collect(&'a mut aggregate::Calls),
     /// In MEASURES and DEFINE of MATCH_RECOGNIZE: columns and aggregates are terms of the match.
     Match(&'a mut MatchScope),
     /// Elsewhere, for the message: "WHERE", "GROUP BY" …
@@ -442,7 +442,8 @@ impl ExprBinder<'_> {
 
     /// An aggregate's place in the SELECT list: a column beyond all columns.
     pub fn collect(&mut self, aggregate: Aggregate) -> Bound {
-        let Aggregation::Collect(aggregates) = &mut self.aggregation else { return Err(Reported) };
+        let Aggregation::Collect(calls) = &mut self.aggregation else { return Err(Reported) };
+        let aggregates = &mut calls.aggregates;
         let data_type = aggregate.data_type;
         let index = match aggregates.iter().position(|known| *known == aggregate) {
             Some(index) => index,

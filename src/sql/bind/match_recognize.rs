@@ -6,7 +6,7 @@
 
 use super::aggregate;
 use super::expr::{Aggregation, Bound, ExprBinder, Reported};
-use super::{Binder, Relation};
+use super::{Binder, Relation, WindowColumns};
 use crate::model::{Column, Millis, Schema};
 use crate::plan::{AfterMatch, End, Expr, Formula, Node, NodeKind, Recognition, Rows, SortKey, Term, Variable};
 use crate::sql::ast::{self, CallArguments, Ident, Interval};
@@ -303,7 +303,8 @@ impl Binder<'_> {
         let device = device.and_then(|device| recognition.partition.iter().position(|column| *column == device));
         let schema = Schema { columns, event_time: rowtime.or(times.first().copied()), device };
         let kind = NodeKind::Match { input: Box::new(input.node), recognition: Box::new(recognition) };
-        let relation = Relation { node: Node { kind, schema }, times, window: None, depth: input.depth + 1 };
+        let relation =
+            Relation { node: Node { kind, schema }, times, window: WindowColumns::default(), depth: input.depth + 1 };
         self.limit_depth(relation, written.span)
     }
 }

@@ -4,16 +4,20 @@
 //! operators deep, views inlined. A part that cannot be bound does not keep the others from being checked.
 
 mod aggregate;
+mod bounds;
 mod calls;
 mod collections;
 mod conditions;
 mod expr;
 mod functions;
+mod group;
 mod json;
 mod literals;
 mod match_recognize;
 mod mixed;
 mod order;
+mod over;
+mod rank;
 mod script;
 mod select;
 mod types;
@@ -24,7 +28,7 @@ pub use functions::names as function_names;
 pub use script::{declare, script};
 
 use crate::model::{DataType, Schema};
-use crate::plan::{Formula, Node, NodeKind, Source};
+use crate::plan::{ExprKind, Formula, Node, NodeKind, Source};
 use crate::sql::View;
 use crate::sql::ast;
 use crate::sql::span::{Problem, Span, nearest};
@@ -43,10 +47,57 @@ struct Relation {
     node: Node,
     /// Columns that are event times, ascending.
     times: Vec<usize>,
-    /// Position of window_start in what a window function gives; window_end and window_time follow it.
-    /// `None` also where a projection has moved them.
-    window: Option<usize>,
+    window: WindowColumns,
     depth: usize,
+}
+
+/// Where the columns are that a window function has appended, as far as they have been passed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct WindowColumns {
+    start: Option<usize>,
+    end: Option<usize>,
+    time: Option<usize>,
+}
+
+impl WindowColumns {
+    fn from(start: usize) -> WindowColumns {
+        WindowColumns { start: Some(start), end: Some(start + 1), time: Some(start + 2) }
+    }
+
+    /// Where a node's rows have them.
+    fn of(node: &Node) -> WindowColumns {
+        match &node.kind {
+            NodeKind::Window { input, .. } | NodeKind::Session { input, .. } => {
+                WindowColumns::from(input.schema.columns.len())
+            }
+            NodeKind::WindowAggregate { .. }
+            | NodeKind::SessionAggregate { .. }
+            | NodeKind::AttachedAggregate { .. } => WindowColumns::from(node.schema.columns.len().saturating_sub(3)),
+            NodeKind::Filter { input, .. }
+            | NodeKind::Sort { input, .. }
+            | NodeKind::Expand { input, .. }
+            | NodeKind::Over { input, .. }
+            | NodeKind::Rank { input, .. }
+            | NodeKind::FirstRow { input, .. } => WindowColumns::of(input),
+            NodeKind::Project { input, exprs } => WindowColumns::of(input)
+                .moved(|column| exprs.iter().position(|expr| expr.kind == ExprKind::Column(column))),
+            NodeKind::Union { inputs } => {
+                let mut windows = inputs.iter().map(WindowColumns::of);
+                let first = windows.next().unwrap_or_default();
+                if windows.all(|window| window == first) { first } else { WindowColumns::default() }
+            }
+            _ => WindowColumns::default(),
+        }
+    }
+
+    fn moved(self, to: impl Fn(usize) -> Option<usize>) -> WindowColumns {
+        let WindowColumns { start, end, time } = self;
+        WindowColumns { start: start.and_then(&to), end: end.and_then(&to), time: time.and_then(&to) }
+    }
+
+    fn holds(self, column: usize) -> bool {
+        [self.start, self.end, self.time].contains(&Some(column))
+    }
 }
 
 /// Names that FROM can use; later views hide earlier ones and sources.
@@ -61,6 +112,8 @@ struct Binder<'a> {
     problems: Vec<Problem>,
     copied_nodes: usize,
     inlined_nodes: usize,
+    /// The last ROW_NUMBER that needs a limit on its number.
+    ranking: Option<Span>,
 }
 
 impl Relation {
@@ -73,7 +126,8 @@ impl Relation {
     fn of_node(node: Node) -> Relation {
         let mut depth = 0;
         node.visit(&mut |_| depth += 1);
-        Relation { times: node.schema.event_time.into_iter().collect(), window: None, depth, node }
+        let window = WindowColumns::of(&node);
+        Relation { times: node.schema.event_time.into_iter().collect(), window, depth, node }
     }
 
     fn schema(&self) -> &Schema {
@@ -85,7 +139,9 @@ impl Relation {
 pub fn query(query: &ast::Query, sources: &[Source], views: &[View]) -> Result<Node, Vec<Problem>> {
     let views = views.iter().map(|view| (view.name.clone(), Relation::of_node(view.root.clone()))).collect();
     let mut binder = Binder::new(Names { sources, views });
-    match binder.query(query) {
+    let bound = binder.query(query).and_then(|relation| binder.settled(relation, query.span()));
+    let bound = bound.and_then(|relation| binder.bounded(relation, query.span()));
+    match bound {
         Ok(relation) if binder.problems.is_empty() => Ok(relation.node),
         _ => Err(binder.problems),
     }
@@ -93,7 +149,7 @@ pub fn query(query: &ast::Query, sources: &[Source], views: &[View]) -> Result<N
 
 impl<'a> Binder<'a> {
     fn new(names: Names<'a>) -> Binder<'a> {
-        Binder { names, problems: Vec::new(), copied_nodes: 0, inlined_nodes: 0 }
+        Binder { names, problems: Vec::new(), copied_nodes: 0, inlined_nodes: 0, ranking: None }
     }
 
     fn fail<T>(&mut self, problem: Problem) -> Bound<T> {
@@ -183,10 +239,20 @@ fn weight(node: &Node) -> usize {
     node.visit(&mut |node| {
         weight += node.schema.columns.len();
         weight += match &node.kind {
-            NodeKind::Scan { .. } | NodeKind::Window { .. } | NodeKind::Union { .. } | NodeKind::Sort { .. } => 1,
+            NodeKind::Scan { .. }
+            | NodeKind::Sort { .. }
+            | NodeKind::Union { .. }
+            | NodeKind::Window { .. }
+            | NodeKind::Session { .. }
+            | NodeKind::Over { .. }
+            | NodeKind::Rank { .. }
+            | NodeKind::FirstRow { .. } => 1,
+            NodeKind::Expand { keys, sets, .. } => keys.iter().map(expr::size).sum::<usize>() + sets.len(),
             NodeKind::Filter { predicate, .. } => expr::size(predicate),
             NodeKind::Project { exprs, .. } => exprs.iter().map(expr::size).sum(),
-            NodeKind::WindowAggregate { keys, aggregates, .. } => {
+            NodeKind::WindowAggregate { keys, aggregates, .. }
+            | NodeKind::SessionAggregate { keys, aggregates, .. }
+            | NodeKind::AttachedAggregate { keys, aggregates, .. } => {
                 let parts = aggregates.iter().flat_map(|aggregate| aggregate.argument.iter().chain(&aggregate.filter));
                 keys.iter().chain(parts).map(expr::size).sum()
             }

@@ -184,7 +184,8 @@ impl Binder<'_> {
                     self.names.views.push((name.name.clone(), relation));
                 }
                 Statement::Query(query) if root.is_none() => {
-                    root = Some(self.query(query).map(|relation| relation.node))
+                    let bound = self.query(query).and_then(|relation| self.settled(relation, query.span()));
+                    root = Some(bound.map(|relation| relation.node));
                 }
                 Statement::Query(query) => {
                     return self.fail(Problem::new(query.span(), "a script has one SELECT, at its end"));

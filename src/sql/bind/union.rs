@@ -1,7 +1,7 @@
 //! UNION ALL: the rows of several queries whose columns have common types.
 
 use super::expr::{Bound, Reported, coerce};
-use super::{Binder, Relation, types};
+use super::{Binder, Relation, WindowColumns, types};
 use crate::model::{Column, DataType, Schema};
 use crate::plan::{Expr, Node, NodeKind};
 use crate::sql::ast::Branch;
@@ -45,8 +45,10 @@ impl Binder<'_> {
             device: first.device.filter(|_| relations.iter().all(|other| other.schema().device == first.device)),
         };
         let depth = relations.iter().map(|relation| relation.depth).max().unwrap_or(0) + 1;
+        let all_in = |window: WindowColumns| relations.iter().all(|relation| relation.window == window);
+        let window = Some(relations[0].window).filter(|window| all_in(*window)).unwrap_or_default();
         let inputs = relations.into_iter().map(|relation| converted(relation, &schema)).collect();
-        let relation = Relation { node: Node { kind: NodeKind::Union { inputs }, schema }, times, window: None, depth };
+        let relation = Relation { node: Node { kind: NodeKind::Union { inputs }, schema }, times, window, depth };
         self.limit_depth(relation, branches[0].span())
     }
 

@@ -1,7 +1,7 @@
-//! TABLE(TUMBLE(…)) and TABLE(HOP(…)).
+//! TABLE(TUMBLE(…)), HOP, CUMULATE and SESSION.
 
 use super::expr::{Bound, suggest_column};
-use super::{Binder, Relation};
+use super::{Binder, Relation, WindowColumns};
 use crate::model::{Column, DataType, Millis};
 use crate::plan::{Node, NodeKind, Windowing};
 use crate::sql::ast::{self, ExprKind, Interval, WindowFunction, WindowInterval};
@@ -15,7 +15,24 @@ impl Binder<'_> {
         let windowing = self.windowing(call);
         let input = self.table(&call.input)?;
         let time = self.event_time(&call.time, &input);
-        Ok(window_relation(input, time?, windowing?))
+        let partition: Vec<Bound<usize>> =
+            call.partition_by.iter().map(|column| self.partition_column(column, &input)).collect();
+        let partition: Bound<Vec<usize>> = partition.into_iter().collect();
+        Ok(window_relation(input, time?, windowing?, partition?))
+    }
+
+    fn partition_column(&mut self, name: &ast::Ident, input: &Relation) -> Bound<usize> {
+        let columns = &input.schema().columns;
+        match columns.iter().position(|column| *column.name == *name.name) {
+            Some(index) => Ok(index),
+            None => {
+                let problem = Problem::new(name.span, format!("there is no column {}", name.name));
+                self.fail(match suggest_column(&name.name, columns) {
+                    Some(help) => problem.help(help),
+                    None => problem,
+                })
+            }
+        }
     }
 
     /// The column that DESCRIPTOR names, which must be an event time.
@@ -51,15 +68,22 @@ impl Binder<'_> {
         self.fail(problem.help(help))
     }
 
-    fn windowing(&mut self, call: &ast::WindowCall) -> Bound<Windowing> {
+    fn windowing(&mut self, call: &ast::WindowCall) -> Bound<Windows> {
         let (names, signature): (&[&str], _) = match call.function {
             WindowFunction::Tumble => (&["SIZE", "OFFSET"], "TUMBLE(TABLE source, DESCRIPTOR(ts), size [, offset])"),
             WindowFunction::Hop => {
                 (&["SLIDE", "SIZE", "OFFSET"], "HOP(TABLE source, DESCRIPTOR(ts), slide, size [, offset])")
             }
+            WindowFunction::Cumulate => {
+                (&["STEP", "SIZE", "OFFSET"], "CUMULATE(TABLE source, DESCRIPTOR(ts), step, size [, offset])")
+            }
+            WindowFunction::Session => {
+                (&["GAP"], "SESSION(TABLE source [PARTITION BY column, …], DESCRIPTOR(ts), gap)")
+            }
         };
         let mut values: Vec<Option<Millis>> = vec![None; names.len()];
-        if call.intervals.len() > names.len() || call.intervals.len() + 1 < names.len() {
+        let needed = names.iter().filter(|name| **name != "OFFSET").count();
+        if call.intervals.len() > names.len() || call.intervals.len() < needed {
             return self.fail(
                 Problem::new(call.span, "the window function has the wrong number of intervals")
                     .help(format!("it is {signature}")),
@@ -87,8 +111,17 @@ impl Binder<'_> {
         call: &ast::WindowCall,
         values: &[Option<Millis>],
         signature: &str,
-    ) -> Bound<Windowing> {
+    ) -> Bound<Windows> {
+        let last = call.intervals.last().map_or(call.span, |interval| interval.expr.span);
+        let span = call.intervals.first().map_or(call.span, |interval| interval.expr.span.to(last));
         let windowing = match (call.function, values) {
+            (WindowFunction::Session, [Some(gap_ms)]) if *gap_ms > 0 => return Ok(Windows::Session(*gap_ms)),
+            (WindowFunction::Session, [Some(_)]) => {
+                return self.fail(Problem::new(span, "the gap of a session must be longer than nothing"));
+            }
+            (WindowFunction::Cumulate, [Some(step_ms), Some(size_ms), offset]) => {
+                Windowing::Cumulate { step_ms: *step_ms, size_ms: *size_ms, offset_ms: offset.unwrap_or(0) }
+            }
             (WindowFunction::Tumble, [Some(size_ms), offset]) => {
                 Windowing::Tumble { size_ms: *size_ms, offset_ms: offset.unwrap_or(0) }
             }
@@ -99,29 +132,32 @@ impl Binder<'_> {
                 return self.fail(Problem::new(call.span, "an interval is missing").help(format!("it is {signature}")));
             }
         };
-        let last = call.intervals.last().map_or(call.span, |interval| interval.expr.span);
-        let span = call.intervals.first().map_or(call.span, |interval| interval.expr.span.to(last));
         let (slide_ms, size_ms, offset_ms) = match windowing {
             Windowing::Tumble { size_ms, offset_ms } => (size_ms, size_ms, offset_ms),
             Windowing::Hop { slide_ms, size_ms, offset_ms } => (slide_ms, size_ms, offset_ms),
+            Windowing::Cumulate { step_ms, size_ms, offset_ms } => (step_ms, size_ms, offset_ms),
+        };
+        let (slide, limit_ms) = match call.function {
+            WindowFunction::Cumulate => ("step", size_ms),
+            _ => ("slide", slide_ms),
         };
         if slide_ms <= 0 || size_ms <= 0 {
             return self.fail(Problem::new(span, "a window must be longer than nothing"));
         }
         if size_ms % slide_ms != 0 {
             let problem =
-                Problem::new(span, format!("the size ({size_ms} ms) is no multiple of the slide ({slide_ms} ms)"));
+                Problem::new(span, format!("the size ({size_ms} ms) is no multiple of the {slide} ({slide_ms} ms)"));
             return self.fail(problem.help(if slide_ms > size_ms {
-                "the slide comes first, then the size"
+                format!("the {slide} comes first, then the size")
             } else {
-                "choose a slide that divides the size"
+                format!("choose a {slide} that divides the size")
             }));
         }
-        if offset_ms.abs() >= slide_ms {
+        if offset_ms.abs() >= limit_ms {
             let problem = Problem::new(span, "the offset must be smaller than the window");
             return self.fail(problem);
         }
-        Ok(windowing)
+        Ok(Windows::Panes(windowing))
     }
 
     fn interval_ms(&mut self, interval: &WindowInterval) -> Bound<Millis> {
@@ -144,7 +180,14 @@ impl Binder<'_> {
     }
 }
 
-fn window_relation(input: Relation, time: usize, windowing: Windowing) -> Relation {
+/// What a window function makes of time.
+enum Windows {
+    Panes(Windowing),
+    /// Of this gap.
+    Session(Millis),
+}
+
+fn window_relation(input: Relation, time: usize, windows: Windows, partition: Vec<usize>) -> Relation {
     let start = input.schema().columns.len();
     let mut schema = input.schema().clone();
     // Start and end are plain times in the session's zone; window_time is of the event time's own type.
@@ -155,6 +198,11 @@ fn window_relation(input: Relation, time: usize, windowing: Windowing) -> Relati
     schema.event_time = Some(start + 2);
     let mut times = input.times;
     times.push(start + 2);
-    let kind = NodeKind::Window { input: Box::new(input.node), time, windowing };
-    Relation { node: Node { kind, schema }, times, window: Some(start), depth: input.depth + 1 }
+    let node = Box::new(input.node);
+    let kind = match windows {
+        Windows::Panes(windowing) => NodeKind::Window { input: node, time, windowing },
+        Windows::Session(gap_ms) => NodeKind::Session { input: node, time, partition, gap_ms },
+    };
+    let window = WindowColumns::from(start);
+    Relation { node: Node { kind, schema }, times, window, depth: input.depth + 1 }
 }

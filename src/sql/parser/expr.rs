@@ -203,7 +203,7 @@ impl Parser {
         Err(self.unexpected("NULL, TRUE, FALSE, UNKNOWN, JSON or DISTINCT FROM after IS"))
     }
 
-    fn expr_list(&mut self) -> Parsed<Vec<Expr>> {
+    pub(super) fn expr_list(&mut self) -> Parsed<Vec<Expr>> {
         let mut list = vec![self.expr()?];
         while self.take_symbol(",") {
             list.push(self.expr()?);
@@ -357,7 +357,7 @@ impl Parser {
             "CURRENT_TIMESTAMP" | "CURRENT_DATE" | "CURRENT_TIME" | "LOCALTIME" | "LOCALTIMESTAMP" => {
                 self.advance();
                 let name = Ident { name: word.to_owned(), span: start };
-                let call = Call { name, arguments: CallArguments::None, distinct: false, filter: None };
+                let call = Call { name, arguments: CallArguments::None, distinct: false, filter: None, over: None };
                 self.node(start, ExprKind::Call(call))
             }
             _ if is_reserved(word) => Err(self.reserved_operand(word, &upper)),
@@ -489,9 +489,7 @@ impl Parser {
             CallArguments::List(self.more_arguments(first, upper)?)
         };
         let filter = self.filter()?;
-        if self.at_word("OVER") {
-            return Err(Problem::unsupported(self.span(), "OVER"));
-        }
+        let over = if self.take_word("OVER") { Some(Box::new(self.over()?)) } else { None };
         if self.at_words(&["WITHIN", "GROUP"])
             || self.at_words(&["IGNORE", "NULLS"])
             || self.at_words(&["RESPECT", "NULLS"])
@@ -501,7 +499,7 @@ impl Parser {
                 "WITHIN GROUP, IGNORE NULLS or RESPECT NULLS",
             ));
         }
-        self.node(start, ExprKind::Call(Call { name, arguments, distinct, filter }))
+        self.node(start, ExprKind::Call(Call { name, arguments, distinct, filter, over }))
     }
 
     /// The arguments after the first, with commas or with the words that some functions have instead.
@@ -526,6 +524,11 @@ impl Parser {
             }
             arguments.push(self.expr()?);
         }
+    }
+
+    /// The number or interval before PRECEDING.
+    pub(super) fn frame_length(&mut self) -> Parsed<Expr> {
+        self.nested(|parser| parser.binary(Binding::Sum))
     }
 
     fn filter(&mut self) -> Parsed<Option<Box<Expr>>> {
@@ -582,5 +585,5 @@ impl Parser {
 }
 
 fn call(name: Ident, arguments: Vec<Expr>) -> Call {
-    Call { name, arguments: CallArguments::List(arguments), distinct: false, filter: None }
+    Call { name, arguments: CallArguments::List(arguments), distinct: false, filter: None, over: None }
 }

@@ -8,6 +8,7 @@ mod expr;
 mod interval;
 mod json;
 mod match_recognize;
+mod over;
 mod query;
 mod statement;
 mod types;

@@ -3,7 +3,7 @@
 use super::statement::COLUMNS_MAX;
 use super::{Parsed, Parser};
 use crate::sql::ast::{
-    Alias, Branch, CommonTable, GroupBy, Ident, OrderBy, Query, Select, SelectItem, Table, TableKind, WindowCall,
+    Alias, Branch, CommonTable, Ident, OrderBy, Query, Select, SelectItem, Table, TableKind, WindowCall,
     WindowFunction, WindowInterval,
 };
 use crate::sql::keywords::is_reserved;
@@ -49,7 +49,7 @@ impl Parser {
         Ok(Branch::Select(Box::new(self.select()?)))
     }
 
-    fn order_by(&mut self) -> Parsed<Vec<OrderBy>> {
+    pub(super) fn order_by(&mut self) -> Parsed<Vec<OrderBy>> {
         (0..2).for_each(|_| self.advance());
         let mut items = Vec::new();
         loop {
@@ -137,17 +137,16 @@ impl Parser {
         let filter = if self.take_word("WHERE") { Some(self.expr()?) } else { None };
         let group_by = if self.at_word("GROUP") { Some(self.group_by()?) } else { None };
         let having = if self.take_word("HAVING") { Some(self.expr()?) } else { None };
-        for word in ["WINDOW", "QUALIFY"] {
-            if self.at_word(word) {
-                return Err(Problem::unsupported(self.span(), word));
-            }
+        let windows = if self.take_word("WINDOW") { self.named_windows()? } else { Vec::new() };
+        if self.at_word("QUALIFY") {
+            return Err(Problem::unsupported(self.span(), "QUALIFY"));
         }
         if self.at_word("WHERE") || self.at_word("GROUP") {
             return Err(self
                 .unexpected("the end of the query")
                 .help("the order is SELECT, FROM, WHERE, GROUP BY, HAVING"));
         }
-        Ok(Select { span, items, from, filter, group_by, having })
+        Ok(Select { span, items, from, filter, group_by, having, windows })
     }
 
     fn select_items(&mut self) -> Parsed<Vec<SelectItem>> {
@@ -188,26 +187,6 @@ impl Parser {
             }
         };
         Ok(SelectItem::Expr { expr, alias })
-    }
-
-    fn group_by(&mut self) -> Parsed<GroupBy> {
-        let start = self.span();
-        self.expect_word("GROUP")?;
-        self.expect_word("BY")?;
-        let span = self.span_from(start);
-        let mut keys = Vec::new();
-        loop {
-            for what in ["GROUPING", "ROLLUP", "CUBE"] {
-                if self.at_word(what) && (self.symbol_ahead(1, "(") || self.word_ahead(1, "SETS")) {
-                    let (end, name) = if what == "GROUPING" { (1, "GROUPING SETS") } else { (0, what) };
-                    return Err(Problem::unsupported(self.span().to(self.token(end).span), name));
-                }
-            }
-            keys.push(self.expr()?);
-            if !self.take_symbol(",") {
-                return Ok(GroupBy { span, keys });
-            }
-        }
     }
 
     /// The table after FROM. Joins are refused where they begin.
@@ -293,7 +272,8 @@ impl Parser {
         let function = match word.to_ascii_uppercase().as_str() {
             "TUMBLE" => WindowFunction::Tumble,
             "HOP" => WindowFunction::Hop,
-            name @ ("CUMULATE" | "SESSION") => return Err(Problem::unsupported(span, name)),
+            "CUMULATE" => WindowFunction::Cumulate,
+            "SESSION" => WindowFunction::Session,
             _ => {
                 let problem = Problem::new(span, format!("{word} is no window function"));
                 return Err(match nearest(word, ["TUMBLE", "HOP", "CUMULATE", "SESSION"]) {
@@ -307,17 +287,18 @@ impl Parser {
         self.advance();
         self.expect_symbol("(")?;
         self.argument_name(&["DATA"])?;
-        let input = Box::new(self.window_input()?);
+        let (input, partition_by) = self.window_input(function)?;
+        let input = Box::new(input);
         self.expect_symbol(",")?;
         self.argument_name(&["TIMECOL"])?;
         let time = self.descriptor()?;
         let mut intervals = Vec::new();
         while self.take_symbol(",") {
-            let name = self.argument_name(&["SIZE", "SLIDE", "OFFSET"])?;
+            let name = self.argument_name(&["SIZE", "SLIDE", "STEP", "GAP", "OFFSET"])?;
             intervals.push(WindowInterval { name, expr: self.expr()? });
         }
         self.expect_symbol(")")?;
-        Ok(WindowCall { function, span, input, time, intervals })
+        Ok(WindowCall { function, span, input, partition_by, time, intervals })
     }
 
     /// `NAME =>`, if it is there.
@@ -336,7 +317,7 @@ impl Parser {
         Ok(Some(Ident { name, span }))
     }
 
-    fn window_input(&mut self) -> Parsed<Table> {
+    fn window_input(&mut self, function: WindowFunction) -> Parsed<(Table, Vec<Ident>)> {
         let kind = if self.take_word("TABLE") {
             TableKind::Named(self.object_name("a source, a table or a view")?)
         } else if self.take_symbol("(") {
@@ -347,11 +328,24 @@ impl Parser {
             let help = "write TABLE before the name: TUMBLE(TABLE source, DESCRIPTOR(ts), …)";
             return Err(self.unexpected("TABLE and a name").help(help));
         };
+        let mut partition_by = Vec::new();
         if self.at_words(&["PARTITION", "BY"]) {
-            return Err(Problem::new(self.span().to(self.token(1).span), "only SESSION takes PARTITION BY")
-                .help("put the columns into GROUP BY"));
+            if function != WindowFunction::Session {
+                return Err(Problem::new(self.span().to(self.token(1).span), "only SESSION takes PARTITION BY")
+                    .help("put the columns into GROUP BY"));
+            }
+            (0..2).for_each(|_| self.advance());
+            if self.at_symbol("(") {
+                partition_by = self.ident_list("a column")?;
+            } else {
+                partition_by.push(self.ident("a column")?);
+                while self.at_symbol(",") && !self.word_ahead(1, "DESCRIPTOR") && !self.symbol_ahead(2, "=>") {
+                    self.advance();
+                    partition_by.push(self.ident("a column")?);
+                }
+            }
         }
-        Ok(Table { kind, alias: None })
+        Ok((Table { kind, alias: None }, partition_by))
     }
 
     fn descriptor(&mut self) -> Parsed<Ident> {

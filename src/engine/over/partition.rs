@@ -1,0 +1,121 @@
+//! What OVER keeps for one partition.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::engine::codec::{Reader, Writer};
+use crate::engine::windowing::TIME_MAX_MS;
+use crate::engine::{RestoreError, row_bytes};
+use crate::model::{Millis, Row};
+
+/// A time in a set, about.
+pub const TIMER_BYTES: usize = 16;
+
+#[derive(Default)]
+pub struct Partition {
+    /// Rows whose time the watermark has not reached; those of one time in order of arrival.
+    pub waiting: BTreeMap<Millis, Vec<Row>>,
+    /// The rows of a bounded frame, oldest first.
+    pub frame: VecDeque<(Millis, Row)>,
+    /// Rows that LAG may ask for, newest first.
+    pub past: VecDeque<Row>,
+    /// The aggregates of an unbounded frame; of a bounded one only while it is computed.
+    pub words: Box<[u64]>,
+    pub row_number: i64,
+    pub rank: i64,
+    pub dense_rank: i64,
+    /// Time of the last row that went out. (From 0 on, as Flink's.)
+    pub last: Millis,
+    /// When all this is forgotten.
+    pub forget_at: Option<Millis>,
+    /// When it would have been forgotten without later rows, and when it will be.
+    pub timers: BTreeSet<Millis>,
+}
+
+/// What a row that goes out can ask for.
+pub struct Turn<'a> {
+    pub row_number: i64,
+    pub rank: i64,
+    pub dense_rank: i64,
+    past: &'a VecDeque<Row>,
+}
+
+impl Turn<'_> {
+    /// The row so many rows before the last one of the same time.
+    pub fn before(&self, rows: usize) -> Option<&Row> {
+        self.past.get(rows)
+    }
+}
+
+impl Partition {
+    pub fn new(words: usize) -> Partition {
+        Partition { words: vec![0; words].into(), ..Partition::default() }
+    }
+
+    pub fn turn(&self) -> Turn<'_> {
+        let Partition { row_number, rank, dense_rank, past, .. } = self;
+        Turn { row_number: *row_number, rank: *rank, dense_rank: *dense_rank, past }
+    }
+
+    pub fn bytes(&self) -> usize {
+        let waiting = self.waiting.values().flatten();
+        let frame = self.frame.iter().map(|(_, row)| row);
+        let rows: usize = waiting.chain(frame).chain(&self.past).map(|row| row_bytes(row)).sum();
+        rows + self.words.len() * 8 + self.timers.len() * TIMER_BYTES
+    }
+
+    /// All but the accumulators.
+    pub fn write(&self, writer: &mut Writer) {
+        let waiting = self.waiting.iter().flat_map(|(time, rows)| rows.iter().map(|row| (*time, row)));
+        let frame = self.frame.iter().map(|(time, row)| (*time, row));
+        writer.count(self.waiting.values().map(Vec::len).sum());
+        waiting.for_each(|(time, row)| write_row(time, row, writer));
+        writer.count(self.frame.len());
+        frame.for_each(|(time, row)| write_row(time, row, writer));
+        writer.count(self.past.len());
+        self.past.iter().for_each(|row| writer.row(row));
+        for number in [self.row_number, self.rank, self.dense_rank, self.last] {
+            writer.signed(number);
+        }
+        writer.time(self.forget_at);
+        writer.count(self.timers.len());
+        self.timers.iter().for_each(|timer| writer.signed(*timer));
+    }
+
+    pub fn read(reader: &mut Reader<'_>, columns: usize, words: usize) -> Result<Partition, RestoreError> {
+        let mut partition = Partition::new(words);
+        for _ in 0..reader.count()? {
+            let (time, row) = read_row(reader, columns)?;
+            partition.waiting.entry(time).or_default().push(row);
+        }
+        for _ in 0..reader.count()? {
+            partition.frame.push_back(read_row(reader, columns)?);
+        }
+        for _ in 0..reader.count()? {
+            partition.past.push_back(reader.row(columns)?);
+        }
+        /// No counter reaches this.
+        const COUNT_MAX: i64 = 1 << 60;
+        for number in [&mut partition.row_number, &mut partition.rank, &mut partition.dense_rank] {
+            *number = reader.signed()?.clamp(0, COUNT_MAX);
+        }
+        partition.last = reader.signed()?;
+        partition.forget_at = reader.time()?;
+        for _ in 0..reader.count()? {
+            partition.timers.insert(reader.signed()?);
+        }
+        Ok(partition)
+    }
+}
+
+fn write_row(time: Millis, row: &Row, writer: &mut Writer) {
+    writer.signed(time);
+    writer.row(row);
+}
+
+fn read_row(reader: &mut Reader<'_>, columns: usize) -> Result<(Millis, Row), RestoreError> {
+    let time = reader.signed()?;
+    if time.abs() > TIME_MAX_MS {
+        return Err(RestoreError("a time is out of range".to_owned()));
+    }
+    Ok((time, reader.row(columns)?))
+}

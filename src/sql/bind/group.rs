@@ -1,0 +1,341 @@
+//! GROUP BY a window: over a window function itself, or over rows that already stand in their windows.
+
+use super::aggregate::{Calls, Regroup, SET};
+use super::expr::{Aggregation, Bound, Reported, compare};
+use super::select::{filtered, has_over};
+use super::window::WINDOW_COLUMNS;
+use super::{Binder, Relation, WindowColumns};
+use crate::model::{Column, DataType, Schema, Value};
+use crate::plan::{Aggregate, CompareOp, Expr, ExprKind, Node, NodeKind};
+use crate::sql::ast::{self, GroupElement, SelectItem};
+use crate::sql::span::{Problem, Span};
+
+/// What GROUP BY says, the columns of the window taken out.
+struct Grouping {
+    keys: Vec<Expr>,
+    /// Positions in `keys`; one set where GROUPING SETS and the like do not occur.
+    sets: Vec<Vec<usize>>,
+    /// Whether window_time is among the grouping columns.
+    window_time: bool,
+}
+
+/// A grouping whose window columns are known.
+struct Window {
+    start: usize,
+    end: usize,
+    time: Option<usize>,
+}
+
+impl Binder<'_> {
+    pub(super) fn grouped(
+        &mut self,
+        select: &ast::Select,
+        input: Relation,
+        table: Option<&str>,
+        filter: Bound<Option<Expr>>,
+    ) -> Bound<Relation> {
+        let mut calls = Calls::new(&select.windows);
+        let items = self.items(select, &input, table, &mut calls);
+        let having = match &select.having {
+            Some(having) if has_over(having) => self.fail(
+                Problem::new(having.span, "HAVING cannot hold OVER").help("filter the result in a query around it"),
+            ),
+            Some(having) => {
+                let mut binder = self.binder(&input, table, Aggregation::Collect(&mut calls));
+                binder.boolean(having, "HAVING").map(Some)
+            }
+            None => Ok(None),
+        };
+        let keys = self.group_keys(select, &input, table);
+        let group_by = match &select.group_by {
+            Some(group_by) if input.window.start.is_some() && input.window.end.is_some() => group_by,
+            group_by => {
+                let span = group_by.as_ref().map_or(select.span, |group_by| group_by.span);
+                return self.fail(no_window(span, &input, group_by.is_some()));
+            }
+        };
+        let (mut items, mut having, keys, filter) = (items?, having?, keys?, filter?);
+        let (window, grouping) = self.take_window(keys, input.window, group_by.span)?;
+        let groupings = self.grouping_calls(&calls, &grouping, select.span)?;
+        let regroup = Regroup {
+            keys: &grouping.keys,
+            set: grouping.sets.len() > 1,
+            aggregates: calls.aggregates.len(),
+            window: [Some(window.start), Some(window.end), window.time.filter(|_| grouping.window_time)],
+            groupings: &groupings,
+        };
+        let mut failed = false;
+        for item in &mut items {
+            failed |= self.regroup(&regroup, &mut item.expr, item.span, &input).is_err();
+        }
+        if let (Some(having), Some(written)) = (&mut having, &select.having) {
+            failed |= self.regroup(&regroup, having, written.span, &input).is_err();
+        }
+        for over in &mut calls.overs {
+            let span = over.span;
+            for expr in over.exprs_mut() {
+                failed |= self.regroup(&regroup, expr, span, &input).is_err();
+            }
+        }
+        if failed {
+            return Err(Reported);
+        }
+        let overs = std::mem::take(&mut calls.overs);
+        let mut relation = self.aggregated(input, filter, &window, grouping, calls.aggregates);
+        if let Some(predicate) = having {
+            relation = filtered(relation, predicate);
+        }
+        let relation = self.over(relation, &mut items, overs)?;
+        self.project(relation, items, select.span)
+    }
+
+    /// The sets of GROUP BY, each with its keys, each key once.
+    fn group_keys(&mut self, select: &ast::Select, input: &Relation, table: Option<&str>) -> Bound<Vec<Vec<Expr>>> {
+        let mut sets: Vec<Vec<Expr>> = vec![Vec::new()];
+        let mut failed = false;
+        for element in select.group_by.iter().flat_map(|group_by| &group_by.elements) {
+            let choices: &[Vec<ast::Expr>] = match element {
+                GroupElement::Key(key) => &[vec![key.clone()]],
+                GroupElement::Sets(choices) => choices,
+            };
+            let mut bound = Vec::new();
+            for choice in choices {
+                let keys: Vec<Bound> = choice.iter().map(|key| self.group_key(key, select, input, table)).collect();
+                match keys.into_iter().collect::<Bound<Vec<Expr>>>() {
+                    Ok(keys) => bound.push(keys),
+                    Err(Reported) => failed = true,
+                }
+            }
+            let longer =
+                |set: &Vec<Expr>| bound.iter().map(|keys| [set.as_slice(), keys].concat()).collect::<Vec<Vec<Expr>>>();
+            sets = sets.iter().flat_map(longer).collect();
+        }
+        if failed { Err(Reported) } else { Ok(sets) }
+    }
+
+    fn group_key(&mut self, key: &ast::Expr, select: &ast::Select, input: &Relation, table: Option<&str>) -> Bound {
+        if matches!(key.kind, ast::ExprKind::Number(_)) {
+            let problem = Problem::new(key.span, "GROUP BY takes columns and expressions, not their numbers");
+            return self.fail(problem.help("write the column's name"));
+        }
+        let known = self.problems.len();
+        let bound = self.expr(key, input, table, Aggregation::Refuse("GROUP BY"));
+        if bound.is_err() {
+            self.explain_alias(key, select, known);
+        }
+        bound
+    }
+
+    /// A key that is the name of a SELECT column: other systems allow it.
+    fn explain_alias(&mut self, key: &ast::Expr, select: &ast::Select, known: usize) {
+        let ast::ExprKind::Name { table: None, column } = &key.kind else { return };
+        let is_alias = select
+            .items
+            .iter()
+            .any(|item| matches!(item, SelectItem::Expr { alias: Some(alias), .. } if alias.name == column.name));
+        if is_alias {
+            for problem in &mut self.problems[known..] {
+                problem.help = Some(format!("{} is a name from SELECT: repeat its expression here", column.name));
+            }
+        }
+    }
+
+    /// Takes the columns of the window out of the sets of keys; each set must hold them.
+    fn take_window(&mut self, sets: Vec<Vec<Expr>>, columns: WindowColumns, span: Span) -> Bound<(Window, Grouping)> {
+        let (Some(start), Some(end)) = (columns.start, columns.end) else { return Err(Reported) };
+        for (column, name) in [(start, WINDOW_COLUMNS[0]), (end, WINDOW_COLUMNS[1])] {
+            if sets.iter().any(|set| !set.iter().any(|key| key.kind == ExprKind::Column(column))) {
+                let problem = Problem::new(span, format!("GROUP BY lacks {name}"));
+                return self.fail(problem.help("a window is grouped by window_start, window_end and the keys"));
+            }
+        }
+        let is_time = |key: &Expr| columns.time.is_some_and(|time| key.kind == ExprKind::Column(time));
+        let window_time = sets.iter().all(|set| set.iter().any(is_time));
+        let is_window = |key: &Expr| matches!(key.kind, ExprKind::Column(column) if columns.holds(column));
+        let mut keys: Vec<Expr> = Vec::new();
+        let mut kept: Vec<Vec<usize>> = Vec::new();
+        for set in sets {
+            let mut positions = Vec::new();
+            for key in set.into_iter().filter(|key| !is_window(key)) {
+                let position = keys.iter().position(|known| *known == key).unwrap_or_else(|| {
+                    keys.push(key);
+                    keys.len() - 1
+                });
+                positions.push(position);
+            }
+            positions.sort_unstable();
+            positions.dedup();
+            if !kept.contains(&positions) {
+                kept.push(positions);
+            }
+        }
+        Ok((Window { start, end, time: columns.time }, Grouping { keys, sets: kept, window_time }))
+    }
+
+    /// What each GROUPING(…) is, by the number of the set.
+    fn grouping_calls(&mut self, calls: &Calls, grouping: &Grouping, span: Span) -> Bound<Vec<Expr>> {
+        let mut bound = Vec::new();
+        for arguments in &calls.groupings {
+            let positions: Option<Vec<usize>> =
+                arguments.iter().map(|argument| grouping.keys.iter().position(|key| key == argument)).collect();
+            let Some(positions) = positions else {
+                return self.fail(Problem::new(span, "GROUPING takes columns of GROUP BY"));
+            };
+            let bits = |set: &Vec<usize>| {
+                let bit = |bits: i64, position: &usize| bits << 1 | i64::from(!set.contains(position));
+                Expr::literal(Value::Int(positions.iter().fold(0, bit)), DataType::BigInt)
+            };
+            let mut values: Vec<Expr> = grouping.sets.iter().map(bits).collect();
+            let Some(last) = values.pop() else { return Err(Reported) };
+            let is_set = |number: usize| {
+                let number = Expr::literal(Value::Int(number as i64), DataType::Int);
+                compare(CompareOp::Equal, Expr::column(SET, DataType::Int), number)
+            };
+            let branches: Vec<(Expr, Expr)> =
+                values.into_iter().enumerate().map(|(number, value)| (is_set(number), value)).collect();
+            bound.push(match branches.is_empty() {
+                true => last,
+                false => Expr::new(ExprKind::Case { branches, otherwise: Box::new(last) }, DataType::BigInt),
+            });
+        }
+        Ok(bound)
+    }
+
+    /// The aggregate's operator, with WHERE below the window function where that is the same, so that only the rows
+    /// wanted are put into windows.
+    fn aggregated(
+        &mut self,
+        mut input: Relation,
+        filter: Option<Expr>,
+        window: &Window,
+        grouping: Grouping,
+        aggregates: Vec<Aggregate>,
+    ) -> Relation {
+        let columns = input.window;
+        let of_window = |expr: &Expr| uses(expr, &|column| columns.holds(column));
+        let parts = aggregates.iter().flat_map(|aggregate| aggregate.argument.iter().chain(&aggregate.filter));
+        let attached = grouping.keys.iter().chain(parts).chain(&filter).any(of_window);
+        let window_time = input.schema().columns.get(window.time.unwrap_or(window.end)).map(|column| column.data_type);
+        let depth = input.depth + 2;
+        let plain_keys = grouping.keys.clone();
+        let schema = input.schema().clone();
+        let kind = match input.node.kind {
+            NodeKind::Window { input, time, windowing } if !attached => {
+                let input = below(*input, filter);
+                let (input, keys) = expand(input, grouping);
+                NodeKind::WindowAggregate { input: Box::new(input), time, windowing, keys, aggregates }
+            }
+            NodeKind::Session { input, time, partition, gap_ms }
+                if !attached && grouping.sets.len() == 1 && is_partition(&grouping.keys, &partition) =>
+            {
+                let input = Box::new(below(*input, filter));
+                NodeKind::SessionAggregate { input, time, gap_ms, keys: grouping.keys, aggregates }
+            }
+            kind => {
+                input.node.kind = kind;
+                let relation = match filter {
+                    Some(predicate) => self.restricted(input, predicate),
+                    None => input,
+                };
+                let (input, keys) = expand(relation.node, grouping);
+                let window = [window.start, window.end];
+                NodeKind::AttachedAggregate { input: Box::new(input), window, keys, aggregates }
+            }
+        };
+        grouped_relation(kind, &plain_keys, &schema, window_time, depth)
+    }
+
+    fn regroup(&mut self, regroup: &Regroup<'_>, expr: &mut Expr, span: Span, input: &Relation) -> Bound<()> {
+        let Err(column) = regroup.rewrite(expr) else { return Ok(()) };
+        let name = input.schema().columns.get(column).map_or("?", |column| &*column.name).to_owned();
+        let problem = Problem::new(span, format!("{name} is neither in GROUP BY nor inside an aggregate"));
+        self.fail(problem.help(format!("add {name} to GROUP BY, or take for example MAX({name})")))
+    }
+}
+
+/// Whether the keys are the columns of the partition, in any order.
+fn is_partition(keys: &[Expr], partition: &[usize]) -> bool {
+    let is_key = |column: &usize| keys.iter().any(|key| key.kind == ExprKind::Column(*column));
+    partition.iter().all(is_key)
+        && keys.iter().all(|key| matches!(key.kind, ExprKind::Column(column) if partition.contains(&column)))
+}
+
+fn below(node: Node, filter: Option<Expr>) -> Node {
+    let Some(predicate) = filter else { return node };
+    let schema = node.schema.clone();
+    Node { kind: NodeKind::Filter { input: Box::new(node), predicate }, schema }
+}
+
+/// Puts each row once into each grouping set; the keys are columns then.
+fn expand(node: Node, grouping: Grouping) -> (Node, Vec<Expr>) {
+    let Grouping { keys, sets, .. } = grouping;
+    if sets.len() == 1 {
+        return (node, keys);
+    }
+    let mut schema = node.schema.clone();
+    let first = schema.columns.len();
+    let types = keys.iter().map(|key| key.data_type).chain([DataType::Int]);
+    for (index, data_type) in types.enumerate() {
+        schema.columns.push(Column { name: format!("set${index}").into(), data_type });
+    }
+    let appended = schema.columns.iter().enumerate().skip(first);
+    let columns = appended.map(|(index, column)| Expr::column(index, column.data_type)).collect();
+    let kind = NodeKind::Expand { input: Box::new(node), keys, sets };
+    (Node { kind, schema }, columns)
+}
+
+/// What a grouping operator gives: keys (and the number of the set), aggregates, window_start, window_end, window_time.
+fn grouped_relation(
+    kind: NodeKind,
+    plain_keys: &[Expr],
+    input: &Schema,
+    window_time: Option<DataType>,
+    depth: usize,
+) -> Relation {
+    let (keys, aggregates) = match &kind {
+        NodeKind::WindowAggregate { keys, aggregates, .. }
+        | NodeKind::SessionAggregate { keys, aggregates, .. }
+        | NodeKind::AttachedAggregate { keys, aggregates, .. } => (keys, aggregates),
+        _ => (&Vec::new(), &Vec::new()),
+    };
+    let key_name = |index: usize| match plain_keys.get(index).map(|key| &key.kind) {
+        Some(ExprKind::Column(column)) => input.columns.get(*column).map(|column| column.name.clone()),
+        _ => None,
+    };
+    let key_column = |(index, key): (usize, &Expr)| Column {
+        name: key_name(index).unwrap_or_else(|| format!("key${index}").into()),
+        data_type: key.data_type,
+    };
+    let mut columns: Vec<Column> = keys.iter().enumerate().map(key_column).collect();
+    columns.extend(aggregates.iter().enumerate().map(|(index, aggregate)| Column {
+        name: format!("aggregate${index}").into(),
+        data_type: aggregate.data_type,
+    }));
+    let start = columns.len();
+    // Start and end are plain times in the session's zone; window_time is of the event time's own type.
+    let types = [DataType::Timestamp(3), DataType::Timestamp(3), window_time.unwrap_or(DataType::Timestamp(3))];
+    columns
+        .extend(WINDOW_COLUMNS.into_iter().zip(types).map(|(name, data_type)| Column { name: name.into(), data_type }));
+    let device = input.device.and_then(|device| keys.iter().position(|key| key.kind == ExprKind::Column(device)));
+    let schema = Schema { columns, event_time: Some(start + 2), device };
+    let window = WindowColumns::from(start);
+    Relation { node: Node { kind, schema }, times: vec![start + 2], window, depth }
+}
+
+fn no_window(span: Span, input: &Relation, grouped: bool) -> Problem {
+    let problem = match grouped {
+        true => Problem::new(span, "GROUP BY needs a window: without one the groups of a stream are never complete"),
+        false => Problem::new(span, "an aggregate needs GROUP BY with a window: a stream never ends"),
+    };
+    match input.window == WindowColumns::default() {
+        false => problem.help("both window_start and window_end must be passed on by the subquery, as they are"),
+        true => problem.help(
+            "FROM TABLE(TUMBLE(TABLE source, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) … GROUP BY window_start, window_end",
+        ),
+    }
+}
+
+fn uses(expr: &Expr, which: &dyn Fn(usize) -> bool) -> bool {
+    matches!(expr.kind, ExprKind::Column(column) if which(column))
+        || expr.children().into_iter().any(|child| uses(child, which))
+}

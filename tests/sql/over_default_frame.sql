@@ -1,0 +1,11 @@
+-- ORDER BY without a frame is RANGE UNBOUNDED PRECEDING.
+CREATE TABLE flow (
+  id INT,
+  k STRING,
+  ts TIMESTAMP(3),
+  v INT,
+  state STRING,
+  x DOUBLE,
+  WATERMARK FOR ts AS ts
+) WITH ('connector' = 'filesystem', 'path' = 'data/flow.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT id, k, SUM(v) OVER (PARTITION BY k ORDER BY ts) AS s, AVG(v) OVER (PARTITION BY k ORDER BY ts) AS a FROM flow;

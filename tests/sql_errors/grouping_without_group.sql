@@ -1,0 +1,1 @@
+SELECT GROUPING(zone) AS g FROM readings

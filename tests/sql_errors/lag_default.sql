@@ -1,0 +1,1 @@
+SELECT LAG(vib, 1, 'none') OVER (ORDER BY ts) AS a FROM readings

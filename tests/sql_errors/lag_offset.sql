@@ -1,0 +1,1 @@
+SELECT LAG(vib, zone) OVER (ORDER BY ts) AS a FROM readings

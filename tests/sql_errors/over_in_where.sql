@@ -1,0 +1,1 @@
+SELECT device FROM readings WHERE LAG(vib) OVER (ORDER BY ts) > 3

@@ -1,0 +1,1 @@
+SELECT LEAD(vib) OVER (ORDER BY ts) AS a FROM readings

@@ -1,0 +1,1 @@
+SELECT UPPER(zone) OVER (ORDER BY ts) AS a FROM readings

@@ -1,0 +1,1 @@
+SELECT SUM(vib) OVER v AS a FROM readings WINDOW w AS (ORDER BY ts)

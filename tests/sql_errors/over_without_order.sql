@@ -1,0 +1,1 @@
+SELECT device, SUM(vib) OVER (PARTITION BY device) AS s FROM readings

@@ -1,0 +1,1 @@
+SELECT COUNT(*) AS n FROM TABLE(SESSION(TABLE readings PARTITION BY devise, DESCRIPTOR(ts), INTERVAL '7' SECOND)) GROUP BY window_start, window_end
