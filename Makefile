@@ -8,6 +8,7 @@ CARGO ?= cargo
 KAFKA_LIB := target/kafka/lib
 export CARGO_INCREMENTAL := 0
 export TIDEGATE_KAFKA_LIB := $(CURDIR)/$(KAFKA_LIB)
+export TIDEGATE_CLIENTS := $(CURDIR)/target/clients
 
 .PHONY: help
 help: ## This list
@@ -43,17 +44,24 @@ check: packages ## Format, lints, and the tests that need nothing but this repos
 	systemd-analyze security --offline=true --threshold=20 --no-pager systemd/tidegate.service | tail -n 1
 
 .PHONY: test
-test: packages kafka ## Everything in its short form: format, lints, tests with a real Kafka and mosquitto's clients
+test: packages kafka ## Everything in its short form: format, lints, tests with a real Kafka and other people's MQTT clients
 	$(MAKE) check
+	tests/clients/install light
 	$(CARGO) test --release --no-fail-fast
 
 # Each long form prints its seed or its counts; tests/README.md keeps the closing lines.
 .PHONY: test-long
-test-long: packages kafka ## The long forms: more kills and seeds, ten minutes of outage, the ARM binaries under qemu
+test-long: packages kafka ## The long forms: more kills and seeds, ten minutes of outage, fuzzing, the ARM binaries under qemu
 	$(MAKE) check
+	tests/clients/install all
+	fuzz/run
 	TIDEGATE_LONG=1 TIDEGATE_KILLS=200 TIDEGATE_OUTAGE_MESSAGES=3000000 PROPTEST_CASES=10000 $(CARGO) test --release --no-fail-fast
 	cross/dist.sh x86_64-unknown-linux-gnu
 	for target in aarch64-unknown-linux-gnu armv7-unknown-linux-gnueabihf; do cross/dist.sh $$target && cross/try.sh $$target || exit 1; done
+
+.PHONY: fuzz
+fuzz: packages ## Coverage-guided fuzzing, FUZZ_SECONDS (60) for each target; fuzz/README.md says how
+	fuzz/run
 
 .PHONY: demo
 demo: packages-demo ## The main job in a minute: devices, SQL, an upstream that goes away; needs neither Kafka nor Java

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::connect::copied;
-use super::reason::{Fault, QUOTA, TOPIC_ALIAS_INVALID};
+use super::reason::{Fault, QUOTA};
 
 /// Topics that the client's aliases name, in bytes.
 const BYTES_MAX: usize = 64 << 10;
@@ -28,7 +28,7 @@ impl Aliases {
         let at = usize::from(alias) - 1;
         if topic.is_empty() {
             let known = self.topics.get(at).filter(|known| !known.is_empty());
-            *topic = known.ok_or(Fault::new(TOPIC_ALIAS_INVALID, "a topic alias that names no topic"))?.clone();
+            *topic = known.ok_or(Fault::protocol("a topic alias that names no topic"))?.clone();
             return Ok(());
         }
         if self.topics.len() <= at {
@@ -67,6 +67,7 @@ impl Aliases {
 
 #[cfg(test)]
 mod tests {
+    use super::super::reason::PROTOCOL_ERROR;
     use super::*;
 
     #[test]
@@ -76,10 +77,10 @@ mod tests {
             let mut topic = Bytes::from(topic);
             aliases.resolve(&mut topic, alias).map(|()| topic).map_err(|fault| fault.code)
         };
-        assert_eq!(resolved("", 1), Err(TOPIC_ALIAS_INVALID));
+        assert_eq!(resolved("", 1), Err(PROTOCOL_ERROR));
         assert_eq!(resolved("a", 3), Ok("a".into()));
         assert_eq!(resolved("", 3), Ok("a".into()));
-        assert_eq!(resolved("", 2), Err(TOPIC_ALIAS_INVALID));
+        assert_eq!(resolved("", 2), Err(PROTOCOL_ERROR));
         assert_eq!(resolved("b", 3), Ok("b".into()));
         assert_eq!(resolved("", 3), Ok("b".into()));
         let mut long = Bytes::from(vec![b'x'; BYTES_MAX]);

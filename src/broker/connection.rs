@@ -524,20 +524,10 @@ impl Client {
     /// Gives back what the connection held. What was handed over is still committed, just not acknowledged.
     pub async fn close(&mut self, end: End) {
         let counters = &self.shared.counters;
-        self.outbox.close();
         // A QoS 2 message that the client may have had is nobody else's ([MQTT-4.8.2-5]).
         let unacknowledged = self.sent.drain(..).filter(|sent| sent.qos == 1).filter_map(|sent| sent.shared);
         let mut undelivered: Vec<Delivery> = unacknowledged.collect();
-        while let Some((outgoing, bytes)) = self.outbox.next(true) {
-            subtract(&counters.queued_bytes, bytes);
-            match outgoing {
-                // A durable session keeps its own.
-                Outgoing::Publish(delivery) if delivery.packet_id != 0 => {}
-                Outgoing::Publish(delivery) if delivery.is_shared() => undelivered.push(delivery),
-                Outgoing::Publish(_) => count(&counters.dropped_disconnected),
-                Outgoing::Release(_) | Outgoing::More => {}
-            }
-        }
+        undelivered.append(&mut self.outbox.give_back(counters));
         subtract(&counters.inflight_bytes, std::mem::take(&mut self.held_bytes));
         let _ = self.partial.announce(0);
         let parting = if end == End::ShutDown { Parting::Stopped } else { self.parting };

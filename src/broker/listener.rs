@@ -174,7 +174,8 @@ async fn run(
         }
         // It never heard that it was taken: the pipeline stands still, or another connection came before it was.
         outcome => {
-            let close = Close { parting: Parting::Broken, expiry_s: None, undelivered: Vec::new() };
+            let undelivered = outbox.give_back(&shared.counters);
+            let close = Close { parting: Parting::Broken, expiry_s: None, undelivered };
             hand_over(&shared, &link, Ask::Close(Box::new(close))).await;
             let end = match (outcome, link.ordered()) {
                 (Err(_), _) => End::NoProgress,

@@ -242,3 +242,31 @@ impl Broker {
 fn wall_millis() -> Millis {
     crate::model::unix_millis(SystemTime::now())
 }
+
+/// For `fuzz/` alone.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    use std::time::Instant;
+
+    use bytes::Bytes;
+
+    use super::connect::{self, Version};
+    use super::frame::{self, Cut};
+    use super::packets;
+    use crate::config::BrokerLimits;
+
+    /// Cuts and reads every packet of the bytes, as each version.
+    pub fn read_all(bytes: &[u8]) {
+        let limits = BrokerLimits::default();
+        let mut at = 0;
+        while let Ok(Cut::Whole { header, length }) = frame::cut(&bytes[at..], limits.packet_bytes_max) {
+            assert!(header < length + 1 && at + length <= bytes.len());
+            let whole = Bytes::copy_from_slice(&bytes[at..at + length]);
+            let _ = connect::read(&whole, header, &limits);
+            for version in [Version::V4, Version::V5] {
+                let _ = packets::read(&whole, header, version, &limits, Instant::now());
+            }
+            at += length;
+        }
+    }
+}

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::inbound::Publish;
 use super::link::Link;
+use super::metrics::{Counters, count, subtract};
 
 /// A message on its way to one subscriber.
 #[derive(Clone, Debug)]
@@ -46,7 +47,7 @@ pub(super) enum Outgoing {
 }
 
 impl Outgoing {
-    fn held_bytes(&self) -> usize {
+    pub fn held_bytes(&self) -> usize {
         match self {
             Outgoing::Publish(delivery) => delivery.publish.held_bytes(),
             Outgoing::Release(_) | Outgoing::More => 0,
@@ -70,8 +71,7 @@ impl Outgoing {
 /// What became of a message that was offered.
 #[derive(Debug)]
 pub(super) enum Offered {
-    /// With so many bytes.
-    Queued(usize),
+    Queued,
     /// QoS 0 and the queue is full: the subscriber loses it.
     Dropped,
     /// QoS 1 or 2 of a session that ends with its connection, and the queue is full: the subscriber is to be
@@ -141,7 +141,7 @@ impl Outbox {
             queue.messages.push_back(outgoing);
         }
         self.link.wake();
-        Offered::Queued(bytes)
+        Offered::Queued
     }
 
     /// How many messages may come besides those that wait: half of the queue stays free for live ones.
@@ -165,9 +165,28 @@ impl Outbox {
         Some((next, bytes))
     }
 
-    /// Nothing more is taken; what waits is still to be had.
-    pub fn close(&self) {
-        self.queue().closed = true;
+    /// Nothing more is taken; gives what waited.
+    pub fn close(&self) -> VecDeque<Outgoing> {
+        let mut queue = self.queue();
+        queue.closed = true;
+        queue.bytes = 0;
+        std::mem::take(&mut queue.messages)
+    }
+
+    /// Its connection ends: what waited is gone, but for what other members of a shared subscription are to get.
+    pub fn give_back(&self, counters: &Counters) -> Vec<Delivery> {
+        let mut undelivered = Vec::new();
+        for outgoing in self.close() {
+            subtract(&counters.queued_bytes, outgoing.held_bytes());
+            match outgoing {
+                // A durable session keeps its own.
+                Outgoing::Publish(delivery) if delivery.packet_id != 0 => {}
+                Outgoing::Publish(delivery) if delivery.is_shared() => undelivered.push(delivery),
+                Outgoing::Publish(_) => count(&counters.dropped_disconnected),
+                Outgoing::Release(_) | Outgoing::More => {}
+            }
+        }
+        undelivered
     }
 
     pub fn overflowed(&self) -> bool {

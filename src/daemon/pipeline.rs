@@ -304,10 +304,11 @@ impl Pipeline {
         self.writer.tick(
             commit,
             Box::new(move |_| {
-                after.release();
+                // A SUBACK leaves before the retained messages that it brings.
                 for (connection, count) in acks {
                     connection.committed(count);
                 }
+                after.release();
             }),
         )?;
         if !self.more && self.journal_bytes >= SNAPSHOT_BYTES_MIN.max(SNAPSHOT_RATIO * self.snapshot_bytes) {

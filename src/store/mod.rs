@@ -269,3 +269,12 @@ impl StoreError {
         }
     }
 }
+
+/// For `fuzz/` alone.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    /// A block as it lies on the disk.
+    pub fn unpack(stored: &[u8]) -> Option<Vec<u8>> {
+        super::records::unpack_bytes(stored)
+    }
+}

@@ -5,50 +5,8 @@ use std::net::Shutdown;
 
 use crate::broker::Broker;
 use crate::client::{Client, both};
+use crate::neighbour::Neighbour;
 use crate::packet::{BOTH, Connect, PUBACK, PUBLISH, Publish, V5, V311, Version, ack, frame, user_property, variable};
-
-/// A client that behaves: it publishes at QoS 1 to a topic that it subscribes to, and must get everything.
-struct Neighbour {
-    client: Client,
-    sent: u32,
-}
-
-impl Neighbour {
-    fn new(broker: &Broker) -> Neighbour {
-        let mut client = Client::connect(broker.mqtt, V5, "neighbour");
-        assert_eq!(client.subscribe(&[("in/neighbour/a", 1)]), [1]);
-        Neighbour { client, sent: 0 }
-    }
-
-    fn works(&mut self) {
-        let id = self.client.free_id();
-        let payload = self.sent.to_be_bytes();
-        self.client.send(&Publish::new("in/neighbour/a", payload, 1, id).bytes(V5));
-        let (mut acknowledged, mut delivered) = (false, false);
-        while !(acknowledged && delivered) {
-            let packet = self.client.next().expect("the neighbour is served");
-            if packet.first == PUBACK {
-                assert_eq!(packet.packet_id(), id);
-                acknowledged = true;
-            } else {
-                let message = Publish::read(V5, &packet);
-                // Attackers may publish to it too; its own message comes all the same.
-                delivered |= message.payload == payload;
-                if message.qos == 1 {
-                    self.client.send(&ack(PUBACK, message.packet_id));
-                }
-            }
-        }
-        self.sent += 1;
-    }
-
-    /// The attackers are gone: everything they made the broker hold is given back.
-    fn outlives(mut self, broker: &Broker) {
-        self.works();
-        self.client.leave();
-        broker.wait_until_empty();
-    }
-}
 
 #[test]
 fn topics_that_begin_with_any_character() {

@@ -1,15 +1,21 @@
 //! A client without a will of its own: it sends the bytes it is given and shows the packets that come.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use crate::gateway::PATIENCE;
 use crate::packet::{self, BOTH, CONNACK, Connect, DISCONNECT, PINGREQ, PINGRESP, Packet, Publish, V5, Version};
 
+/// A topic that no test uses for anything else.
+const BARRIER: &str = "barrier";
+
 pub struct Client {
     pub socket: TcpStream,
     pub version: Version,
     received: Vec<u8>,
+    /// Packets that were read before their turn.
+    early: VecDeque<Packet>,
     next_id: u16,
 }
 
@@ -20,7 +26,7 @@ impl Client {
         socket.set_nodelay(true).expect("an option of the socket");
         socket.set_read_timeout(Some(PATIENCE)).expect("an option of the socket");
         socket.set_write_timeout(Some(PATIENCE)).expect("an option of the socket");
-        Client { socket, version, received: Vec::new(), next_id: 0 }
+        Client { socket, version, received: Vec::new(), early: VecDeque::new(), next_id: 0 }
     }
 
     /// Connects and gives the CONNACK, whatever it says. `None`: the server closed without one.
@@ -63,6 +69,10 @@ impl Client {
 
     /// The next packet; `None` when the server has closed.
     pub fn next(&mut self) -> Option<Packet> {
+        self.early.pop_front().or_else(|| self.read())
+    }
+
+    fn read(&mut self) -> Option<Packet> {
         loop {
             if let Some((packet, length)) = packet::cut(&self.received) {
                 self.received.drain(..length);
@@ -99,8 +109,37 @@ impl Client {
         Publish::read(self.version, &packet)
     }
 
-    /// What has arrived up to now, seen from the server: everything before the answer to a PINGREQ.
+    /// Everything that is to come, as far as it was committed before now: what comes before the answers to a PUBLISH at
+    /// QoS 1, whose commit is a later one, and to a PINGREQ behind it.
     pub fn drain(&mut self) -> Vec<Packet> {
+        let id = 60_000 + self.free_id() % 5_000;
+        self.send(&Publish::new(BARRIER, "", 1, id).bytes(self.version));
+        let mut packets = Vec::new();
+        loop {
+            let packet = self.next().expect("the connection goes on");
+            if packet.first == packet::PUBACK && packet.packet_id() == id {
+                break;
+            }
+            packets.push(packet);
+        }
+        packets.extend(self.ping());
+        // Whoever subscribes to everything gets the barrier too.
+        let (barriers, packets): (Vec<_>, Vec<_>) = packets.into_iter().partition(|packet| {
+            packet.first >> 4 == packet::PUBLISH >> 4 && Publish::read(self.version, packet).topic == BARRIER.as_bytes()
+        });
+        for barrier in barriers {
+            let barrier = Publish::read(self.version, &barrier);
+            match barrier.qos {
+                0 => {}
+                1 => self.send(&packet::ack(packet::PUBACK, barrier.packet_id)),
+                _ => panic!("published at QoS 1: {barrier:?}"),
+            }
+        }
+        packets
+    }
+
+    /// The server answers a PINGREQ, whatever stands still behind it; gives what came before the answer.
+    pub fn ping(&mut self) -> Vec<Packet> {
         self.send(&PINGREQ);
         let mut packets = Vec::new();
         loop {
@@ -112,9 +151,15 @@ impl Client {
         }
     }
 
-    /// The connection lives, and nothing came.
+    /// The connection lives, and nothing is on its way.
     pub fn quiet(&mut self) {
         let packets = self.drain();
+        assert!(packets.is_empty(), "{packets:?}");
+    }
+
+    /// The connection lives, and nothing came though commits stand still.
+    pub fn waits(&mut self) {
+        let packets = self.ping();
         assert!(packets.is_empty(), "{packets:?}");
     }
 
@@ -177,7 +222,16 @@ impl Client {
             1 => self.send(&packet::ack(packet::PUBACK, publish.packet_id)),
             2 => {
                 self.send(&packet::ack(packet::PUBREC, publish.packet_id));
-                self.expect_ack(packet::PUBREL, publish.packet_id);
+                // Other messages may be on their way meanwhile.
+                let release = loop {
+                    let packet = self.read().expect("a PUBREL, not the end");
+                    if packet.first == packet::PUBREL {
+                        break packet;
+                    }
+                    assert_eq!(packet.first >> 4, packet::PUBLISH >> 4, "{packet:?}");
+                    self.early.push_back(packet);
+                };
+                assert_eq!(release.packet_id(), publish.packet_id);
                 self.send(&packet::ack(packet::PUBCOMP, publish.packet_id));
             }
             _ => {}
@@ -185,10 +239,17 @@ impl Client {
         publish
     }
 
-    /// Says DISCONNECT and waits until the server has closed, so that what it held is given back.
+    /// Everything that was sent so far is committed: acknowledgements too, which nothing answers.
+    pub fn settled(&mut self) {
+        self.publish(BARRIER, "");
+    }
+
+    /// Says DISCONNECT and waits until the server has closed. Messages may have been on their way.
     pub fn leave(mut self) {
         self.send(&packet::disconnect(self.version));
-        assert_eq!(self.next(), None);
+        while let Some(packet) = self.next() {
+            assert_eq!(packet.first >> 4, packet::PUBLISH >> 4, "{packet:?}");
+        }
     }
 
     /// The connection breaks; waits until the server has seen it.

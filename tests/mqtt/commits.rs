@@ -16,7 +16,7 @@ fn nothing_is_acknowledged_before_its_commit_and_a_ping_is_answered() {
         client.send(&Publish::new("in/commit/a", "1", 1, 501).bytes(version));
         client.send(&Publish::new("in/commit/a", "2", 2, 502).bytes(version));
         // The answer to PINGREQ overtakes both: they wait for the disk.
-        client.quiet();
+        client.waits();
         assert_eq!(broker.taken(), before);
         held.release();
         client.expect_ack(PUBACK, 501);
@@ -35,8 +35,8 @@ fn a_message_is_delivered_only_once_it_is_committed() {
         sender.publish("in/live/b", "warm");
         let held = broker.hold_commits();
         sender.send(&Publish::new("in/live/a", "x", 1, 9).bytes(version));
-        sender.quiet();
-        subscriber.quiet();
+        sender.waits();
+        subscriber.waits();
         held.release();
         assert_eq!(subscriber.take().payload, b"x");
         sender.expect_ack(PUBACK, 9);
@@ -52,7 +52,7 @@ fn what_was_not_acknowledged_at_a_kill_was_not_promised_and_what_was_is_there() 
     }
     let held = broker.hold_commits();
     client.send(&Publish::new("in/kill/a", "lost", 1, 900).bytes(V311));
-    client.quiet();
+    client.waits();
     broker.kill();
     held.release();
     assert_eq!(client.next(), None);

@@ -314,7 +314,7 @@ fn a_silent_client_is_ended_after_one_and_a_half_keep_alives_and_not_before() {
         assert!(start.elapsed() >= std::time::Duration::from_millis(1_500), "{:?}", start.elapsed());
         free.quiet();
     });
-    assert_eq!(broker.count("ended_keep_alive_total"), 2);
+    broker.wait_for_count("ended_keep_alive_total", 2);
 }
 
 #[test]
@@ -334,5 +334,5 @@ fn a_second_client_with_the_same_identifier_takes_over() {
         third.quiet();
     });
     broker.wait_until_empty();
-    assert_eq!(broker.count("takeovers_total"), 4);
+    broker.wait_for_count("takeovers_total", 4);
 }

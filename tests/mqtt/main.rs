@@ -1,4 +1,4 @@
-//! The MQTT broker from outside: bytes over real sockets to the real binary.
+//! The MQTT broker from outside: bytes over real sockets to the real binary. README.md here is the guide.
 
 #![allow(clippy::disallowed_methods)] // Tests wait for real processes, with a deadline.
 
@@ -12,8 +12,15 @@ mod commits;
 mod connect;
 mod delivery;
 mod hostile_bytes;
+mod hostile_clients;
+mod neighbour;
 mod packet;
 mod pressure;
 mod qos2_in;
+mod queued;
+mod retained;
 mod sessions;
+mod statements;
+mod version5;
 mod violations;
+mod wills;

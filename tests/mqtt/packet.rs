@@ -180,6 +180,11 @@ impl Publish {
         self
     }
 
+    pub fn retained(mut self) -> Publish {
+        self.retain = true;
+        self
+    }
+
     pub fn again(mut self) -> Publish {
         self.dup = true;
         self

@@ -30,7 +30,7 @@ fn at_the_receive_maximum_a_ping_is_still_answered() {
     client.publish("in/full/a", "warm");
     let held = broker.hold_commits();
     client.send(&(1..=9).flat_map(|id| Publish::new("in/full/a", "x", 1, id).bytes(V5)).collect::<Vec<u8>>());
-    client.quiet();
+    client.waits();
     held.release();
     for id in 1..=9 {
         client.expect_ack(PUBACK, id);
@@ -80,7 +80,7 @@ fn quality_0_beyond_the_limit_is_dropped_and_counted_and_the_client_stays() {
     for _ in 0..20 {
         client.send(&Publish::new("in/zero/a", vec![b'x'; 10_000], 0, 0).bytes(V5));
     }
-    client.quiet();
+    client.waits();
     held.release();
     client.publish("in/zero/a", "last");
     let dropped = broker.count("dropped_in_qos0_total");

@@ -124,9 +124,9 @@ fn a_publish_repeated_before_its_commit_is_taken_once() {
         let held = broker.hold_commits();
         let publish = Publish::new("in/early/a", "x", 2, 3);
         client.send(&publish.bytes(version));
-        client.quiet();
+        client.waits();
         client.send(&publish.clone().again().bytes(version));
-        client.quiet();
+        client.waits();
         held.release();
         client.expect_ack(PUBREC, 3);
         // Whether the second is answered by itself or with the first, both are right; the message is one.

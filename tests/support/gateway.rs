@@ -2,13 +2,12 @@
 
 #![allow(dead_code)] // Each test binary uses its own part of it.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for a condition before it fails; far longer than any machine needs.
@@ -176,12 +175,14 @@ pub fn metric(metrics: &str, name: &str) -> f64 {
     value.map_or(0.0, |value| value.trim().parse().expect("a metric is a number"))
 }
 
-/// An address nobody listens on right now, and that no other test of this process was given.
+/// An address nobody listens on right now, below the ports that the kernel gives to connections: else one of those could
+/// have it before the gateway does.
 pub fn free_address() -> SocketAddr {
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = std::process::id() as u16 % 200 * 100;
     loop {
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-        if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(address.port()) {
+        let port = 10_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        if let Ok(address) = TcpListener::bind(("127.0.0.1", port)).and_then(|listener| listener.local_addr()) {
             return address;
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::Shared;
-use super::super::metrics::{add, count};
+use super::super::metrics::{add, count, subtract};
 use super::super::outbox::{Offered, Outbox, Outgoing};
 use crate::store::{Row, Table};
 
@@ -75,11 +75,17 @@ impl Deliveries {
     pub(super) fn release(self, shared: &Shared) {
         let counters = &shared.counters;
         for (outbox, outgoing) in self.0 {
-            match outbox.offer(outgoing) {
-                Offered::Queued(bytes) => add(&counters.queued_bytes, bytes),
+            // Counted before the connection can take it, which counts it down.
+            let bytes = outgoing.held_bytes();
+            add(&counters.queued_bytes, bytes);
+            let offered = outbox.offer(outgoing);
+            if !matches!(offered, Offered::Queued) {
+                subtract(&counters.queued_bytes, bytes);
+            }
+            match offered {
+                Offered::Queued | Offered::Gone => {}
                 Offered::Dropped | Offered::Overflowed => count(&counters.dropped_queue_full),
                 Offered::Returned(delivery) => shared.returned().push(delivery),
-                Offered::Gone => {}
             }
         }
     }

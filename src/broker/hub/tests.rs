@@ -184,8 +184,7 @@ impl World {
 
     fn close(&mut self, client: &Client, parting: Parting) {
         let mut undelivered = Vec::new();
-        client.outbox.close();
-        while let Some((outgoing, _)) = client.outbox.next(true) {
+        for outgoing in client.outbox.close() {
             if let Outgoing::Publish(delivery) = outgoing {
                 if delivery.is_shared() && delivery.packet_id == 0 {
                     undelivered.push(delivery);
