@@ -88,6 +88,7 @@ fn examples_of_the_document_are_right() {
         let flink = flinks.get(example.as_str()).map(|flink| flink.split('\t').next().unwrap_or_default());
         match flink {
             Some(flink) if !ours_only && !agree(&ours, flink) => faults.push(format!("{example}\n    Flink: {flink}")),
+            None if !ours_only => faults.push(format!("{example}\n    Flink was not asked for it")),
             _ => {}
         }
     }
