@@ -138,7 +138,7 @@ fn the_examples_of_the_page_on_patterns_are_cases() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/match.md")).unwrap();
     let examples: Vec<&str> =
         page.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
-    assert_eq!(examples.len(), 2);
+    assert_eq!(examples.len(), 3);
     let texts: Vec<String> = cases().iter().map(|case| fs::read_to_string(case).unwrap()).collect();
     for example in examples {
         assert!(texts.iter().any(|text| text.ends_with(example)), "no case has this text:\n{example}");

@@ -49,6 +49,19 @@ impl Candidates {
         self.0.first().copied()
     }
 
+    pub fn last(&self) -> Option<Candidate> {
+        self.0.last().copied()
+    }
+
+    /// Puts a run that has just begun before the one that has not, where that stands last: as if all were put in again
+    /// one by one, which changes nothing in the order of those that are there.
+    pub fn begin(&mut self, candidate: Candidate) {
+        if let Some(not_begun) = self.0.pop() {
+            self.push(candidate);
+            self.push(not_begun);
+        }
+    }
+
     pub fn clear(&mut self) {
         self.0.clear();
     }

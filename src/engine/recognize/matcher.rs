@@ -42,6 +42,8 @@ pub struct Partition {
     held: VecDeque<u32>,
     /// Always with the one that has not begun.
     runs: Candidates,
+    /// The variable of all runs that have begun; `None`: they are at different ones, or there are none.
+    common: Option<u32>,
     /// Matches that wait for an earlier run.
     matches: Candidates,
     /// How many of its rows wait for their time.
@@ -114,7 +116,7 @@ impl Default for Partition {
     fn default() -> Partition {
         let mut runs = Candidates::default();
         runs.push(Candidate { start: NOT_BEGUN, element: 0, rows: 0, ends: u32::MAX });
-        Partition { number: 0, held: VecDeque::new(), runs, matches: Candidates::default(), waiting: 0 }
+        Partition { number: 0, held: VecDeque::new(), runs, common: None, matches: Candidates::default(), waiting: 0 }
     }
 }
 
@@ -131,6 +133,12 @@ impl Partition {
 
     pub fn bytes(&self) -> usize {
         self.held.capacity() * 4 + self.runs.bytes() + self.matches.bytes()
+    }
+
+    /// The row is now one of those that runs may hold.
+    fn hold(&mut self, row: u32) {
+        self.held.push_back(row);
+        self.number += 1;
     }
 
     fn first_held(&self) -> u64 {
@@ -233,6 +241,10 @@ impl Matcher {
         context: &Context,
     ) -> Result<(), EvalError> {
         self.known.tested = 0;
+        if self.stays(partition, shared, row, context)? {
+            partition.hold(row);
+            return Ok(());
+        }
         let result = self.carry_on(partition, shared, row, context);
         let Step { runs, matches, fresh, spent } = &mut self.step;
         if result.is_err() {
@@ -249,14 +261,51 @@ impl Matcher {
         partition.runs.fit();
         matches.iter().for_each(|found| partition.matches.push(*found));
         matches.clear();
-        partition.held.push_back(row);
-        partition.number += 1;
+        partition.common = common_of(&partition.runs);
+        partition.hold(row);
+        Ok(())
+    }
+
+    /// The commonest row of a long run: all runs are at one greedy variable without an end, and the row fits it. Then
+    /// none of them changes, since no other variable may have the row; at most one more begins.
+    fn stays(
+        &mut self,
+        partition: &mut Partition,
+        shared: &mut Shared,
+        row: u32,
+        context: &Context,
+    ) -> Result<bool, EvalError> {
+        let Some(at) = partition.common.map(|element| element as usize) else { return Ok(false) };
+        let Element { greedy, max: u32::MAX, .. } = self.elements[at] else { return Ok(false) };
+        let after_greedy = at > 0 && self.elements[at - 1].greedy;
+        let Some(not_begun) = partition.runs.last().filter(|run| run.start == NOT_BEGUN) else { return Ok(false) };
+        if !greedy || after_greedy || self.known.of_row & 1 << at == 0 {
+            return Ok(false);
+        }
+        let trial = Trial { partition, run: not_begun, len: 0, row, context };
+        if !self.holds(at, &trial, shared)? {
+            return Ok(false);
+        }
+        if at > 0 {
+            // A run would begin with other variables.
+            return Ok(self.elements[0].min > 0 && !self.holds(0, &trial, shared)?);
+        }
+        if self.limited && partition.runs.len() + partition.matches.len() > RUNS_MAX {
+            self.given_up += 1;
+        } else {
+            let ends = shared.ends.take();
+            partition.runs.begin(Candidate { start: partition.number, element: 0, rows: 0, ends });
+        }
+        Ok(true)
+    }
+
+    /// Gives up the oldest runs until the rows that are held are within the limit.
+    pub fn limit(&mut self, partition: &mut Partition, shared: &mut Shared) {
         while self.limited && partition.held.len() > ROWS_MAX && partition.oldest() != NOT_BEGUN {
             let oldest = partition.oldest();
             self.given_up += partition.drop_before(oldest + 1, &mut shared.ends) as u64;
             partition.trim(&mut shared.rows);
         }
-        Ok(())
     }
 
     fn carry_on(
@@ -276,6 +325,16 @@ impl Matcher {
                 self.step.runs.push(run);
             } else if !kept {
                 self.step.spent.push(run.ends);
+            }
+            // The oldest run is a match that skips this row and so all other runs: what the row is to them is no matter.
+            if at == 1 && self.skip == AfterMatch::PastLastRow && !self.step.matches.is_empty() {
+                for other in partition.runs.iter().skip(1) {
+                    match other.start {
+                        NOT_BEGUN => self.step.runs.push(*other),
+                        _ => self.step.spent.push(other.ends),
+                    }
+                }
+                break;
             }
         }
         Ok(())
@@ -445,6 +504,12 @@ impl Matcher {
     }
 }
 
+/// The variable of all runs that have begun, if it is one.
+fn common_of(runs: &Candidates) -> Option<u32> {
+    let mut begun = runs.iter().filter(|run| run.start != NOT_BEGUN).map(|run| run.element);
+    begun.next().filter(|first| begun.all(|element| element == *first))
+}
+
 impl Partition {
     /// The rows that are held, then runs and matches, each with its age, its variable and how its rows are shared out.
     pub fn write(&self, shared: &Shared, writer: &mut Writer) {
@@ -483,6 +548,7 @@ impl Partition {
         if partition.runs.iter().filter(|run| run.start == NOT_BEGUN).count() != 1 {
             return Err(RestoreError("a partition cannot begin a run".to_owned()));
         }
+        partition.common = common_of(&partition.runs);
         for _ in 0..reader.count()? {
             let found = partition.read_candidate(reader, shared, true)?;
             partition.matches.push(found);

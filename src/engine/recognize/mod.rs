@@ -119,7 +119,10 @@ impl Recognizer {
         self.matcher.expire(partition, shared, next.time);
         self.matcher.settle(partition, shared, &mut put);
         match self.matcher.take(partition, shared, next.row, &at.context) {
-            Ok(()) => self.matcher.settle(partition, shared, &mut put),
+            Ok(()) => {
+                self.matcher.settle(partition, shared, &mut put);
+                self.matcher.limit(partition, shared);
+            }
             Err(error) => {
                 let row = shared.rows.get(next.row).to_vec();
                 put.out.failed.push((row, error.into()));

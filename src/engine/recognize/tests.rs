@@ -120,7 +120,7 @@ fn beyond_the_limit_of_rows_the_oldest_run_is_given_up() {
             let mut copy = Run::new(&held_above(None), true);
             copy.state = copy.operator.read(&mut Reader::new(&run.saved())).unwrap();
             copy.row("a", hot + 1, 20.0);
-            assert_eq!(seconds(&copy.out.rows[0]), [9, hot, hot + 1], "with the last row there are eight too many");
+            assert_eq!(seconds(&copy.out.rows[0]), [8, hot, hot + 1], "the first seven rows are gone");
         }
     }
     assert!(most < 4 << 20, "{most} bytes");

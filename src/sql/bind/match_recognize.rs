@@ -280,28 +280,22 @@ impl Binder<'_> {
     ) -> Bound<Relation> {
         let inputs = &input.schema().columns;
         let mut columns: Vec<Column> = recognition.partition.iter().map(|column| inputs[*column].clone()).collect();
-        let mut times: Vec<usize> =
-            (0..columns.len()).filter(|position| input.times.contains(&recognition.partition[*position])).collect();
-        let mut rowtime = None;
+        // Other times, though they look like it, are none for Flink.
+        let mut times = Vec::new();
         for (name, measure) in names.iter().zip(&recognition.measures) {
             if columns.iter().any(|column| *column.name == *name.name) {
                 let problem = Problem::new(name.span, format!("there is a column {} already", name.name));
                 return self.fail(problem.help("give the measure another name"));
             }
             let is_bare = measure.expr.kind == crate::plan::ExprKind::Column(0);
-            match measure.terms.first().filter(|_| is_bare) {
-                Some(Term::MatchTime) => {
-                    rowtime = rowtime.or(Some(columns.len()));
-                    times.push(columns.len());
-                }
-                Some(Term::Column { column, .. }) if input.times.contains(column) => times.push(columns.len()),
-                _ => {}
+            if is_bare && measure.terms == [Term::MatchTime] {
+                times.push(columns.len());
             }
             columns.push(Column { name: name.name.as_str().into(), data_type: measure.expr.data_type });
         }
         let device = input.schema().device;
         let device = device.and_then(|device| recognition.partition.iter().position(|column| *column == device));
-        let schema = Schema { columns, event_time: rowtime.or(times.first().copied()), device };
+        let schema = Schema { columns, event_time: times.first().copied(), device };
         let kind = NodeKind::Match { input: Box::new(input.node), recognition: Box::new(recognition) };
         let relation =
             Relation { node: Node { kind, schema }, times, window: WindowColumns::default(), depth: input.depth + 1 };

@@ -1,0 +1,13 @@
+-- {3}: three rows, neither greedy nor reluctant.
+CREATE TABLE steps (
+  device STRING, ts TIMESTAMP(3), n INT, k STRING, x DOUBLE,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/steps.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+SELECT * FROM steps MATCH_RECOGNIZE (
+  PARTITION BY device ORDER BY ts
+  MEASURES FIRST(a.n) AS a1, LAST(a.n) AS a2, FIRST(b.n) AS b1, LAST(b.n) AS b2, c.n AS c_n
+  ONE ROW PER MATCH
+  AFTER MATCH SKIP TO NEXT ROW
+  PATTERN (a b{3} c)
+  DEFINE b AS b.k <> 'C', c AS c.k <> 'Z');

@@ -1,0 +1,13 @@
+-- A variable that has no row yet gives NULL, and a count of 0.
+CREATE TABLE steps (
+  device STRING, ts TIMESTAMP(3), n INT, k STRING, x DOUBLE,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/steps.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+SELECT * FROM steps MATCH_RECOGNIZE (
+  PARTITION BY device ORDER BY ts
+  MEASURES a.n AS a_n, b.n AS b_n
+  ONE ROW PER MATCH
+  AFTER MATCH SKIP TO NEXT ROW
+  PATTERN (a b)
+  DEFINE a AS b.n IS NULL AND COUNT(b.n) = 0 AND a.k = 'A', b AS b.k = a.k);

@@ -1,0 +1,13 @@
+-- {0,2} may follow a greedy variable, * and ? may not.
+CREATE TABLE steps (
+  device STRING, ts TIMESTAMP(3), n INT, k STRING, x DOUBLE,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/steps.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+SELECT * FROM steps MATCH_RECOGNIZE (
+  PARTITION BY device ORDER BY ts
+  MEASURES FIRST(a.n) AS a1, LAST(a.n) AS a2, FIRST(b.n) AS b1, LAST(b.n) AS b2, c.n AS c_n
+  ONE ROW PER MATCH
+  AFTER MATCH SKIP TO NEXT ROW
+  PATTERN (a+ b{0,2} c)
+  DEFINE a AS a.k = 'A', b AS b.k = 'B');

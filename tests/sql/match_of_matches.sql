@@ -1,0 +1,21 @@
+-- A match over matches.
+CREATE TABLE steps (
+  device STRING, ts TIMESTAMP(3), n INT, k STRING, x DOUBLE,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/steps.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+CREATE VIEW found AS SELECT * FROM steps MATCH_RECOGNIZE (
+  PARTITION BY device ORDER BY ts
+  MEASURES a.n AS a_n, a.ts AS a_ts, COUNT(b.n) AS bs, MATCH_ROWTIME() AS rt
+  ONE ROW PER MATCH
+  AFTER MATCH SKIP TO NEXT ROW
+  PATTERN (a b+ c)
+  DEFINE a AS a.k <> 'C', b AS b.k = 'B');
+
+SELECT * FROM found MATCH_RECOGNIZE (
+  PARTITION BY device ORDER BY rt
+  MEASURES x.a_n AS n1, y.a_n AS n2, y.bs AS bs
+  ONE ROW PER MATCH
+  AFTER MATCH SKIP TO NEXT ROW
+  PATTERN (x y)
+  DEFINE y AS y.a_n - x.a_n < 9);
