@@ -1,0 +1,13 @@
+-- A skip to a variable that PATTERN does not have.
+CREATE TABLE steps (
+  device STRING, ts TIMESTAMP(3), n INT, k STRING, x DOUBLE,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/steps.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+SELECT * FROM steps MATCH_RECOGNIZE (
+  PARTITION BY device ORDER BY ts
+  MEASURES a.n AS n
+  ONE ROW PER MATCH
+  AFTER MATCH SKIP TO LAST z
+  PATTERN (a b)
+  DEFINE a AS a.k = 'A', b AS b.k = 'B');
