@@ -226,8 +226,9 @@ fn subscribers_have_what_they_were_promised_through_kills() {
         let (payload, never) = (format!("{kill}"), format!("never {kill}"));
         let dying = Device::connect_with_will(address, "dying", true, Some(("will/dying", &payload))).expect("taken");
         let polite = Device::connect_with_will(address, "polite", true, Some(("will/polite", &never))).expect("taken");
-        polite.farewell().expect("sent");
-        gateway.wait_for("the farewell", |metrics| metric(metrics, "tidegate_broker_ended_by_client_total") >= 1.0);
+        polite.farewell().expect("the gateway closes");
+        // DISCONNECT has no answer; once the next CONNECT has its own, the farewell before it is on the disk too.
+        let _polite = Device::connect(address, "polite", true).expect("taken");
         wills.insert(payload);
         thread::sleep(Duration::from_millis(random.below(600)));
         gateway.kill();

@@ -92,10 +92,11 @@ impl Device {
         }
     }
 
-    /// Says DISCONNECT.
+    /// Says DISCONNECT and waits until the gateway has closed.
     pub fn farewell(mut self) -> io::Result<()> {
         self.frame(0xE0, &[]);
-        self.flush()
+        self.flush()?;
+        self.socket.read_to_end(&mut Vec::new()).map(drop)
     }
 
     pub fn set_patience(&self, patience: Duration) -> io::Result<()> {
