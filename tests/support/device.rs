@@ -79,19 +79,6 @@ impl Device {
         self.frame(0x33, &body);
     }
 
-    /// Subscribes and waits for the answer; gives the granted QoS. Messages that come before it are an error.
-    pub fn subscribe(&mut self, filter: &str, qos: u8) -> io::Result<u8> {
-        let mut body = vec![0, 1];
-        put_text(&mut body, filter.as_bytes());
-        body.push(qos);
-        self.frame(0x82, &body);
-        self.flush()?;
-        match self.packet()? {
-            (0x90, codes) if codes.len() == 3 => Ok(codes[2]),
-            (first, body) => Err(io::Error::new(io::ErrorKind::InvalidData, format!("no SUBACK: {first:#x} {body:?}"))),
-        }
-    }
-
     /// Says DISCONNECT and waits until the gateway has closed.
     pub fn farewell(mut self) -> io::Result<()> {
         self.frame(0xE0, &[]);
