@@ -99,8 +99,7 @@ mod tests {
         assert_eq!(check_hash(DECOY), Ok(()));
     }
 
-    /// From the argon2 command-line tool of the reference implementation: `echo -n password | argon2 somesalt -id -t 2
-    /// -m 16 -p 1 -l 24` (its README has this example for argon2i).
+    /// The README of the reference implementation has it: `echo -n "password" | ./argon2 somesalt -t 2 -m 16 -p 4 -l 24`.
     #[test]
     fn hashes_of_others_are_understood() {
         let hash = "$argon2i$v=19$m=65536,t=2,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b/dWRWJTmaaJObG";
