@@ -57,7 +57,7 @@ fn source(watermark: Watermark) -> Source {
         [("device", DataType::String), ("ts", DataType::Timestamp(3)), double("temp"), double("vib"), double("heat")];
     let columns = columns.map(|(name, data_type)| Column { name: Arc::from(name), data_type }).to_vec();
     let schema = Schema { columns, event_time: Some(1), device: Some(0) };
-    Source { name: "readings".to_owned(), schema, watermark }
+    Source { name: "readings".to_owned(), schema, watermark, primary_key: Vec::new() }
 }
 
 fn rows() -> Vec<Row> {
@@ -80,9 +80,9 @@ fn rows() -> Vec<Row> {
 #[allow(clippy::disallowed_methods)] // It measures time.
 fn measure(name: &str, rule: &str, sql: &str, watermark: Watermark, rows: &[Row]) {
     let sources = vec![source(watermark)];
-    let root = bind_query(sql, &Catalog { sources: &sources, views: &[] }).expect("the query binds");
+    let root = bind_query(sql, &Catalog { sources: &sources, tables: &[], views: &[] }).expect("the query binds");
     let queries = vec![Query { name: name.to_owned(), root }];
-    let topology = Arc::new(Topology { sources, queries });
+    let topology = Arc::new(Topology { sources, queries, ..Topology::default() });
     let mut engine = Engine::new(topology, Limits { output_bytes_max: 1 << 20 });
     let mut outputs = 0;
     // Copies are made beforehand: decoding is not what is measured.

@@ -112,7 +112,7 @@ fn table() -> (Source, Row) {
     let mut row = Row::new();
     CsvReader::new(ROW.as_bytes(), &columns, Some("")).read(&mut row).expect("the row of the table");
     let schema = Schema { columns, event_time: None, device: None };
-    (Source { name: "t1".to_owned(), schema, watermark: Watermark::None }, row)
+    (Source { name: "t1".to_owned(), schema, watermark: Watermark::None, primary_key: Vec::new() }, row)
 }
 
 /// A type without NOT NULL, and with every text and byte string of any length.
@@ -131,7 +131,7 @@ fn plain(data_type: &str) -> String {
 fn answer(source: &Source, row: &Row, expression: &str) -> Result<(String, String), String> {
     let sources = [source.clone()];
     let text = format!("SELECT {expression} AS answer FROM t1");
-    let node = bind_query(&text, &Catalog { sources: &sources, views: &[] }).map_err(|errors| {
+    let node = bind_query(&text, &Catalog { sources: &sources, tables: &[], views: &[] }).map_err(|errors| {
         format!("refused: {}", errors.first().map(|error| error.message.clone()).unwrap_or_default())
     })?;
     let NodeKind::Project { exprs, .. } = &node.kind else { return Err("no projection".to_owned()) };

@@ -9,7 +9,7 @@ use tidegate::daemon::query_file::{QueryError, Ticks, run};
 
 /// What is not supported yet. It must be refused with a place and with words that say so; a case that begins to work
 /// must leave this list.
-const UNSUPPORTED: &[&str] = &["join_interval", "join_interval_left", "join_static", "join_versions", "join_windows"];
+const UNSUPPORTED: &[&str] = &[];
 
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql");

@@ -19,7 +19,7 @@ raw_table! {
         admin: Admin,
         broker: Broker,
         source: Named<Source>,
-        table: Named<Any>,
+        table: Named<Table>,
         view: Named<View>,
         query: Named<Query>,
         sink: Named<Sink>,
@@ -114,6 +114,8 @@ raw_table! {
 
 raw_table! { Register { name: Text, table: Text, address: i64, r#type: Text, order: Text, scale: Number } }
 
+raw_table! { Table { file: Text, schema: Text, max_size: ByteSize } }
+
 raw_table! { View { sql: Text } }
 
 raw_table! { Query { sql: Text, into: OneOrMany<Route> } }
@@ -150,6 +152,7 @@ pub(super) fn all_keys() -> Vec<(&'static str, Vec<&'static str>)> {
         ("broker.acl", Acl::keys()),
         ("source.*", Source::keys()),
         ("source.*.registers", Register::keys()),
+        ("table.*", Table::keys()),
         ("view.*", View::keys()),
         ("query.*", Query::keys()),
         ("query.*.into", Route::keys()),
@@ -170,7 +173,7 @@ mod tests {
             return Some("broker.user.*".to_owned());
         }
         let (kind, name) = path.split_once('.').unwrap_or((path, ""));
-        let named = matches!(kind, "source" | "view" | "query" | "sink");
+        let named = matches!(kind, "source" | "table" | "view" | "query" | "sink");
         Some(if named && !name.is_empty() { format!("{kind}.*") } else { path.to_owned() })
     }
 

@@ -19,6 +19,8 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// Views, and queries that others read: each after what it reads. They are inlined in `topology`.
     pub views: Vec<View>,
+    /// In order of name; `topology.tables` has the same indices.
+    pub tables: Vec<Table>,
     /// In order of name; `topology.queries` has the same indices.
     pub queries: Vec<Query>,
     /// In order of name.
@@ -367,6 +369,26 @@ pub enum WordOrder {
 pub struct View {
     pub name: String,
     pub sql: String,
+}
+
+/// A lookup table.
+#[derive(Clone, Debug)]
+pub struct Table {
+    pub name: String,
+    pub file: PathBuf,
+    pub format: TableFormat,
+    pub schema: Schema,
+    /// Columns of the PRIMARY KEY; empty without one.
+    pub primary_key: Vec<usize>,
+    /// A larger file is not loaded.
+    pub size_max_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableFormat {
+    Csv,
+    /// An object a line.
+    Json,
 }
 
 /// Where a query's rows go. The bound plan is `Topology::queries[i]` under the same index.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::broker;
 use crate::config::{self, Outside, Problem, Settings};
 use crate::model::ByteSize;
+use crate::sources::table::{Change, TableFile};
 
 /// Why there are no settings.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +31,13 @@ pub fn load_file(path: &Path) -> Result<Settings, LoadError> {
     let variable = |name: &str| std::env::var(name).ok();
     let credential = |name: &str| read_credential(directory.as_deref(), name);
     let outside = Outside { variable: &variable, credential: &credential };
-    config::load(&text, &path.to_string_lossy(), outside).map_err(LoadError::Wrong)
+    let mut settings = config::load(&text, &path.to_string_lossy(), outside).map_err(LoadError::Wrong)?;
+    // A table's file is named from where the configuration is.
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for table in &mut settings.tables {
+        table.file = folder.join(&table.file);
+    }
+    Ok(settings)
 }
 
 /// Prints what is wrong to stderr, or a summary to stdout; gives the exit code.
@@ -39,6 +46,11 @@ pub fn check(path: &Path) -> u8 {
         Ok(settings) => {
             for warning in &settings.warnings {
                 eprintln!("warning: {warning}\n");
+            }
+            for table in &settings.tables {
+                if let Change::Wrong(why) = TableFile::new(table).poll() {
+                    eprintln!("warning: table {}: {} cannot be loaded: {why}\n", table.name, table.file.display());
+                }
             }
             let wrong = broker::check_files(&settings.broker);
             for file in &wrong {

@@ -16,6 +16,7 @@ use crate::engine::{Engine, Failure, Input, InputRow, Limits, QueryCounts, Step}
 use crate::formats::{JsonEncoder, encode_value};
 use crate::model::{After, Millis, Now, Row, Schema, Value};
 use crate::sources::decode::Decoder;
+use crate::sources::table;
 use crate::store::Records;
 
 /// A tick stops putting out rows at this many bytes; the rest comes with the next ticks at the same `now`.
@@ -57,6 +58,10 @@ pub struct Core {
     /// Sources whose messages go into the journal.
     journaled: Vec<bool>,
     stateful: Vec<bool>,
+    /// The files of the lookup tables, as they are in force.
+    contents: Vec<Option<Bytes>>,
+    /// Tables that were loaded since the last tick.
+    loaded: Vec<usize>,
     /// What the last logged tick said of the clock.
     trusted: Option<bool>,
     /// The row being put out as JSON, and the message being journaled: no allocation for each.
@@ -77,6 +82,8 @@ impl Core {
             journaled: (0..settings.sources.len()).map(|source| keep_raw || replayed(source)).collect(),
             engine: Engine::new(topology, Limits { output_bytes_max: OUTPUT_BYTES_MAX }),
             stateful,
+            contents: vec![None; settings.tables.len()],
+            loaded: Vec::new(),
             trusted: None,
             json: String::new(),
             scratch: Vec::new(),
@@ -86,6 +93,23 @@ impl Core {
 
     pub fn names(&self) -> &Names {
         &self.names
+    }
+
+    /// The file of the lookup table that is in force.
+    pub fn table(&self, table: usize) -> Option<&Bytes> {
+        self.contents[table].as_ref()
+    }
+
+    /// Loads a lookup table; that is an event of the next tick, which must not be one that only repeats what was left
+    /// due. After an error the table is as it was.
+    pub fn load_table(&mut self, table: usize, content: Bytes) -> Result<usize, String> {
+        let rows = table::decode(&self.settings.tables[table], &content)?;
+        let count = rows.len();
+        self.engine.set_table(table, rows.into());
+        self.contents[table] = Some(content);
+        self.loaded.retain(|loaded| *loaded != table);
+        self.loaded.push(table);
+        Ok(count)
     }
 
     /// Computes one tick. `messages` holds, for each source in order of name, what arrived for it.
@@ -202,11 +226,13 @@ impl Core {
         let logged = |source: &usize| self.journaled[*source] && !messages[*source].is_empty();
         let sources: Vec<usize> = (0..messages.len()).filter(logged).collect();
         let clock_changed = now.after != After::Tick || self.trusted != Some(now.trusted);
-        if sources.is_empty() && tick.digests.is_empty() && !clock_changed {
+        let tables = std::mem::take(&mut self.loaded);
+        if sources.is_empty() && tables.is_empty() && tick.digests.is_empty() && !clock_changed {
             return;
         }
         self.trusted = Some(now.trusted);
-        let names = sources.iter().map(|source| self.settings.sources[*source].name.clone()).collect();
+        let names = sources.iter().map(|source| self.settings.sources[*source].name.clone());
+        let names = names.chain(tables.iter().map(|table| table_name(&self.settings, *table))).collect();
         tick.journal.push(&Header { now, sources: names, digests: tick.digests.clone() }.encode());
         for (index, source) in sources.iter().enumerate() {
             for message in &messages[*source] {
@@ -214,7 +240,17 @@ impl Core {
                 journal::push_message(&mut tick.journal, &mut self.scratch, now, index, *arrival, captures, payload);
             }
         }
+        for (index, table) in tables.iter().enumerate() {
+            let content = self.contents[*table].as_deref().unwrap_or_default();
+            let index = sources.len() + index;
+            journal::push_message(&mut tick.journal, &mut self.scratch, now, index, now.millis, &[], content);
+        }
     }
+}
+
+/// What a lookup table is called in the journal and in snapshots; no source has such a name.
+pub fn table_name(settings: &Settings, table: usize) -> String {
+    format!("table/{}", settings.tables[table].name)
 }
 
 fn raise(counters: &mut BTreeMap<String, u64>, key: &str, by: u64) {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::check::load_file;
-use crate::config::{Delivery, OutputFormat, Query, Route, Settings, Sink};
+use crate::config::{Delivery, OutputFormat, Query, Route, Settings, Sink, Table, TableFormat};
 use crate::model::{DataType, Millis, Schema};
 use crate::plan::{NodeKind, Watermark};
 
@@ -38,6 +38,9 @@ pub fn script(settings: &Settings) -> Script {
     let mut script = Script { text: header(settings), warnings: Vec::new() };
     for source in 0..settings.sources.len() {
         script.source(settings, source);
+    }
+    for table in &settings.tables {
+        script.lookup(table);
     }
     for view in &settings.views {
         let _ = writeln!(script.text, "CREATE TEMPORARY VIEW {} AS\n{};\n", quoted(&view.name), statement(&view.sql));
@@ -126,6 +129,21 @@ impl Script {
             option("json.timestamp-format.standard", "ISO-8601"),
         ]);
         self.table(&source.name, &columns, &options);
+    }
+
+    fn lookup(&mut self, table: &Table) {
+        let mut columns = columns(&table.schema);
+        let key: Vec<String> =
+            table.primary_key.iter().map(|column| quoted(&table.schema.columns[*column].name)).collect();
+        if !key.is_empty() {
+            columns.push(format!("PRIMARY KEY ({}) NOT ENFORCED", key.join(", ")));
+        }
+        let mut options = vec![option("connector", "filesystem"), option("path", &table.file.to_string_lossy())];
+        options.extend(match table.format {
+            TableFormat::Csv => [option("format", "csv"), option("csv.null-literal", "")],
+            TableFormat::Json => [option("format", "json"), option("json.timestamp-format.standard", "ISO-8601")],
+        });
+        self.table(&table.name, &columns, &options);
     }
 
     /// `false`: Flink's connector cannot do it.

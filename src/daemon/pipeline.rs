@@ -23,6 +23,7 @@ use crate::model::{After, Millis, Now};
 use crate::sources::decode::encode_polled;
 use crate::sources::modbus::Polled;
 use crate::sources::mqtt::TopicMap;
+use crate::sources::table::{Change, TableFile};
 use crate::store::{Append, Commit, CursorMove, LogId, StoreError, Writer};
 
 /// A tick takes at most this many messages and bytes, so that its transaction and its replay stay bounded.
@@ -35,6 +36,9 @@ const TOPICS_MAX: usize = 16_384;
 /// How often a parked connection's sink is looked at again, and the least the loop wakes for the watchdog.
 const PARKED_RETRY: Duration = Duration::from_millis(50);
 const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// How often the files of lookup tables are looked at.
+const TABLES_EVERY: Duration = Duration::from_secs(1);
 
 /// A snapshot is due once the journal has grown by this many times its size, and by at least this much.
 const SNAPSHOT_RATIO: u64 = 4;
@@ -82,6 +86,9 @@ pub struct Pipeline {
     progress: Arc<Progress>,
     /// For each source, the `block` sinks' logs that its queries feed.
     blocking: Vec<Vec<LogId>>,
+    tables: Vec<TableFile>,
+    /// When the tables' files were last looked at.
+    tables_seen: Option<std::time::Instant>,
     parked: VecDeque<Inbound>,
     /// Told to stop: nothing waits for a later tick.
     stopping: bool,
@@ -99,6 +106,7 @@ pub struct Start {
     pub clock: Clock,
     pub recovered: recovery::Recovered,
     pub journal_end: u64,
+    pub tables: Vec<TableFile>,
 }
 
 impl Pipeline {
@@ -120,6 +128,8 @@ impl Pipeline {
             hub,
             logs,
             progress,
+            tables: start.tables,
+            tables_seen: None,
             parked: VecDeque::new(),
             stopping: false,
             last_now: start.recovered.last_now.unwrap_or(0),
@@ -202,6 +212,7 @@ impl Pipeline {
                 waiting.push_front(due);
             }
             let mut gathered = Gathered::new(self.settings.sources.len());
+            self.look_at_tables(&mut gathered);
             self.gather_polled(now, polled, &mut gathered);
             while gathered.items < TICK_ITEMS_MAX && gathered.bytes < TICK_BYTES_MAX {
                 let Some(next) = waiting.pop_front() else { break };
@@ -215,6 +226,35 @@ impl Pipeline {
             if waiting.is_empty() && !self.more {
                 return Ok(());
             }
+        }
+    }
+
+    /// Loads the lookup tables whose files were written. A file that cannot be used leaves its table as it was.
+    fn look_at_tables(&mut self, gathered: &mut Gathered) {
+        if self.tables.is_empty() || self.tables_seen.is_some_and(|seen| seen.elapsed() < TABLES_EVERY) {
+            return;
+        }
+        self.tables_seen = Some(std::time::Instant::now());
+        for (table, file) in self.tables.iter_mut().enumerate() {
+            let name = &self.settings.tables[table].name;
+            let loaded = match file.poll() {
+                Change::None => continue,
+                Change::Content(content) if self.core.table(table) == Some(&content) => continue,
+                Change::Content(content) => self.core.load_table(table, content),
+                Change::Wrong(why) => Err(why),
+            };
+            let outcome = match loaded {
+                Ok(rows) => {
+                    log::info!("table {name}: {rows} rows loaded");
+                    "loads"
+                }
+                Err(why) => {
+                    let file = self.settings.tables[table].file.display();
+                    log::warn!("table {name}: {file} is not loaded, the rows from before stay: {why}");
+                    "failures"
+                }
+            };
+            gathered.dropped.push((format!("tidegate_table_{outcome}_total{{table=\"{name}\"}}"), 1));
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::core::{Core, Message};
+use super::core::{Core, Message, table_name};
 use super::journal::{self, Header};
 use crate::config::Settings;
 use crate::engine;
@@ -40,13 +40,19 @@ pub fn fingerprints(settings: &Settings) -> BTreeMap<String, Vec<u8>> {
         let (plan, source) = (&settings.topology.sources[index], &settings.sources[index]);
         format!("{} {:?} {:?} {:?} {:?}", engine::SEMANTICS, plan, source.input, source.format, source.captures)
     };
+    let table = |index: usize| {
+        let (plan, table) = (&settings.topology.tables[index], &settings.tables[index]);
+        format!("{} {:?} {:?}", engine::SEMANTICS, plan, table.format)
+    };
     let sources = (0..settings.sources.len()).map(|i| (source_section(settings, i), source(i).into_bytes()));
+    let tables = (0..settings.tables.len()).map(|i| (table_name(settings, i), table(i).into_bytes()));
     let queries = (0..settings.queries.len()).map(|i| {
         let plan = &settings.topology.queries[i];
-        let read: Vec<String> = plan.sources().into_iter().map(source).collect();
+        let read: Vec<String> =
+            plan.sources().into_iter().map(source).chain(plan.tables().into_iter().map(table)).collect();
         (query_section(settings, i), format!("{} {:?} {:?}", engine::SEMANTICS, plan.root, read).into_bytes())
     });
-    sources.chain(queries).map(|(name, text)| (name, crc_and_length(&text))).collect()
+    sources.chain(tables).chain(queries).map(|(name, text)| (name, crc_and_length(&text))).collect()
 }
 
 /// Short enough to be kept beside each section; two texts of equal length and both checksums do not occur by accident.
@@ -76,9 +82,11 @@ pub fn snapshot(core: &Core, settings: &Settings, journal_offset: u64, last_now:
     let clock = Section { name: "clock".into(), fingerprint: Vec::new(), state: last_now.to_le_bytes().to_vec() };
     let sources =
         (0..settings.sources.len()).map(|i| section(source_section(settings, i), core.engine.snapshot_source(i)));
+    let table = |i: usize| Some(section(table_name(settings, i), core.table(i)?.to_vec()));
+    let tables = (0..settings.tables.len()).filter_map(table);
     let queries =
         (0..settings.queries.len()).map(|i| section(query_section(settings, i), core.engine.snapshot_query(i)));
-    Snapshot { journal_offset, sections: std::iter::once(clock).chain(sources).chain(queries).collect() }
+    Snapshot { journal_offset, sections: std::iter::once(clock).chain(sources).chain(tables).chain(queries).collect() }
 }
 
 /// Restores the snapshot and replays the journal's blocks after it.
@@ -193,6 +201,13 @@ impl<'a> Replay<'a> {
                 ));
             }
         }
+        for table in 0..self.settings.tables.len() {
+            let name = table_name(self.settings, table);
+            let known = sections.get(name.as_str()).filter(|s| fingerprints.get(&name) == Some(&s.fingerprint));
+            // Where it cannot be had, the file is loaded at the start; queries that read it start afresh.
+            let loaded = known.is_some_and(|s| self.core.load_table(table, s.state.clone().into()).is_ok());
+            self.recovered.snapshot_due |= !loaded;
+        }
         for query in 0..self.settings.queries.len() {
             let name = query_section(self.settings, query);
             match sections.get(name.as_str()) {
@@ -239,12 +254,31 @@ impl<'a> Replay<'a> {
             }
             return;
         };
-        let messages = self.messages(&header, records);
+        let records: Vec<&[u8]> = records.collect();
+        self.load_tables(&header, &records);
+        let messages = self.messages(&header, records.into_iter());
         let tick = self.core.tick(header.now, &messages);
         self.compare(&header, &tick.digests);
         self.recovered.last_now = Some(header.now.millis);
         self.recovered.more = tick.more;
         self.recovered.ticks += 1;
+    }
+
+    /// Loads the tables that were loaded then.
+    fn load_tables(&mut self, header: &Header, records: &[&[u8]]) {
+        for table in 0..self.settings.tables.len() {
+            let name = table_name(self.settings, table);
+            let Some(place) = header.sources.iter().position(|source| *source == name) else { continue };
+            for record in records {
+                match journal::decode_message(record, header.now) {
+                    // Under another schema it may be unreadable; then the queries that read it start afresh.
+                    Ok(message) if message.source == place => {
+                        let _ = self.core.load_table(table, Bytes::copy_from_slice(message.payload));
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 
     fn messages<'r>(&mut self, header: &Header, records: impl Iterator<Item = &'r [u8]>) -> Vec<Vec<Message>> {
@@ -471,5 +505,75 @@ kafka = "127.0.0.1:1"
         assert_eq!(recovered.findings.len(), 2, "{:?}", recovered.findings);
         assert!(recovered.findings.iter().all(|finding| finding.contains("3 records of the journal are missing")));
         assert_ne!(state(&core, "kept"), state(&past.core, "kept"));
+    }
+}
+
+#[cfg(test)]
+mod table_tests {
+    use super::*;
+    use crate::config::{self, Outside};
+
+    const CONFIGURATION: &str = r#"
+        [gateway]
+        id = "gw"
+        [source.readings]
+        mqtt = "dev/{device}"
+        schema = "ts BIGINT, temp DOUBLE"
+        [table.halls]
+        file = "halls.csv"
+        schema = "device STRING, hall STRING, PRIMARY KEY (device) NOT ENFORCED"
+        [query.by_hall]
+        sql = """SELECT window_start, hall, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE in_halls, DESCRIPTOR(arrived_at), INTERVAL '1' SECOND))
+                 GROUP BY window_start, window_end, hall"""
+        into = { sink = "cloud", topic = "t" }
+        [view.in_halls]
+        sql = "SELECT r.arrived_at, r.temp, h.hall FROM readings AS r LEFT JOIN halls AS h ON r.device = h.device"
+        [sink.cloud]
+        kafka = "localhost:9092"
+    "#;
+
+    fn settings() -> Arc<Settings> {
+        let outside = Outside { variable: &|_| None, credential: &|_| Err(String::new()) };
+        let settings = config::load(CONFIGURATION, "test", outside);
+        Arc::new(settings.unwrap_or_else(|problems| panic!("{problems:?}")))
+    }
+
+    fn message(arrival: Millis) -> Message {
+        Message { arrival, captures: [Arc::from("d1")].into(), payload: Bytes::from_static(b"{\"temp\": 1}") }
+    }
+
+    /// A replay uses the rows that a lookup table had at each tick, and stands where the live run stood.
+    #[test]
+    fn a_replay_has_the_tables_of_that_time() {
+        let settings = settings();
+        let mut live = Core::new(Arc::clone(&settings));
+        let mut blocks = Vec::new();
+        let mut out: Vec<u8> = Vec::new();
+        for (second, content) in
+            [(1, Some("d1,north\n")), (2, None), (3, Some("d1,south\n")), (4, None), (20, Some(""))]
+        {
+            if let Some(content) = content {
+                live.load_table(0, Bytes::from(content)).expect("it can be read");
+            }
+            let now = Now { millis: second * 1_000, trusted: true, after: crate::model::After::Tick };
+            let tick = live.tick(now, &[vec![message(now.millis)]]);
+            out.extend_from_slice(&tick.sinks[0].bytes);
+            blocks.push(Block { first: blocks.len() as u64, tick: now.millis, records: tick.journal, corrupt: false });
+        }
+        let text = String::from_utf8_lossy(&out);
+        assert!(text.contains("north") && text.contains("south"), "{text}");
+        let mut core = Core::new(Arc::clone(&settings));
+        let mut replay = Replay::new(&mut core, &settings);
+        replay.restored.insert(0);
+        blocks.iter().for_each(|block| replay.tick(block));
+        assert_eq!(replay.finish().findings, Vec::<String>::new());
+        assert_eq!(core.table(0), Some(&Bytes::new()));
+        let taken = |core: &Core| snapshot(core, &settings, 0, 0).sections;
+        assert_eq!(taken(&core), taken(&live));
+        let mut third = Core::new(Arc::clone(&settings));
+        let mut replay = Replay::new(&mut third, &settings);
+        replay.load(&snapshot(&live, &settings, 0, 0));
+        assert_eq!(replay.finish().findings, Vec::<String>::new());
+        assert_eq!(taken(&third), taken(&live));
     }
 }

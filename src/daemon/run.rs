@@ -24,6 +24,7 @@ use crate::broker::{self, Broker, Restored};
 use crate::config::{Input, Settings};
 use crate::sinks::{self, SinkStatus, StartRecord};
 use crate::sources::modbus::{self, ModbusStatus};
+use crate::sources::table::{Change, TableFile};
 use crate::store::{self, Commit, Opened, Reader, Store, StoreError, Writer};
 
 /// Reads of sockets that may wait for the pipeline; each holds at most one connection's share of the in-flight bytes.
@@ -44,6 +45,8 @@ pub enum RunError {
     Runtime(#[from] std::io::Error),
     #[error("{0}: nothing more is acknowledged; what was acknowledged is safe, and a restart recovers")]
     Fatal(String),
+    #[error("table {table} cannot be loaded from {}, and the store holds no rows of it: {why}", file.display())]
+    Table { table: String, file: std::path::PathBuf, why: String },
     #[error("there is no sink {0} in this configuration")]
     NoSink(String),
     #[error("the sink {0} is still in this configuration: take it out first")]
@@ -93,6 +96,8 @@ async fn run(settings: Arc<Settings>, config: &Path) -> Result<(), RunError> {
         log::info!("recovered: {} ticks replayed from the journal", recovered.ticks);
     }
 
+    let tables = load_tables(&settings, &mut core)?;
+
     let (stop, stopped) = watch::channel(false);
     let readers = (0..settings.sinks.len()).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
     let kept = (Restored::read(&store, &opened)?, store.reader()?);
@@ -112,7 +117,7 @@ async fn run(settings: Arc<Settings>, config: &Path) -> Result<(), RunError> {
     let intake = Intake { mqtt, polled, stop: pipeline_stopped };
     let clock = Clock::new(settings.gateway.clock, recovered.last_now);
     let snapshot_due = recovered.snapshot_due;
-    let start = Start { core, clock, recovered, journal_end: opened.log_ends[logs.journal] };
+    let start = Start { core, clock, recovered, journal_end: opened.log_ends[logs.journal], tables };
     let pipeline =
         Pipeline::new(Arc::clone(&settings), start, writer.clone(), hub, logs.clone(), Arc::clone(&progress));
     let mut pipeline = spawn_pipeline(pipeline, intake, snapshot_due);
@@ -151,6 +156,34 @@ async fn run(settings: Arc<Settings>, config: &Path) -> Result<(), RunError> {
     drop((rows, admin));
     writer.stop().await;
     finished
+}
+
+/// Loads the lookup tables whose files differ from what was recovered. One that cannot be read leaves what was
+/// recovered; without that there is no start.
+fn load_tables(settings: &Settings, core: &mut Core) -> Result<Vec<TableFile>, RunError> {
+    let mut files = Vec::new();
+    for (index, table) in settings.tables.iter().enumerate() {
+        let mut file = TableFile::new(table);
+        let loaded = match file.poll() {
+            Change::Content(content) if core.table(index) == Some(&content) => Ok(0),
+            Change::Content(content) => core.load_table(index, content),
+            Change::Wrong(why) => Err(why),
+            Change::None => Ok(0),
+        };
+        match loaded {
+            Ok(_) => {}
+            Err(why) if core.table(index).is_some() => {
+                log::warn!(
+                    "table {}: {} is not loaded, the rows from before stay: {why}",
+                    table.name,
+                    table.file.display()
+                );
+            }
+            Err(why) => return Err(RunError::Table { table: table.name.clone(), file: table.file.clone(), why }),
+        }
+        files.push(file);
+    }
+    Ok(files)
 }
 
 /// The logs of the store: the journal, invalid payloads, dead letters, then one a sink.

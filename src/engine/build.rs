@@ -4,8 +4,10 @@
 //! [`device_of`].
 
 use super::aggregate::{AttachedAggregate, ClosedBy, SessionAggregate, WindowAggregate};
+use super::distinct::Distinct;
 use super::eval::Program;
 use super::first_row::FirstRow;
+use super::join;
 use super::operand::Operand;
 use super::operator::{Out, TimeLines, Timed};
 use super::over::Over;
@@ -16,7 +18,7 @@ use super::session_rows::SessionRows;
 use super::sort::Sort;
 use super::windowing::Panes;
 use crate::model::Millis;
-use crate::plan::{Expr, ExprKind, Node, NodeKind, Source, Watermark};
+use crate::plan::{Expr, ExprKind, Join, JoinKind, JoinMethod, Node, NodeKind, Source, Watermark};
 
 /// The stages of one query: a stage stands before those that read it.
 pub struct Stages {
@@ -62,6 +64,8 @@ impl Builder<'_> {
                 let has_time = self.sources.get(*source).is_some_and(|source| source.watermark != Watermark::None);
                 has_time.then_some((*source, 0)).into_iter().collect()
             }
+            // It is reached by the join that looks it up.
+            NodeKind::Table { .. } => Vec::new(),
             // No operator: all branches give their rows to the same one.
             NodeKind::Union { inputs } => {
                 let branches: Vec<Vec<Below>> = inputs.iter().map(|input| self.node(input, next)).collect();
@@ -81,6 +85,10 @@ impl Builder<'_> {
             NodeKind::Window { input, time, windowing } => {
                 let operator = Operator::Window { time: *time, panes: Panes::new(*windowing) };
                 self.stage(operator, false, 0, &[input], next)
+            }
+            NodeKind::Join(join) => self.join(join, next),
+            NodeKind::Distinct { input } => {
+                self.timed(Distinct::new(input.schema.columns.len()), input, |_| true, next)
             }
             NodeKind::WindowAggregate { input, time, windowing, keys, aggregates } => {
                 let device = device_of(input, self.sources).and_then(|device| key_position(keys, device.column));
@@ -138,9 +146,52 @@ impl Builder<'_> {
         next: Option<Next>,
     ) -> Vec<Below> {
         let device = device_of(input, self.sources).map(|device| device.column).filter(|device| is_key(*device));
-        let delay_ms = operator.delay_ms();
-        let lines = TimeLines::new(operator, device.map(|device| vec![device]));
-        self.stage(Operator::Stateful(Box::new(lines)), device.is_some(), delay_ms, &[input], next)
+        self.timed_by(operator, device.map(|device| vec![device]), &[input], next)
+    }
+
+    fn join(&mut self, join: &Join, next: Option<Next>) -> Vec<Below> {
+        let devices = devices_of_join(join, self.sources).map(|devices| devices.map(|device| device.column).to_vec());
+        let inputs = [&join.left, &join.right];
+        match join.method {
+            JoinMethod::Interval { times, lower_ms, upper_ms } => {
+                let by_clock = inputs.iter().any(|input| self.follows_the_clock(input));
+                let operator = join::Interval::new(join, times, lower_ms, upper_ms, by_clock);
+                self.timed_by(operator, devices, &inputs, next)
+            }
+            JoinMethod::Versioned { times } => self.timed_by(join::Versioned::new(join, times), devices, &inputs, next),
+            JoinMethod::Window { ends } => self.timed_by(join::Windowed::new(join, ends), devices, &inputs, next),
+            JoinMethod::Lookup { table } => {
+                let operator = Operator::Lookup(Box::new(join::Lookup::new(join, table)));
+                self.stage(operator, false, 0, &[&join.left], next)
+            }
+            JoinMethod::Unbounded => self.timed_by(join::Unbounded::new(join), devices, &inputs, next),
+        }
+    }
+
+    /// Whether watermarks move with the clock, too: they do where the device rule is below.
+    fn follows_the_clock(&self, node: &Node) -> bool {
+        let mut found = false;
+        node.visit(&mut |node| {
+            if let NodeKind::Scan { source } = node.kind {
+                let source = self.sources.get(source);
+                found |= source.is_some_and(|source| matches!(source.watermark, Watermark::Device(_)));
+            }
+        });
+        found
+    }
+
+    /// An operator written for one time line, with `devices`: where each port's rows have their device, if each device
+    /// has its own line.
+    fn timed_by<O: Timed + 'static>(
+        &mut self,
+        operator: O,
+        devices: Option<Vec<usize>>,
+        inputs: &[&Node],
+        next: Option<Next>,
+    ) -> Vec<Below> {
+        let (by_device, delay_ms) = (devices.is_some(), operator.delay_ms());
+        let lines = TimeLines::new(operator, devices);
+        self.stage(Operator::Stateful(Box::new(lines)), by_device, delay_ms, inputs, next)
     }
 
     /// Puts an operator before `next`, and its inputs before it, one a port.
@@ -188,9 +239,10 @@ pub fn device_of(node: &Node, sources: &[Source]) -> Option<Device> {
             let column = source.schema.device.filter(|_| matches!(source.watermark, Watermark::Device(_)))?;
             Some(Device { source: *index, column })
         }
-        NodeKind::Filter { input, .. } | NodeKind::Window { input, .. } | NodeKind::Expand { input, .. } => {
-            device_of(input, sources)
-        }
+        NodeKind::Filter { input, .. }
+        | NodeKind::Window { input, .. }
+        | NodeKind::Expand { input, .. }
+        | NodeKind::Distinct { input } => device_of(input, sources),
         NodeKind::Session { input, partition, .. }
         | NodeKind::Over { input, partition, .. }
         | NodeKind::FirstRow { input, partition, .. } => {
@@ -198,6 +250,17 @@ pub fn device_of(node: &Node, sources: &[Source]) -> Option<Device> {
         }
         NodeKind::Rank { input, ranking, .. } => {
             device_of(input, sources).filter(|device| ranking.partition.contains(&device.column))
+        }
+        NodeKind::Join(join) if matches!(join.method, JoinMethod::Lookup { .. }) => device_of(&join.left, sources),
+        NodeKind::Table { .. } => None,
+        NodeKind::Join(join) => {
+            let [left, right] = devices_of_join(join, sources)?;
+            match join.kind {
+                JoinKind::Inner | JoinKind::Left => Some(left),
+                JoinKind::Right => Some(Device { column: join.left.schema.columns.len() + right.column, ..right }),
+                // Either may be NULL.
+                JoinKind::Full => None,
+            }
         }
         NodeKind::Project { input, exprs: keys, .. }
         | NodeKind::WindowAggregate { input, keys, .. }
@@ -219,6 +282,14 @@ pub fn device_of(node: &Node, sources: &[Source]) -> Option<Device> {
             devices.all(|device| device == Some(first)).then_some(first)
         }
     }
+}
+
+/// The device of each side, where partners are always of one device of one source.
+fn devices_of_join(join: &Join, sources: &[Source]) -> Option<[Device; 2]> {
+    let (left, right) = (device_of(&join.left, sources)?, device_of(&join.right, sources)?);
+    let is_key =
+        |(l, r): &(Expr, Expr)| l.kind == ExprKind::Column(left.column) && r.kind == ExprKind::Column(right.column);
+    (left.source == right.source && join.keys.iter().any(is_key)).then_some([left, right])
 }
 
 fn key_position(keys: &[Expr], column: usize) -> Option<usize> {

@@ -18,13 +18,13 @@
 mod aggregate;
 mod build;
 mod codec;
+mod distinct;
 pub mod eval;
 mod first_row;
+mod join;
 mod key_index;
-#[allow(dead_code, reason = "the first operator on it follows")]
 mod keyed;
 mod operand;
-#[allow(dead_code, reason = "the first operator on it follows")]
 mod operator;
 mod over;
 mod query;
@@ -166,6 +166,8 @@ pub struct Engine {
     limited: bool,
     sources: Vec<Source>,
     queries: Vec<Query>,
+    /// Rows of the lookup tables.
+    tables: Vec<Arc<[Row]>>,
     queue: VecDeque<Work>,
     ticks: VecDeque<Tick>,
     /// Bytes put out by this step.
@@ -194,12 +196,14 @@ impl Engine {
             linked: (0..topology.sources.len()).filter(|other| linked(index, *other)).collect(),
         };
         let sources = topology.sources.iter().enumerate().map(source).collect();
+        let tables = topology.tables.iter().map(|_| Arc::from([])).collect();
         Engine {
             topology,
             limits,
             limited: true,
             sources,
             queries,
+            tables,
             queue: VecDeque::new(),
             ticks: VecDeque::new(),
             bytes: 0,
@@ -212,6 +216,14 @@ impl Engine {
         self.limited = false;
         (0..self.queries.len()).for_each(|query| self.reset_query(query));
         self
+    }
+
+    /// From now on the lookup table has these rows; until it is first set it has none. Not while `more` is set.
+    pub fn set_table(&mut self, table: usize, rows: Arc<[Row]>) {
+        self.queries.iter_mut().for_each(|query| query.set_table(table, &rows));
+        if let Some(known) = self.tables.get_mut(table) {
+            *known = rows;
+        }
     }
 
     /// Advances time to `now`, firing timers at their own deadlines, then takes the rows.
@@ -473,7 +485,12 @@ impl Engine {
     }
 
     fn new_query(&self, query: usize) -> Query {
-        Query::new(query, &self.topology.queries[query].root, &self.topology.sources, self.limited)
+        let plan = &self.topology.queries[query];
+        let mut new = Query::new(query, &plan.root, &self.topology.sources, self.limited);
+        for (table, rows) in self.tables.iter().enumerate() {
+            new.set_table(table, rows);
+        }
+        new
     }
 
     /// A query's operators stand where its sources do.

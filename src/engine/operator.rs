@@ -205,7 +205,7 @@ impl<O: Timed> Stateful for TimeLines<O> {
             (Due::Shared(watermark), Lines::Shared(state)) => operator.fire(state, &at(watermark), out),
             (Due::End, Lines::Shared(state)) => {
                 let fired = operator.fire(state, &at(Millis::MAX), out);
-                if !fired {
+                if !fired || operator.is_empty(state) {
                     *state = O::State::default();
                 }
                 fired
@@ -279,7 +279,8 @@ impl<O: Timed> Stateful for TimeLines<O> {
     }
 }
 
-/// Does the next thing that is due on a device's line. With nothing left, or at the end of time, the line goes.
+/// Does the next thing that is due on a device's line. With nothing left, or at the end of time, the line goes, at once:
+/// nobody may come back to look whether more is due.
 fn fire_device<O: Timed>(
     operator: &mut O,
     devices: &mut Keyed<O::State>,
@@ -293,7 +294,7 @@ fn fire_device<O: Timed>(
     let fired = operator.fire(state, at, out);
     let after = operator.state_bytes(state);
     *bytes = (*bytes + after).saturating_sub(before);
-    if !fired && (at.watermark == Millis::MAX || operator.is_empty(state)) {
+    if operator.is_empty(state) || (!fired && at.watermark == Millis::MAX) {
         *bytes = bytes.saturating_sub(after);
         devices.remove(slot);
     }

@@ -7,6 +7,7 @@
 use super::build::{self, Below, Stages};
 use super::codec::{Reader, Writer};
 use super::eval::{Context, EvalError, Program};
+use super::join::Lookup;
 use super::operand::Operand;
 use super::operator::{At, Due, Out, Stateful, Taken};
 use super::watermark::Move;
@@ -49,6 +50,7 @@ pub enum Operator {
         /// Which keys are in the set.
         sets: Vec<Vec<bool>>,
     },
+    Lookup(Box<Lookup>),
     Stateful(Box<dyn Stateful>),
 }
 
@@ -145,6 +147,16 @@ impl Query {
 
     pub fn is_stateful(&self) -> bool {
         !self.stateful.is_empty()
+    }
+
+    /// From now on the lookup table has these rows.
+    pub fn set_table(&mut self, table: usize, rows: &[Row]) {
+        for stage in &mut self.stages {
+            match &mut stage.operator {
+                Operator::Lookup(lookup) if lookup.table == table => lookup.set_table(rows),
+                _ => {}
+            }
+        }
     }
 
     /// Takes a row of a source. It is taken out of `row` if `last` and the query keeps it.
@@ -295,7 +307,12 @@ impl Query {
     pub fn next_due_by(&self, source: usize) -> Option<Millis> {
         let due = |(stage, operator): (&Stage, &dyn Stateful)| {
             let (_, delay_ms) = stage.below.iter().find(|(below, _)| *below == source)?;
-            Some(operator.next_due()?.saturating_add(*delay_ms))
+            let due = operator.next_due()?;
+            // What is due already (a late row may be) happens with the next move.
+            Some(match due <= stage.watermark {
+                true => self.watermarks[source].saturating_add(1),
+                false => due.saturating_add(*delay_ms),
+            })
         };
         self.operators().filter_map(due).min()
     }
@@ -447,6 +464,15 @@ fn push(stages: &mut [Stage], to: Option<Next>, row: Carried<'_>, walk: &mut Wal
                 push(below, next, Carried::Owned(&mut copy), walk)?;
             }
             Ok(())
+        }
+        Operator::Lookup(lookup) => {
+            let mut joined = std::mem::take(&mut stage.out.rows);
+            let mut result = lookup.join(row.values(), &walk.context, &mut joined).map_err(RowError::from);
+            for mut row in joined.drain(..) {
+                result = result.and_then(|()| push(below, next, Carried::Owned(&mut row), walk));
+            }
+            stage.out.rows = joined;
+            result
         }
         Operator::Stateful(operator) => {
             let watermark = match stage.by_device {

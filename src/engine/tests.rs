@@ -12,6 +12,8 @@ use crate::plan::{
     Query as PlanQuery, Source as PlanSource, Watermark, Windowing,
 };
 
+mod joins;
+
 const DEVICE: usize = 0;
 const TIME: usize = 1;
 const ZONE: usize = 2;
@@ -92,7 +94,13 @@ fn divided(input: Node) -> Node {
 fn topology(watermark: Watermark, roots: Vec<Node>) -> Arc<Topology> {
     let query = |(index, root): (usize, Node)| PlanQuery { name: format!("q{index}"), root };
     Arc::new(Topology {
-        sources: vec![PlanSource { name: "readings".to_owned(), schema: readings(), watermark }],
+        tables: Vec::new(),
+        sources: vec![PlanSource {
+            name: "readings".to_owned(),
+            schema: readings(),
+            watermark,
+            primary_key: Vec::new(),
+        }],
         queries: roots.into_iter().enumerate().map(query).collect(),
     })
 }

@@ -6,12 +6,14 @@
 //! Knows nothing of SQL text, files or the network.
 
 mod expr;
+mod join;
 mod over;
 mod recognition;
 
 pub use expr::{
     ArithmeticOp, CompareOp, Expr, ExprKind, Function, JsonKind, JsonMissing, JsonOnError, TimeUnit, Wrapper,
 };
+pub use join::{Join, JoinKind, JoinMethod};
 pub use over::{Frame, OverFunction, OverKind, Ranking};
 pub use recognition::{AfterMatch, End, Formula, Recognition, Rows, SortKey, Term, Variable};
 
@@ -22,7 +24,18 @@ use crate::model::{Millis, Schema};
 pub struct Topology {
     /// In order of name; the engine takes sources in this order within a tick.
     pub sources: Vec<Source>,
+    /// In order of name.
+    pub tables: Vec<Table>,
     pub queries: Vec<Query>,
+}
+
+/// A table whose rows are looked up. Whoever runs the engine gives it the rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    pub name: String,
+    pub schema: Schema,
+    /// Columns of the PRIMARY KEY; empty without one.
+    pub primary_key: Vec<usize>,
 }
 
 /// A stream of rows with an event time.
@@ -31,6 +44,8 @@ pub struct Source {
     pub name: String,
     pub schema: Schema,
     pub watermark: Watermark,
+    /// Columns of the PRIMARY KEY, which makes its rows versions; mostly empty.
+    pub primary_key: Vec<usize>,
 }
 
 impl Source {
@@ -90,19 +105,36 @@ impl Query {
         found
     }
 
+    /// Indices into [`Topology::tables`] of all that the query looks up, ascending, each once.
+    pub fn tables(&self) -> Vec<usize> {
+        let mut found = Vec::new();
+        self.root.visit(&mut |node| {
+            if let NodeKind::Table { table } = node.kind {
+                found.push(table);
+            }
+        });
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
     /// Whether the query keeps anything between two rows.
     pub fn is_stateful(&self) -> bool {
         let mut stateful = false;
         self.root.visit(&mut |node| {
-            stateful |= !matches!(
-                node.kind,
-                NodeKind::Scan { .. }
-                    | NodeKind::Filter { .. }
-                    | NodeKind::Project { .. }
-                    | NodeKind::Window { .. }
-                    | NodeKind::Expand { .. }
-                    | NodeKind::Union { .. }
-            )
+            let is_lookup =
+                matches!(&node.kind, NodeKind::Join(join) if matches!(join.method, JoinMethod::Lookup { .. }));
+            stateful |= !is_lookup
+                && !matches!(
+                    node.kind,
+                    NodeKind::Scan { .. }
+                        | NodeKind::Table { .. }
+                        | NodeKind::Filter { .. }
+                        | NodeKind::Project { .. }
+                        | NodeKind::Window { .. }
+                        | NodeKind::Expand { .. }
+                        | NodeKind::Union { .. }
+                )
         });
         stateful
     }
@@ -119,6 +151,10 @@ pub struct Node {
 pub enum NodeKind {
     Scan {
         source: usize,
+    },
+    /// A lookup table; only as the right side of a join that looks it up.
+    Table {
+        table: usize,
     },
     /// Keeps rows for which the predicate is TRUE.
     Filter {
@@ -138,6 +174,11 @@ pub enum NodeKind {
         input: Box<Node>,
         time: usize,
         keys: Vec<OrderKey>,
+    },
+    Join(Box<Join>),
+    /// SELECT DISTINCT: each row the first time it comes.
+    Distinct {
+        input: Box<Node>,
     },
     /// A window table function without aggregation: each row once per window that holds it, with the columns
     /// window_start, window_end and window_time appended.
@@ -290,7 +331,7 @@ impl Node {
     /// What the node reads, one for each port.
     pub fn inputs(&self) -> Vec<&Node> {
         match &self.kind {
-            NodeKind::Scan { .. } => Vec::new(),
+            NodeKind::Scan { .. } | NodeKind::Table { .. } => Vec::new(),
             NodeKind::Filter { input, .. }
             | NodeKind::Project { input, .. }
             | NodeKind::Sort { input, .. }
@@ -303,14 +344,16 @@ impl Node {
             | NodeKind::Over { input, .. }
             | NodeKind::Rank { input, .. }
             | NodeKind::FirstRow { input, .. }
-            | NodeKind::Match { input, .. } => vec![input],
+            | NodeKind::Match { input, .. }
+            | NodeKind::Distinct { input } => vec![input],
             NodeKind::Union { inputs } => inputs.iter().collect(),
+            NodeKind::Join(join) => vec![&join.left, &join.right],
         }
     }
 
     pub fn inputs_mut(&mut self) -> Vec<&mut Node> {
         match &mut self.kind {
-            NodeKind::Scan { .. } => Vec::new(),
+            NodeKind::Scan { .. } | NodeKind::Table { .. } => Vec::new(),
             NodeKind::Filter { input, .. }
             | NodeKind::Project { input, .. }
             | NodeKind::Sort { input, .. }
@@ -323,8 +366,10 @@ impl Node {
             | NodeKind::Over { input, .. }
             | NodeKind::Rank { input, .. }
             | NodeKind::FirstRow { input, .. }
-            | NodeKind::Match { input, .. } => vec![input],
+            | NodeKind::Match { input, .. }
+            | NodeKind::Distinct { input } => vec![input],
             NodeKind::Union { inputs } => inputs.iter_mut().collect(),
+            NodeKind::Join(join) => vec![&mut join.left, &mut join.right],
         }
     }
 }

@@ -8,3 +8,4 @@ pub mod decode;
 pub mod modbus;
 pub mod mqtt;
 mod polled;
+pub mod table;

@@ -6,7 +6,7 @@ pub use over::{Frame, FrameBound, GroupBy, GroupElement, Over, WindowSpec};
 
 use super::span::Span;
 use crate::model::DataType;
-use crate::plan::{ArithmeticOp, CompareOp, JsonKind, JsonOnError, TimeUnit, Wrapper};
+use crate::plan::{ArithmeticOp, CompareOp, JoinKind, JsonKind, JsonOnError, TimeUnit, Wrapper};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ident {
@@ -99,6 +99,7 @@ pub struct CommonTable {
 pub struct Select {
     /// The word SELECT.
     pub span: Span,
+    pub distinct: bool,
     pub items: Vec<SelectItem>,
     pub from: Table,
     pub filter: Option<Expr>,
@@ -124,6 +125,8 @@ pub enum SelectItem {
 #[derive(Clone, Debug)]
 pub struct Table {
     pub kind: TableKind,
+    /// FOR SYSTEM_TIME AS OF
+    pub as_of: Option<Expr>,
     pub alias: Option<Alias>,
 }
 
@@ -139,6 +142,18 @@ pub enum TableKind {
     Subquery(Box<Query>),
     Window(WindowCall),
     Match(Box<MatchRecognize>),
+    Join(Box<Join>),
+}
+
+#[derive(Clone, Debug)]
+pub struct Join {
+    pub left: Table,
+    pub right: Table,
+    pub kind: JoinKind,
+    /// The word JOIN or the comma.
+    pub span: Span,
+    /// `None`: a comma or CROSS JOIN.
+    pub on: Option<Expr>,
 }
 
 /// `table MATCH_RECOGNIZE (…)`

@@ -18,13 +18,15 @@ mod tests;
 pub use error::SqlError;
 
 use crate::model::{Column, Schema};
-use crate::plan::{Expr, Node, Query, Source, Topology, Watermark};
+use crate::plan::{Expr, Node, Query, Source, Table, Topology, Watermark};
 
 /// What a query may read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Catalog<'a> {
     /// In the order of [`Topology::sources`]: the plan names them by index.
     pub sources: &'a [Source],
+    /// In the order of [`Topology::tables`].
+    pub tables: &'a [Table],
     pub views: &'a [View],
 }
 
@@ -64,6 +66,8 @@ pub struct ScriptTable {
     /// Of each column what computes it from the row of those that are read; `None`: it is read.
     pub computed: Vec<Option<Expr>>,
     pub watermark: Watermark,
+    /// Columns of the PRIMARY KEY.
+    pub primary_key: Vec<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +114,7 @@ impl Script {
 pub fn bind_query(text: &str, catalog: &Catalog<'_>) -> Result<Node, Vec<SqlError>> {
     let located = |problems| span::locate(problems, text);
     let query = parser::parse_query(text).map_err(|problem| located(vec![problem]))?;
-    bind::query(&query, catalog.sources, catalog.views).map_err(located)
+    bind::query(&query, catalog).map_err(located)
 }
 
 /// Reads a list of columns as in CREATE TABLE, without the parentheses: `ts TIMESTAMP_LTZ(3), temp DOUBLE`.

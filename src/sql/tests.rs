@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::DataType;
-use crate::plan::NodeKind;
+use crate::plan::{JoinMethod, NodeKind};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
@@ -88,7 +88,7 @@ fn golden_errors() {
         let text = fs::read_to_string(&path).expect("it can be read");
         let errors = match text.starts_with("CREATE") || text.starts_with("--") {
             true => bind_script(&text).err(),
-            false => bind_query(&text, &Catalog { sources: &[readings()], views: &[] }).err(),
+            false => bind_query(&text, &Catalog { sources: &[readings()], tables: &[machines()], views: &[] }).err(),
         };
         let errors = errors.unwrap_or_else(|| panic!("{} is accepted", path.display()));
         let shown: String = errors.iter().map(|error| format!("{}\n", error.with_source(&text))).collect();
@@ -108,12 +108,46 @@ fn readings() -> Source {
     let columns = "device STRING, zone STRING, ts TIMESTAMP(3), temp DOUBLE, vib INT, ok BOOLEAN, price DECIMAL(10, 2)";
     let columns = parse_columns(columns).expect("it is valid").columns;
     let schema = Schema { columns, event_time: Some(2), device: Some(0) };
-    Source { name: "readings".into(), schema, watermark: Watermark::Source { delay_ms: 5_000 } }
+    Source {
+        name: "readings".into(),
+        schema,
+        watermark: Watermark::Source { delay_ms: 5_000 },
+        primary_key: Vec::new(),
+    }
+}
+
+fn machines() -> Table {
+    let columns = parse_columns("device STRING, hall STRING, max_temp DOUBLE, PRIMARY KEY (device) NOT ENFORCED");
+    let Columns { columns, primary_key } = columns.expect("it is valid");
+    Table { name: "machines".into(), schema: Schema { columns, ..Schema::default() }, primary_key }
+}
+
+/// The ways in which users of Flink look a row up.
+#[test]
+fn lookup_joins() {
+    for from in [
+        "readings AS r JOIN machines AS m ON r.device = m.device",
+        "readings AS r, machines AS m WHERE m.device = r.device",
+        "readings AS r LEFT JOIN machines FOR SYSTEM_TIME AS OF r.ts AS m ON r.device = m.device AND r.temp > m.max_temp",
+        "readings AS r JOIN machines FOR SYSTEM_TIME AS OF PROCTIME() AS m ON r.device = m.device",
+    ] {
+        let node = bind(&format!("SELECT r.*, m.hall FROM {from}"));
+        let mut lookups = 0;
+        node.visit(&mut |node| {
+            if let NodeKind::Join(join) = &node.kind {
+                lookups += usize::from(matches!(join.method, JoinMethod::Lookup { table: 0 }));
+                assert_eq!(join.keys.len(), 1, "{from}");
+            }
+        });
+        assert_eq!(lookups, 1, "{from}");
+        assert_eq!(node.schema.device, Some(0), "a row stays its device's");
+        assert!(!Query { name: String::new(), root: node }.is_stateful());
+    }
 }
 
 fn bind(text: &str) -> Node {
-    let sources = [readings()];
-    let catalog = Catalog { sources: &sources, views: &[] };
+    let (sources, tables) = ([readings()], [machines()]);
+    let catalog = Catalog { sources: &sources, tables: &tables, views: &[] };
     match bind_query(text, &catalog) {
         Ok(node) => node,
         Err(errors) => panic!("{text}\n{errors:?}"),
@@ -220,7 +254,7 @@ fn names_of_columns() {
 fn views_are_inlined() {
     let sources = [readings()];
     let view = View { name: "hot".into(), root: bind("SELECT device, ts, temp FROM readings WHERE temp > 80") };
-    let catalog = Catalog { sources: &sources, views: &[view] };
+    let catalog = Catalog { sources: &sources, tables: &[], views: &[view] };
     let text = "SELECT device, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE hot, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY device, window_start, window_end";
     assert!(bind_query(text, &catalog).is_ok());
 }
@@ -262,7 +296,7 @@ fn a_script_keeps_the_tables_it_reads() {
 fn independent_errors_come_together() {
     let errors = bind_query(
         "SELECT tempp, UPER(zone), vib + zone FROM readings WHERE dvice = 'x'",
-        &Catalog { sources: &[readings()], views: &[] },
+        &Catalog { sources: &[readings()], tables: &[], views: &[] },
     );
     assert_eq!(errors.expect_err("it is wrong").len(), 4);
 }
@@ -301,17 +335,17 @@ fn hostile_texts_end_quickly() {
     ];
     let sources = [readings()];
     for text in texts {
-        let catalog = Catalog { sources: &sources, views: &[] };
+        let catalog = Catalog { sources: &sources, tables: &[], views: &[] };
         assert!(bind_query(&text, &catalog).is_err(), "{}", &text[..40]);
         assert!(bind_script(&text).is_err(), "{}", &text[..40]);
     }
     // Deep, but within the limits.
     let deep = (0..30).fold("vib".to_owned(), |inner, _| format!("CASE WHEN ok THEN ({inner}) + 1 + 1 ELSE 0 END"));
     for text in [format!("SELECT {deep} FROM readings"), format!("SELECT 1{} FROM readings", " + 1".repeat(240))] {
-        assert!(bind_query(&text, &Catalog { sources: &sources, views: &[] }).is_ok(), "{text}");
+        assert!(bind_query(&text, &Catalog { sources: &sources, tables: &[], views: &[] }).is_ok(), "{text}");
     }
     let long = format!("SELECT vib FROM readings WHERE ok{}", " AND ok".repeat(20_000));
-    assert!(bind_query(&long, &Catalog { sources: &sources, views: &[] }).is_ok());
+    assert!(bind_query(&long, &Catalog { sources: &sources, tables: &[], views: &[] }).is_ok());
 }
 
 const SOUP: &str = "SELECT FROM WHERE GROUP BY HAVING AS AND OR NOT IS NULL TRUE IN BETWEEN LIKE CASE WHEN THEN ELSE END CAST ( ) ( ) , , . * + - / % = <> < || 1 2.5 1e3 'x' '5' INTERVAL SECOND MINUTE ts temp vib zone device ok price readings readings TABLE TUMBLE HOP DESCRIPTOR window_start window_end COUNT SUM AVG MAX FILTER DISTINCT COALESCE ROUND SUBSTRING UPPER EXTRACT TIMESTAMP DATE TO FLOOR WITH UNION ALL CREATE VIEW WATERMARK FOR ; ` ? [ ] STRING INT DECIMAL PRIMARY KEY";
@@ -320,7 +354,7 @@ proptest! {
     #[test]
     fn no_text_panics(text in "\\PC{0,200}") {
         let sources = [readings()];
-        let _ = bind_query(&text, &Catalog { sources: &sources, views: &[] });
+        let _ = bind_query(&text, &Catalog { sources: &sources, tables: &[], views: &[] });
         let _ = bind_script(&text);
         let _ = parse_columns(&text);
     }
@@ -328,7 +362,7 @@ proptest! {
     #[test]
     fn no_soup_panics(words in prop::collection::vec(prop::sample::select(SOUP.split(' ').collect::<Vec<_>>()), 0..60)) {
         let sources = [readings()];
-        let catalog = Catalog { sources: &sources, views: &[] };
+        let catalog = Catalog { sources: &sources, tables: &[], views: &[] };
         let text = words.join(" ");
         let results = [text.clone(), format!("SELECT {text} FROM readings"), format!("SELECT vib FROM readings WHERE {text}"),
             format!("SELECT {text} FROM TABLE(TUMBLE(TABLE readings, DESCRIPTOR(ts), INTERVAL '5' SECOND)) GROUP BY window_start, window_end")];

@@ -10,12 +10,13 @@ mod query;
 mod relations;
 mod sink;
 mod source;
+mod table;
 mod topic;
 
 use super::names::{nearest, suggestion};
 use super::problem::{Problems, Span};
 use super::raw;
-use super::read::{At, Field, Named};
+use super::read::{At, Field};
 use super::settings::Settings;
 use super::text::Text;
 use crate::plan::Topology;
@@ -23,13 +24,14 @@ use crate::sql::SqlError;
 
 /// `None` if problems were found.
 pub(super) fn check(raw: &raw::Config, problems: &mut Problems) -> Option<Settings> {
-    refuse_later_tables("table", &raw.table, "lookup tables", problems);
     let gateway = gateway::check_gateway(&raw.gateway, problems);
     let admin = broker::check_admin(&raw.admin, problems);
     let broker = broker::check_broker(&raw.broker, admin.listen, problems);
     let checked_sources = source::check_sources(&raw.source, problems);
+    let checked_tables = table::check_tables(&raw.table, &checked_sources, problems);
     let sinks = sink::Declared::new(&raw.sink, problems);
-    let relations::Bound { views, roots } = relations::bind_all(&raw.view, &raw.query, &checked_sources, problems);
+    let relations::Bound { views, roots } =
+        relations::bind_all(&raw.view, &raw.query, &checked_sources, &checked_tables, problems);
     let around = query::Surroundings { gateway: &gateway, sources: &checked_sources, sinks: &sinks };
     let checked_queries = query::check_queries(&raw.query, roots, &around, problems);
     let (sinks, store) = sink::check_sinks(&sinks, &raw.store, &checked_queries, problems);
@@ -39,10 +41,11 @@ pub(super) fn check(raw: &raw::Config, problems: &mut Problems) -> Option<Settin
     }
 
     let (sources, source_plans) = checked_sources.into_iter().filter_map(|source| source.checked).unzip();
+    let (tables, table_plans) = checked_tables.into_iter().filter_map(|table| table.checked).unzip();
     let (queries, query_plans): (Vec<_>, Vec<_>) =
         checked_queries.into_iter().filter_map(|query| query.checked).unzip();
     let log_level = gateway::check_log_level(&raw.gateway, problems);
-    let topology = Topology { sources: source_plans, queries: query_plans };
+    let topology = Topology { sources: source_plans, tables: table_plans, queries: query_plans };
     Some(Settings {
         gateway,
         store,
@@ -50,19 +53,13 @@ pub(super) fn check(raw: &raw::Config, problems: &mut Problems) -> Option<Settin
         log_level,
         broker,
         sources,
+        tables,
         views,
         queries,
         sinks,
         topology,
         warnings: Vec::new(),
     })
-}
-
-fn refuse_later_tables<T>(kind: &str, tables: &Field<Named<T>>, what: &str, problems: &mut Problems) {
-    for entry in tables.given().into_iter().flat_map(|at| &at.value) {
-        let help = "leave it out until a later version";
-        problems.error(entry.key, format!("[{kind}.{}]: {what} are not supported yet", entry.name), help);
-    }
 }
 
 fn warn_of_unused(sources: &[source::Checked], queries: &[query::Checked], problems: &mut Problems) {

@@ -11,7 +11,7 @@ use super::super::raw;
 use super::super::read::{At, Field, Named};
 use super::super::settings;
 use super::super::text::Text;
-use super::{missing, report_sql, source};
+use super::{missing, report_sql, source, table};
 use crate::plan;
 use crate::sql::{self, Catalog, SqlError, View};
 
@@ -36,9 +36,11 @@ pub(super) fn bind_all(
     views: &Field<Named<raw::View>>,
     queries: &Field<Named<raw::Query>>,
     sources: &[source::Checked],
+    tables: &[table::Checked],
     problems: &mut Problems,
 ) -> Bound {
-    let mut taken: HashSet<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    let names = sources.iter().map(|source| source.name.as_str());
+    let mut taken: HashSet<&str> = names.chain(tables.iter().map(|table| table.name.as_str())).collect();
     let mut statements = check_views(views, &mut taken, problems);
     let view_count = statements.len();
     let entries = || queries.given().into_iter().flat_map(|at| &at.value);
@@ -49,7 +51,7 @@ pub(super) fn bind_all(
     // A query may have the name of a source or a view; FROM then means that one.
     let with_text = entries().filter_map(|entry| Some((entry.name.as_str(), sql(entry)?)));
     statements.extend(with_text.map(|(name, text)| Statement { name, text, readable: !taken.contains(name) }));
-    let (known, roots) = bind(&statements, sources, problems);
+    let (known, roots) = bind(&statements, sources, tables, problems);
     let mut roots = roots.into_iter().skip(view_count);
     let text_of = |name: &str| statements.iter().find(|statement| statement.readable && statement.name == name);
     let view = |known: View| {
@@ -92,10 +94,13 @@ fn check_views<'a>(
 fn bind(
     statements: &[Statement<'_>],
     sources: &[source::Checked],
+    tables: &[table::Checked],
     problems: &mut Problems,
 ) -> (Vec<View>, Vec<Option<plan::Node>>) {
     let plans: Vec<plan::Source> =
         sources.iter().filter_map(|source| Some(source.checked.as_ref()?.1.clone())).collect();
+    let table_plans: Vec<plan::Table> =
+        tables.iter().filter_map(|table| Some(table.checked.as_ref()?.1.clone())).collect();
     let is_read = |one: &Statement| {
         one.readable && statements.iter().any(|other| other.name != one.name && mentions(other, one.name))
     };
@@ -104,7 +109,7 @@ fn bind(
     loop {
         let before = bound.iter().filter(|bound| bound.is_ok()).count();
         for (statement, bound) in statements.iter().zip(&mut bound).filter(|(_, bound)| bound.is_err()) {
-            let catalog = Catalog { sources: &plans, views: &known };
+            let catalog = Catalog { sources: &plans, tables: &table_plans, views: &known };
             *bound = sql::bind_query(&statement.text.value.value, &catalog);
             if let (Ok(root), true) = (&*bound, is_read(statement)) {
                 known.push(View { name: statement.name.to_owned(), root: root.clone() });
@@ -114,7 +119,9 @@ fn bind(
             break;
         }
     }
-    report(statements, &bound, sources, problems);
+    let wrong = sources.iter().filter(|source| source.checked.is_none()).map(|source| source.name.as_str());
+    let wrong = wrong.chain(tables.iter().filter(|table| table.checked.is_none()).map(|table| table.name.as_str()));
+    report(statements, &bound, &wrong.collect::<Vec<_>>(), problems);
     (known, bound.into_iter().map(Result::ok).collect())
 }
 
@@ -122,16 +129,15 @@ fn bind(
 fn report(
     statements: &[Statement<'_>],
     bound: &[Result<plan::Node, Vec<SqlError>>],
-    sources: &[source::Checked],
+    wrong_sources: &[&str],
     problems: &mut Problems,
 ) {
-    let wrong_sources = || sources.iter().filter(|source| source.checked.is_none()).map(|source| source.name.as_str());
     let wrong =
         || statements.iter().zip(bound).filter_map(|(statement, bound)| Some((statement, bound.as_ref().err()?)));
     let mut reported = false;
     let mut misled: Vec<&str> = Vec::new();
     for (statement, errors) in wrong() {
-        let by_source = wrong_sources().any(|name| mentions(statement, name));
+        let by_source = wrong_sources.iter().any(|name| mentions(statement, name));
         let by_other =
             wrong().any(|(other, _)| other.readable && other.name != statement.name && mentions(statement, other.name));
         if !by_source && !by_other {

@@ -74,7 +74,7 @@ fn check_source(entry: &Entry<raw::Source>, problems: &mut Problems) -> Checked 
         columns: columns.columns,
     };
     let name = entry.name.clone();
-    let plan = plan::Source { name: name.clone(), schema: schema.clone(), watermark };
+    let plan = plan::Source { name: name.clone(), schema: schema.clone(), watermark, primary_key: Vec::new() };
     let source = Source { name, input, format, schema, captures: columns.captures, arrived_at: columns.arrived_at };
     checked.checked = Some((source, plan));
     checked

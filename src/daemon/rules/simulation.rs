@@ -10,6 +10,7 @@ use crate::formats::{JsonDecoder, JsonEncoder, JsonField};
 use crate::model::{After, Millis, Now, Row};
 use crate::sources::decode::{Decoder, encode_polled};
 use crate::sources::mqtt::TopicMap;
+use crate::sources::table;
 
 /// Where a message goes: the source, its topic's captured levels, the payload.
 type Target = (usize, Vec<Arc<str>>, Vec<u8>);
@@ -60,6 +61,14 @@ pub fn run(case: &Case) -> Result<Outcome, CaseError> {
         query: case.query,
         outcome: Outcome::default(),
     };
+    for (index, table) in case.settings.tables.iter().enumerate() {
+        let file = table.file.display();
+        let content = std::fs::read(&table.file)
+            .map_err(|error| CaseError::Wrong(format!("table {}: {file}: {error}", table.name)))?;
+        let rows = table::decode(table, &content)
+            .map_err(|error| CaseError::Wrong(format!("table {}: {file}: {error}", table.name)))?;
+        simulation.engine.set_table(index, rows.into());
+    }
     for arrival in &case.input {
         let wrong = |what| CaseError::Wrong(format!("input, line {}: {what}", arrival.line));
         let inputs = match &arrival.message {

@@ -2,7 +2,7 @@
 
 use super::aggregate;
 use super::match_recognize::MatchScope;
-use super::{literals, types};
+use super::{Named, literals, types};
 use crate::model::{Column, DataType, Value};
 use crate::plan::{self, Aggregate, ArithmeticOp, CompareOp, ExprKind, Function};
 use crate::sql::ast::{self, CastTarget, Ident, Interval, TextLength, TrimSide};
@@ -20,8 +20,8 @@ pub type Bound<T = plan::Expr> = Result<T, Reported>;
 
 /// The columns that names can mean.
 pub struct Scope<'a> {
-    /// The name before the dot.
-    pub table: Option<&'a str>,
+    /// What may stand before the dot.
+    pub tables: &'a [Named],
     pub columns: &'a [Column],
     /// Positions of the event times among them.
     pub times: &'a [usize],
@@ -154,43 +154,61 @@ impl ExprBinder<'_> {
         if let Aggregation::Match(_) = self.aggregation {
             return self.match_name(table, column);
         }
-        if let Some(table) = table {
-            if self.scope.table != Some(table.name.as_str()) {
+        let within = match table {
+            Some(table) if self.scope.tables.iter().all(|known| known.name != table.name) => {
                 if let Some(field) = self.field_of_column(table, column) {
                     return field;
                 }
-                let problem = Problem::new(table.span, format!("there is no table {} here", table.name));
-                return self.fail(match self.scope.table {
-                    Some(known) => problem.help(format!("what this query reads is called {known}")),
-                    None => problem.help("leave out the name before the dot, or name the subquery with AS"),
-                });
+                self.columns_of(table)?
             }
-        }
-        let index = self.column(column)?;
+            Some(table) => self.columns_of(table)?,
+            None => 0..self.scope.columns.len(),
+        };
+        let index = self.column_within(within, column)?;
         Ok(plan::Expr::column(index, self.scope.columns[index].data_type))
     }
 
     /// The position of the one column of that name.
     pub fn column(&mut self, column: &Ident) -> Bound<usize> {
-        let mut found = self.scope.columns.iter().enumerate().filter(|(_, known)| *known.name == *column.name);
+        self.column_within(0..self.scope.columns.len(), column)
+    }
+
+    fn column_within(&mut self, within: std::ops::Range<usize>, column: &Ident) -> Bound<usize> {
+        let columns = self.scope.columns;
+        let mut found = within.clone().filter(|index| *columns[*index].name == *column.name);
         match (found.next(), found.next()) {
-            (Some((index, _)), None) => Ok(index),
-            (Some(_), Some(_)) => {
-                self.fail(Problem::new(column.span, format!("{} can mean more than one column", column.name)))
+            (Some(index), None) => Ok(index),
+            (Some(first), Some(second)) => {
+                let problem = Problem::new(column.span, format!("{} can mean more than one column", column.name));
+                let owner = |index: usize| self.scope.tables.iter().find(|table| table.columns.contains(&index));
+                let help = match (owner(first), owner(second)) {
+                    (Some(one), Some(other)) if one.name != other.name => {
+                        Some(format!("say which: {}.{name} or {}.{name}", one.name, other.name, name = column.name))
+                    }
+                    _ => None,
+                };
+                self.fail(Problem { help, ..problem })
             }
             (None, _) => {
                 let problem = Problem::new(column.span, format!("there is no column {}", column.name));
-                let problem = match self.suggest_column(&column.name) {
-                    Some(help) => problem.help(help),
-                    None => problem,
-                };
-                self.fail(problem)
+                let help = suggest_column(&column.name, &columns[within]);
+                self.fail(Problem { help, ..problem })
             }
         }
     }
 
-    fn suggest_column(&self, name: &str) -> Option<String> {
-        suggest_column(name, self.scope.columns)
+    /// The columns of the table that is called so.
+    pub fn columns_of(&mut self, table: &Ident) -> Bound<std::ops::Range<usize>> {
+        if let Some(known) = self.scope.tables.iter().find(|known| known.name == table.name) {
+            return Ok(known.columns.clone());
+        }
+        let problem = Problem::new(table.span, format!("there is no table {} here", table.name));
+        let known: Vec<&str> = self.scope.tables.iter().map(|known| known.name.as_str()).collect();
+        self.fail(match known.as_slice() {
+            [] => problem.help("leave out the name before the dot, or name the subquery with AS"),
+            [known] => problem.help(format!("what this query reads is called {known}")),
+            _ => problem.help(format!("the tables here are called {}", known.join(", "))),
+        })
     }
 
     fn time_literal(&mut self, span: Span, value: Option<plan::Expr>, example: &str) -> Bound {

@@ -31,22 +31,21 @@ impl Binder<'_> {
         &mut self,
         select: &ast::Select,
         input: Relation,
-        table: Option<&str>,
         filter: Bound<Option<Expr>>,
     ) -> Bound<Relation> {
         let mut calls = Calls::new(&select.windows);
-        let items = self.items(select, &input, table, &mut calls);
+        let items = self.items(select, &input, &mut calls);
         let having = match &select.having {
             Some(having) if has_over(having) => self.fail(
                 Problem::new(having.span, "HAVING cannot hold OVER").help("filter the result in a query around it"),
             ),
             Some(having) => {
-                let mut binder = self.binder(&input, table, Aggregation::Collect(&mut calls));
+                let mut binder = self.binder(&input, Aggregation::Collect(&mut calls));
                 binder.boolean(having, "HAVING").map(Some)
             }
             None => Ok(None),
         };
-        let keys = self.group_keys(select, &input, table);
+        let keys = self.group_keys(select, &input);
         let group_by = match &select.group_by {
             Some(group_by) if input.window.start.is_some() && input.window.end.is_some() => group_by,
             group_by => {
@@ -90,7 +89,7 @@ impl Binder<'_> {
     }
 
     /// The sets of GROUP BY, each with its keys, each key once.
-    fn group_keys(&mut self, select: &ast::Select, input: &Relation, table: Option<&str>) -> Bound<Vec<Vec<Expr>>> {
+    fn group_keys(&mut self, select: &ast::Select, input: &Relation) -> Bound<Vec<Vec<Expr>>> {
         let mut sets: Vec<Vec<Expr>> = vec![Vec::new()];
         let mut failed = false;
         for element in select.group_by.iter().flat_map(|group_by| &group_by.elements) {
@@ -100,7 +99,7 @@ impl Binder<'_> {
             };
             let mut bound = Vec::new();
             for choice in choices {
-                let keys: Vec<Bound> = choice.iter().map(|key| self.group_key(key, select, input, table)).collect();
+                let keys: Vec<Bound> = choice.iter().map(|key| self.group_key(key, select, input)).collect();
                 match keys.into_iter().collect::<Bound<Vec<Expr>>>() {
                     Ok(keys) => bound.push(keys),
                     Err(Reported) => failed = true,
@@ -113,13 +112,13 @@ impl Binder<'_> {
         if failed { Err(Reported) } else { Ok(sets) }
     }
 
-    fn group_key(&mut self, key: &ast::Expr, select: &ast::Select, input: &Relation, table: Option<&str>) -> Bound {
+    fn group_key(&mut self, key: &ast::Expr, select: &ast::Select, input: &Relation) -> Bound {
         if matches!(key.kind, ast::ExprKind::Number(_)) {
             let problem = Problem::new(key.span, "GROUP BY takes columns and expressions, not their numbers");
             return self.fail(problem.help("write the column's name"));
         }
         let known = self.problems.len();
-        let bound = self.expr(key, input, table, Aggregation::Refuse("GROUP BY"));
+        let bound = self.expr(key, input, Aggregation::Refuse("GROUP BY"));
         if bound.is_err() {
             self.explain_alias(key, select, known);
         }
@@ -319,7 +318,7 @@ fn grouped_relation(
     let device = input.device.and_then(|device| keys.iter().position(|key| key.kind == ExprKind::Column(device)));
     let schema = Schema { columns, event_time: Some(start + 2), device };
     let window = WindowColumns::from(start);
-    Relation { node: Node { kind, schema }, times: vec![start + 2], window, depth }
+    Relation { times: vec![start + 2], window, depth, ..Relation::of_node(Node { kind, schema }) }
 }
 
 fn no_window(span: Span, input: &Relation, grouped: bool) -> Problem {

@@ -6,7 +6,7 @@
 
 use super::aggregate;
 use super::expr::{Aggregation, Bound, ExprBinder, Reported};
-use super::{Binder, Relation, WindowColumns};
+use super::{Binder, Relation};
 use crate::model::{Column, Millis, Schema};
 use crate::plan::{AfterMatch, End, Expr, Formula, Node, NodeKind, Recognition, Rows, SortKey, Term, Variable};
 use crate::sql::ast::{self, CallArguments, Ident, Interval};
@@ -37,10 +37,9 @@ enum Place {
 
 impl Binder<'_> {
     pub(super) fn match_recognize(&mut self, written: &ast::MatchRecognize) -> Bound<Relation> {
-        let input = self.table(&written.input)?;
-        let table = super::select::table_name(&written.input);
-        let partition = self.match_partition(written, &input, table);
-        let order = self.match_order(written, &input, table);
+        let input = self.stream(&written.input)?;
+        let partition = self.match_partition(written, &input);
+        let order = self.match_order(written, &input);
         let pattern = self.pattern(written);
         let within_ms = self.within(written);
         let (time, order) = order?;
@@ -59,15 +58,10 @@ impl Binder<'_> {
     }
 
     /// The columns of PARTITION BY.
-    fn match_partition(
-        &mut self,
-        written: &ast::MatchRecognize,
-        input: &Relation,
-        table: Option<&str>,
-    ) -> Bound<Vec<usize>> {
+    fn match_partition(&mut self, written: &ast::MatchRecognize, input: &Relation) -> Bound<Vec<usize>> {
         let mut columns: Vec<usize> = Vec::new();
         for key in &written.partition_by {
-            let column = self.match_column(key, input, table, "PARTITION BY")?;
+            let column = self.match_column(key, input, "PARTITION BY")?;
             let name = &input.schema().columns[column].name;
             if columns.contains(&column) {
                 let problem = Problem::new(key.span, format!("{name} is in PARTITION BY twice"));
@@ -87,24 +81,19 @@ impl Binder<'_> {
     }
 
     /// A bare column of the input.
-    fn match_column(&mut self, expr: &ast::Expr, input: &Relation, table: Option<&str>, clause: &str) -> Bound<usize> {
+    fn match_column(&mut self, expr: &ast::Expr, input: &Relation, clause: &str) -> Bound<usize> {
         if !matches!(expr.kind, ast::ExprKind::Name { .. }) {
             let problem = Problem::new(expr.span, format!("{clause} of MATCH_RECOGNIZE takes columns, no expressions"));
             return self.fail(problem.help("compute it in a subquery before: FROM (SELECT …) MATCH_RECOGNIZE (…)"));
         }
-        match self.binder(input, table, Aggregation::Refuse("this place")).bind(expr)?.kind {
+        match self.binder(input, Aggregation::Refuse("this place")).bind(expr)?.kind {
             crate::plan::ExprKind::Column(column) => Ok(column),
             _ => Err(Reported),
         }
     }
 
     /// The event time, and what orders rows of equal time.
-    fn match_order(
-        &mut self,
-        written: &ast::MatchRecognize,
-        input: &Relation,
-        table: Option<&str>,
-    ) -> Bound<(usize, Vec<SortKey>)> {
+    fn match_order(&mut self, written: &ast::MatchRecognize, input: &Relation) -> Bound<(usize, Vec<SortKey>)> {
         let help = match input.times.first() {
             Some(time) => format!("write ORDER BY {}", input.schema().columns[*time].name),
             None => "the source needs an event time: event_time in the configuration, WATERMARK FOR in CREATE TABLE"
@@ -114,7 +103,7 @@ impl Binder<'_> {
             let problem = Problem::new(written.span, "MATCH_RECOGNIZE needs ORDER BY the event time");
             return self.fail(problem.help(help));
         };
-        let time = self.match_column(&first.expr, input, table, "ORDER BY")?;
+        let time = self.match_column(&first.expr, input, "ORDER BY")?;
         if !input.times.contains(&time) {
             let name = &input.schema().columns[time].name;
             let problem = Problem::new(first.expr.span, format!("{name} is no event time, and that must come first"));
@@ -126,7 +115,7 @@ impl Binder<'_> {
         }
         let mut order = Vec::new();
         for item in more {
-            let column = self.match_column(&item.expr, input, table, "ORDER BY")?;
+            let column = self.match_column(&item.expr, input, "ORDER BY")?;
             order.push(SortKey { column, descending: item.descending });
         }
         Ok((time, order))
@@ -266,7 +255,7 @@ impl Binder<'_> {
             place: Place::Plain,
             time,
         };
-        let mut binder = self.binder(input, None, Aggregation::Match(&mut scope));
+        let mut binder = self.binder(input, Aggregation::Match(&mut scope));
         let expr = if defines.is_some() { binder.boolean(expr, "DEFINE") } else { binder.bind(expr) };
         Ok(Formula { expr: expr?, terms: scope.terms })
     }
@@ -297,8 +286,8 @@ impl Binder<'_> {
         let device = device.and_then(|device| recognition.partition.iter().position(|column| *column == device));
         let schema = Schema { columns, event_time: times.first().copied(), device };
         let kind = NodeKind::Match { input: Box::new(input.node), recognition: Box::new(recognition) };
-        let relation =
-            Relation { node: Node { kind, schema }, times, window: WindowColumns::default(), depth: input.depth + 1 };
+        let depth = input.depth + 1;
+        let relation = Relation { times, depth, ..Relation::of_node(Node { kind, schema }) };
         self.limit_depth(relation, written.span)
     }
 }

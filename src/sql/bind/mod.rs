@@ -11,6 +11,8 @@ mod conditions;
 mod expr;
 mod functions;
 mod group;
+mod join;
+mod join_condition;
 mod json;
 mod literals;
 mod match_recognize;
@@ -28,8 +30,8 @@ pub use functions::names as function_names;
 pub use script::{declare, script};
 
 use crate::model::{DataType, Schema};
-use crate::plan::{ExprKind, Formula, Node, NodeKind, Source};
-use crate::sql::View;
+use crate::plan::{ExprKind, Formula, JoinMethod, Node, NodeKind, Source, Table};
+use crate::sql::Catalog;
 use crate::sql::ast;
 use crate::sql::span::{Problem, Span, nearest};
 use expr::{Bound, Reported};
@@ -49,6 +51,26 @@ struct Relation {
     times: Vec<usize>,
     window: WindowColumns,
     depth: usize,
+    /// The names that FROM gave, and whose columns those are.
+    tables: Vec<Named>,
+    /// Columns of the PRIMARY KEY, where this is a table as it was declared.
+    primary_key: Vec<usize>,
+}
+
+/// A name that may stand before the dot.
+#[derive(Clone, Debug)]
+struct Named {
+    name: String,
+    columns: std::ops::Range<usize>,
+}
+
+/// Whether the memory that a query needs must have a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bounds {
+    /// The gateway runs for years.
+    Needed,
+    /// Files end.
+    None,
 }
 
 /// Where the columns are that a window function has appended, as far as they have been passed on.
@@ -75,12 +97,14 @@ impl WindowColumns {
             | NodeKind::AttachedAggregate { .. } => WindowColumns::from(node.schema.columns.len().saturating_sub(3)),
             NodeKind::Filter { input, .. }
             | NodeKind::Sort { input, .. }
+            | NodeKind::Distinct { input }
             | NodeKind::Expand { input, .. }
             | NodeKind::Over { input, .. }
             | NodeKind::Rank { input, .. }
             | NodeKind::FirstRow { input, .. } => WindowColumns::of(input),
             NodeKind::Project { input, exprs } => WindowColumns::of(input)
                 .moved(|column| exprs.iter().position(|expr| expr.kind == ExprKind::Column(column))),
+            NodeKind::Join(join) if matches!(join.method, JoinMethod::Window { .. }) => WindowColumns::of(&join.left),
             NodeKind::Union { inputs } => {
                 let mut windows = inputs.iter().map(WindowColumns::of);
                 let first = windows.next().unwrap_or_default();
@@ -103,12 +127,14 @@ impl WindowColumns {
 /// Names that FROM can use; later views hide earlier ones and sources.
 struct Names<'a> {
     sources: &'a [Source],
+    tables: &'a [Table],
     views: Vec<(String, Relation)>,
 }
 
 /// Binds queries and collects what is wrong with them.
 struct Binder<'a> {
     names: Names<'a>,
+    bounds: Bounds,
     problems: Vec<Problem>,
     copied_nodes: usize,
     inlined_nodes: usize,
@@ -119,7 +145,7 @@ struct Binder<'a> {
 impl Relation {
     fn scan(index: usize, source: &Source) -> Relation {
         let node = Node { kind: NodeKind::Scan { source: index }, schema: source.schema.clone() };
-        Relation::of_node(node)
+        Relation { primary_key: source.primary_key.clone(), ..Relation::of_node(node) }
     }
 
     /// With no more than the node itself says.
@@ -127,7 +153,8 @@ impl Relation {
         let mut depth = 0;
         node.visit(&mut |_| depth += 1);
         let window = WindowColumns::of(&node);
-        Relation { times: node.schema.event_time.into_iter().collect(), window, depth, node }
+        let times = node.schema.event_time.into_iter().collect();
+        Relation { times, window, depth, tables: Vec::new(), primary_key: Vec::new(), node }
     }
 
     fn schema(&self) -> &Schema {
@@ -136,9 +163,10 @@ impl Relation {
 }
 
 /// One SELECT over the sources and views of a configuration.
-pub fn query(query: &ast::Query, sources: &[Source], views: &[View]) -> Result<Node, Vec<Problem>> {
+pub fn query(query: &ast::Query, catalog: &Catalog<'_>) -> Result<Node, Vec<Problem>> {
+    let Catalog { sources, tables, views } = *catalog;
     let views = views.iter().map(|view| (view.name.clone(), Relation::of_node(view.root.clone()))).collect();
-    let mut binder = Binder::new(Names { sources, views });
+    let mut binder = Binder::new(Names { sources, tables, views }, Bounds::Needed);
     let bound = binder.query(query).and_then(|relation| binder.settled(relation, query.span()));
     let bound = bound.and_then(|relation| binder.bounded(relation, query.span()));
     match bound {
@@ -148,8 +176,8 @@ pub fn query(query: &ast::Query, sources: &[Source], views: &[View]) -> Result<N
 }
 
 impl<'a> Binder<'a> {
-    fn new(names: Names<'a>) -> Binder<'a> {
-        Binder { names, problems: Vec::new(), copied_nodes: 0, inlined_nodes: 0, ranking: None }
+    fn new(names: Names<'a>, bounds: Bounds) -> Binder<'a> {
+        Binder { names, bounds, problems: Vec::new(), copied_nodes: 0, inlined_nodes: 0, ranking: None }
     }
 
     fn fail<T>(&mut self, problem: Problem) -> Bound<T> {
@@ -197,7 +225,7 @@ impl<'a> Binder<'a> {
     }
 
     fn named(&mut self, name: &ast::Ident) -> Bound<Relation> {
-        let Names { sources, views } = &self.names;
+        let Names { sources, tables, views } = &self.names;
         if let Some((_, relation)) = views.iter().rev().find(|(known, _)| *known == name.name) {
             self.inlined_nodes += weight(&relation.node);
             if self.inlined_nodes > INLINED_NODES_MAX {
@@ -210,10 +238,15 @@ impl<'a> Binder<'a> {
         if let Some((index, source)) = sources.iter().enumerate().find(|(_, source)| source.name == name.name) {
             return Ok(Relation::scan(index, source));
         }
+        if let Some((index, table)) = tables.iter().enumerate().find(|(_, table)| table.name == name.name) {
+            let node = Node { kind: NodeKind::Table { table: index }, schema: table.schema.clone() };
+            return Ok(Relation { primary_key: table.primary_key.clone(), ..Relation::of_node(node) });
+        }
         let known: Vec<&str> = views
             .iter()
             .map(|(name, _)| name.as_str())
             .chain(sources.iter().map(|source| source.name.as_str()))
+            .chain(tables.iter().map(|table| table.name.as_str()))
             .collect();
         let problem = Problem::new(name.span, format!("there is no source, table or view {}", name.name));
         let problem = match nearest(&name.name, known.iter().copied()) {
@@ -240,6 +273,8 @@ fn weight(node: &Node) -> usize {
         weight += node.schema.columns.len();
         weight += match &node.kind {
             NodeKind::Scan { .. }
+            | NodeKind::Table { .. }
+            | NodeKind::Distinct { .. }
             | NodeKind::Sort { .. }
             | NodeKind::Union { .. }
             | NodeKind::Window { .. }
@@ -248,6 +283,10 @@ fn weight(node: &Node) -> usize {
             | NodeKind::Rank { .. }
             | NodeKind::FirstRow { .. } => 1,
             NodeKind::Expand { keys, sets, .. } => keys.iter().map(expr::size).sum::<usize>() + sets.len(),
+            NodeKind::Join(join) => {
+                let keys = join.keys.iter().flat_map(|(left, right)| [left, right]);
+                keys.chain(&join.residual).map(expr::size).sum()
+            }
             NodeKind::Filter { predicate, .. } => expr::size(predicate),
             NodeKind::Project { exprs, .. } => exprs.iter().map(expr::size).sum(),
             NodeKind::WindowAggregate { keys, aggregates, .. }

@@ -238,7 +238,10 @@ impl Binder<'_> {
             schema.columns.push(Column { name: format!("over${index}").into(), data_type: function.data_type });
         }
         let depth = input.depth + 1;
-        self.limit_depth(Relation { node: Node { kind, schema }, times, window: window_columns, depth }, span)
+        self.limit_depth(
+            Relation { times, window: window_columns, depth, ..Relation::of_node(Node { kind, schema }) },
+            span,
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::expr::{Aggregation, Bound, ExprBinder, Reported, Scope, null, suggest_column};
-use super::{Binder, Names, can_be_event_time};
+use super::{Binder, Bounds, Names, can_be_event_time};
 use crate::model::{Column, DataType, Schema};
 use crate::plan::{ArithmeticOp, Expr, Node, NodeKind, Query, Source, Topology, Watermark};
 use crate::sql::ast::{self, ColumnKind, ExprKind, Interval, Statement, TableOption};
@@ -78,7 +78,7 @@ fn with_computed(
                 computed.push(None);
             }
             ColumnKind::Computed(expr) => {
-                let scope = Scope { table: None, columns: &physical, times: &[] };
+                let scope = Scope { tables: &[], columns: &physical, times: &[] };
                 let aggregation = Aggregation::Refuse("a computed column");
                 let mut binder = ExprBinder { scope, problems, copied_nodes: &mut copied_nodes, aggregation };
                 // The problem has been noted; the column is still there for those that use it.
@@ -156,9 +156,10 @@ pub fn script(statements: &[Statement], end: crate::sql::span::Span) -> Result<S
             name: table.name.clone(),
             schema: table.schema.clone(),
             watermark: table.watermark.clone(),
+            primary_key: table.primary_key.clone(),
         })
         .collect();
-    let mut binder = Binder::new(Names { sources: &sources, views: Vec::new() });
+    let mut binder = Binder::new(Names { sources: &sources, tables: &[], views: Vec::new() }, Bounds::None);
     let root = binder.statements(statements, end);
     match root {
         Ok(root) if binder.problems.is_empty() => Ok(assemble(root, tables, sources)),
@@ -210,7 +211,7 @@ fn assemble(mut root: Node, tables: Vec<ScriptTable>, sources: Vec<Source>) -> S
     let tables = tables.into_iter().enumerate().filter(|(index, _)| keep(index)).map(|(_, table)| table).collect();
     let sources = sources.into_iter().enumerate().filter(|(index, _)| keep(index)).map(|(_, source)| source).collect();
     let query = Query { name: "query".to_owned(), root };
-    Script { tables, topology: Topology { sources, queries: vec![query] } }
+    Script { tables, topology: Topology { sources, queries: vec![query], ..Topology::default() } }
 }
 
 fn renumber(node: &mut Node, used: &[usize]) {
@@ -229,8 +230,9 @@ fn script_table(create: &ast::CreateTable) -> Result<ScriptTable, Vec<Problem>> 
             check_format(create, &declared.columns.columns, &format)?;
             let schema =
                 Schema { columns: declared.columns.columns.clone(), event_time: declared.event_time, device: None };
-            let Declared { computed, watermark, .. } = declared;
-            Ok(ScriptTable { name: create.name.name.clone(), path, format, schema, computed, watermark })
+            let Declared { columns, computed, watermark, .. } = declared;
+            let (name, primary_key) = (create.name.name.clone(), columns.primary_key);
+            Ok(ScriptTable { name, path, format, schema, computed, watermark, primary_key })
         }
         (declared, _) => {
             problems.extend(declared.err().into_iter().flatten());

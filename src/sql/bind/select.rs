@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::aggregate::{self, Calls};
 use super::expr::{Aggregation, Bound, ExprBinder, Reported, Scope};
-use super::{Binder, Relation};
+use super::{Binder, Bounds, Named, Relation};
 use crate::model::{Column, Schema};
 use crate::plan::{Expr, ExprKind, Node, NodeKind};
 use crate::sql::ast::{self, SelectItem, TableKind};
@@ -20,16 +20,21 @@ pub struct Item {
 
 impl Binder<'_> {
     pub(super) fn select(&mut self, select: &ast::Select) -> Bound<Relation> {
-        let mut input = self.table(&select.from)?;
-        let table = table_name(&select.from);
+        let from = self.from(&select.from)?;
         let aggregates = has_aggregates(select);
         let filter = match &select.filter {
-            Some(filter) => self.filter(filter, &input, table).map(Some),
+            Some(filter) => self.filter(filter, &from.scope).map(Some),
             None => Ok(None),
+        };
+        let (mut input, filter) = match (from.joins, filter) {
+            (None, filter) => (from.scope, filter),
+            // WHERE may say what belongs together.
+            (Some(joins), Ok(filter)) => (self.resolve(joins, filter)?, Ok(None)),
+            (Some(_), Err(Reported)) => (from.scope, Err(Reported)),
         };
         if select.group_by.is_none() && !aggregates && select.having.is_none() {
             let mut calls = Calls::new(&select.windows);
-            let items = self.items(select, &input, table, &mut calls);
+            let items = self.items(select, &input, &mut calls);
             let (mut items, filter) = (items?, filter?);
             if let Some(predicate) = filter {
                 input = self.restricted(input, predicate);
@@ -38,9 +43,13 @@ impl Binder<'_> {
                 return self.fail(Problem::new(select.span, "GROUPING needs GROUP BY"));
             }
             let input = self.over(input, &mut items, calls.overs)?;
-            return self.project(input, items, select.span);
+            let relation = self.project(input, items, select.span)?;
+            return if select.distinct { self.distinct(relation, select.span) } else { Ok(relation) };
         }
-        self.grouped(select, input, table, filter)
+        if select.distinct {
+            return self.fail(Problem::unsupported(select.span, "SELECT DISTINCT with GROUP BY"));
+        }
+        self.grouped(select, input, filter)
     }
 
     pub(super) fn table(&mut self, table: &ast::Table) -> Bound<Relation> {
@@ -49,61 +58,54 @@ impl Binder<'_> {
             TableKind::Subquery(query) => self.query(query)?,
             TableKind::Window(call) => self.window(call)?,
             TableKind::Match(written) => self.match_recognize(written)?,
+            TableKind::Join(join) => {
+                return self.fail(Problem::unsupported(join.span, "a join in this place"));
+            }
         };
         if let Some(alias) = &table.alias {
             self.rename(&mut relation, &alias.columns)?;
         }
+        let columns = 0..relation.schema().columns.len();
+        relation.tables = table_name(table).map(|name| Named { name: name.to_owned(), columns }).into_iter().collect();
         Ok(relation)
     }
 
-    pub(super) fn expr(
-        &mut self,
-        expr: &ast::Expr,
-        input: &Relation,
-        table: Option<&str>,
-        aggregation: Aggregation<'_>,
-    ) -> Bound {
-        self.binder(input, table, aggregation).bind(expr)
+    pub(super) fn expr(&mut self, expr: &ast::Expr, input: &Relation, aggregation: Aggregation<'_>) -> Bound {
+        self.binder(input, aggregation).bind(expr)
     }
 
-    pub(super) fn binder<'b>(
-        &'b mut self,
-        input: &'b Relation,
-        table: Option<&'b str>,
-        aggregation: Aggregation<'b>,
-    ) -> ExprBinder<'b> {
-        let scope = Scope { table, columns: &input.node.schema.columns, times: &input.times };
+    pub(super) fn binder<'b>(&'b mut self, input: &'b Relation, aggregation: Aggregation<'b>) -> ExprBinder<'b> {
+        let scope = Scope { tables: &input.tables, columns: &input.node.schema.columns, times: &input.times };
         ExprBinder { scope, problems: &mut self.problems, copied_nodes: &mut self.copied_nodes, aggregation }
     }
 
-    fn filter(&mut self, filter: &ast::Expr, input: &Relation, table: Option<&str>) -> Bound {
-        self.binder(input, table, Aggregation::Refuse("WHERE")).boolean(filter, "WHERE")
+    fn filter(&mut self, filter: &ast::Expr, input: &Relation) -> Bound {
+        self.binder(input, Aggregation::Refuse("WHERE")).boolean(filter, "WHERE")
     }
 
     /// The SELECT list, `*` spelt out.
-    pub(super) fn items(
-        &mut self,
-        select: &ast::Select,
-        input: &Relation,
-        table: Option<&str>,
-        calls: &mut Calls,
-    ) -> Bound<Vec<Item>> {
+    pub(super) fn items(&mut self, select: &ast::Select, input: &Relation, calls: &mut Calls) -> Bound<Vec<Item>> {
         let mut items = Vec::new();
         let mut failed = false;
         for (position, item) in select.items.iter().enumerate() {
             match item {
-                SelectItem::All { span, table: named } => {
-                    if let Some(named) = named.as_ref().filter(|named| table != Some(named.name.as_str())) {
-                        self.problems.push(Problem::new(named.span, format!("there is no table {} here", named.name)));
+                SelectItem::All { span, table } => {
+                    let within = match table {
+                        Some(table) => self.binder(input, Aggregation::Refuse("SELECT")).columns_of(table),
+                        None => Ok(0..input.schema().columns.len()),
+                    };
+                    let Ok(within) = within else {
                         failed = true;
-                    }
-                    items.extend(input.schema().columns.iter().enumerate().map(|(index, column)| Item {
-                        name: column.name.to_string(),
-                        expr: Expr::column(index, column.data_type),
+                        continue;
+                    };
+                    let columns = &input.schema().columns;
+                    items.extend(within.map(|index| Item {
+                        name: columns[index].name.to_string(),
+                        expr: Expr::column(index, columns[index].data_type),
                         span: *span,
                     }));
                 }
-                SelectItem::Expr { expr, alias } => match self.expr(expr, input, table, Aggregation::Collect(calls)) {
+                SelectItem::Expr { expr, alias } => match self.expr(expr, input, Aggregation::Collect(calls)) {
                     Ok(bound) => {
                         items.push(Item { name: item_name(expr, alias, position), expr: bound, span: expr.span })
                     }
@@ -150,17 +152,31 @@ impl Binder<'_> {
         let depth = input.depth + 1;
         let exprs = items.into_iter().map(|item| item.expr).collect();
         let kind = NodeKind::Project { input: Box::new(input.node), exprs };
-        let relation = Relation { node: Node { kind, schema }, times, window, depth };
+        let relation = Relation { times, window, depth, ..Relation::of_node(Node { kind, schema }) };
+        self.limit_depth(relation, span)
+    }
+
+    /// SELECT DISTINCT over the projected rows.
+    fn distinct(&mut self, input: Relation, span: Span) -> Bound<Relation> {
+        if self.bounds == Bounds::Needed {
+            let problem = Problem::new(span, "SELECT DISTINCT would have to remember every row for ever");
+            return self.fail(problem.help(
+                "with a window it forgets: GROUP BY window_start, window_end and the columns, over TABLE(TUMBLE(…))",
+            ));
+        }
+        let schema = input.schema().clone();
+        let kind = NodeKind::Distinct { input: Box::new(input.node) };
+        let relation = Relation { node: Node { kind, schema }, depth: input.depth + 1, ..input };
         self.limit_depth(relation, span)
     }
 }
 
 /// The name before a dot that means this table.
-pub fn table_name(table: &ast::Table) -> Option<&str> {
+fn table_name(table: &ast::Table) -> Option<&str> {
     match (&table.alias, &table.kind) {
         (Some(alias), _) => Some(&alias.name.name),
         (None, TableKind::Named(name)) => Some(&name.name),
-        (None, TableKind::Subquery(_) | TableKind::Window(_) | TableKind::Match(_)) => None,
+        (None, TableKind::Subquery(_) | TableKind::Window(_) | TableKind::Join(_) | TableKind::Match(_)) => None,
     }
 }
 

@@ -48,7 +48,8 @@ impl Binder<'_> {
         let all_in = |window: WindowColumns| relations.iter().all(|relation| relation.window == window);
         let window = Some(relations[0].window).filter(|window| all_in(*window)).unwrap_or_default();
         let inputs = relations.into_iter().map(|relation| converted(relation, &schema)).collect();
-        let relation = Relation { node: Node { kind: NodeKind::Union { inputs }, schema }, times, window, depth };
+        let node = Node { kind: NodeKind::Union { inputs }, schema };
+        let relation = Relation { times, window, depth, ..Relation::of_node(node) };
         self.limit_depth(relation, branches[0].span())
     }
 

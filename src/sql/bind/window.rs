@@ -1,7 +1,7 @@
 //! TABLE(TUMBLE(…)), HOP, CUMULATE and SESSION.
 
 use super::expr::{Bound, suggest_column};
-use super::{Binder, Relation, WindowColumns};
+use super::{Binder, Relation};
 use crate::model::{Column, DataType, Millis};
 use crate::plan::{Node, NodeKind, Windowing};
 use crate::sql::ast::{self, ExprKind, Interval, WindowFunction, WindowInterval};
@@ -13,7 +13,7 @@ pub const WINDOW_COLUMNS: [&str; 3] = ["window_start", "window_end", "window_tim
 impl Binder<'_> {
     pub(super) fn window(&mut self, call: &ast::WindowCall) -> Bound<Relation> {
         let windowing = self.windowing(call);
-        let input = self.table(&call.input)?;
+        let input = self.stream(&call.input)?;
         let time = self.event_time(&call.time, &input);
         let partition: Vec<Bound<usize>> =
             call.partition_by.iter().map(|column| self.partition_column(column, &input)).collect();
@@ -203,6 +203,6 @@ fn window_relation(input: Relation, time: usize, windows: Windows, partition: Ve
         Windows::Panes(windowing) => NodeKind::Window { input: node, time, windowing },
         Windows::Session(gap_ms) => NodeKind::Session { input: node, time, partition, gap_ms },
     };
-    let window = WindowColumns::from(start);
-    Relation { node: Node { kind, schema }, times, window, depth: input.depth + 1 }
+    let depth = input.depth + 1;
+    Relation { times, depth, ..Relation::of_node(Node { kind, schema }) }
 }

@@ -6,6 +6,7 @@
 
 mod expr;
 mod interval;
+mod join;
 mod json;
 mod match_recognize;
 mod over;

@@ -10,9 +10,6 @@ use crate::sql::keywords::is_reserved;
 use crate::sql::lexer::TokenKind;
 use crate::sql::span::{Problem, nearest};
 
-/// Words that begin what may follow a table, so that they are no alias though Flink does not reserve them all.
-const JOINS: [&str; 7] = ["JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL"];
-
 /// SELECTs that UNION ALL may put together.
 const BRANCHES_MAX: usize = 200;
 
@@ -121,10 +118,10 @@ impl Parser {
             }
             return Err(problem);
         }
-        if self.at_word("DISTINCT") {
-            return Err(Problem::unsupported(self.span(), "SELECT DISTINCT"));
+        let distinct = self.take_word("DISTINCT");
+        if !distinct {
+            self.take_word("ALL");
         }
-        self.take_word("ALL");
         let items = self.select_items()?;
         if !self.at_word("FROM") {
             if self.at_end() || self.at_symbol(";") || self.at_symbol(")") {
@@ -146,7 +143,7 @@ impl Parser {
                 .unexpected("the end of the query")
                 .help("the order is SELECT, FROM, WHERE, GROUP BY, HAVING"));
         }
-        Ok(Select { span, items, from, filter, group_by, having, windows })
+        Ok(Select { span, distinct, items, from, filter, group_by, having, windows })
     }
 
     fn select_items(&mut self) -> Parsed<Vec<SelectItem>> {
@@ -189,24 +186,7 @@ impl Parser {
         Ok(SelectItem::Expr { expr, alias })
     }
 
-    /// The table after FROM. Joins are refused where they begin.
-    fn tables(&mut self) -> Parsed<Table> {
-        let table = self.table()?;
-        if self.at_symbol(",") {
-            return Err(Problem::unsupported(self.span(), "a second table in FROM (a join)"));
-        }
-        if JOINS.iter().any(|word| self.at_word(word)) {
-            let mut end = 0;
-            while end < 3 && !self.word_ahead(end, "JOIN") {
-                end += 1;
-            }
-            let end = if self.word_ahead(end, "JOIN") { end } else { 0 };
-            return Err(Problem::unsupported(self.span().to(self.token(end).span), "JOIN"));
-        }
-        Ok(table)
-    }
-
-    fn table(&mut self) -> Parsed<Table> {
+    pub(super) fn table(&mut self) -> Parsed<Table> {
         let kind = if self.at_symbol("(") {
             self.advance();
             if self.at_word("TABLE") {
@@ -227,20 +207,23 @@ impl Parser {
         } else {
             TableKind::Named(self.object_name("a source, a table or a view")?)
         };
+        let as_of = self.as_of()?;
         self.refuse_table_suffix()?;
         let alias = self.alias()?;
         self.refuse_table_suffix()?;
-        let table = Table { kind, alias };
+        let table = Table { kind, as_of, alias };
         if !self.at_word("MATCH_RECOGNIZE") {
             return Ok(table);
         }
         let kind = TableKind::Match(Box::new(self.nested(|parser| parser.match_recognize(table))?));
-        Ok(Table { kind, alias: self.alias()? })
+        Ok(Table { kind, as_of: None, alias: self.alias()? })
     }
 
     fn refuse_table_suffix(&self) -> Parsed<()> {
         if self.at_words(&["FOR", "SYSTEM_TIME"]) {
-            return Err(Problem::unsupported(self.span().to(self.token(1).span), "FOR SYSTEM_TIME AS OF"));
+            return Err(self
+                .unexpected("what follows a table")
+                .help("FOR SYSTEM_TIME AS OF stands before the name: JOIN prices FOR SYSTEM_TIME AS OF o.ts AS p"));
         }
         for word in ["TABLESAMPLE", "PIVOT", "UNPIVOT"] {
             if self.at_word(word) && (self.symbol_ahead(1, "(") || is_reserved(word)) {
@@ -345,7 +328,7 @@ impl Parser {
                 }
             }
         }
-        Ok((Table { kind, alias: None }, partition_by))
+        Ok((Table { kind, as_of: None, alias: None }, partition_by))
     }
 
     fn descriptor(&mut self) -> Parsed<Ident> {

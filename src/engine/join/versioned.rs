@@ -1,0 +1,161 @@
+//! The temporal join: each left row meets the version of its key that was valid at its own time.
+//!
+//! As in Flink's TemporalRowTimeJoinOperator a left row, late or not, waits until the watermark passes its time; of the
+//! versions the newest that the watermark has passed is kept, and those after it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{LEFT, Matching, bytes_of, has_null};
+use crate::engine::codec::{Reader, Writer};
+use crate::engine::keyed::Keyed;
+use crate::engine::operator::{At, Out, Taken, Timed};
+use crate::engine::windowing::event_time;
+use crate::engine::{RestoreError, RowError};
+use crate::model::{Millis, Row, Value};
+use crate::plan::Join;
+
+pub struct Versioned {
+    matching: Matching,
+    times: [usize; 2],
+}
+
+#[derive(Default)]
+struct Versions {
+    /// Left rows in order of arrival.
+    waiting: VecDeque<(Millis, Row)>,
+    versions: BTreeMap<Millis, Row>,
+}
+
+#[derive(Default)]
+pub struct State {
+    keys: Keyed<Versions>,
+    bytes: usize,
+}
+
+impl Versioned {
+    pub fn new(join: &Join, times: [usize; 2]) -> Versioned {
+        Versioned { matching: Matching::new(join), times }
+    }
+
+    fn put_out(&self, time: Millis, row: &[Value], of: &Versions, at: &At, out: &mut Out) {
+        let version = of.versions.range(..=time).next_back();
+        let joined = match version {
+            Some((_, version)) => self.matching.joined(LEFT, row, version, &at.context),
+            None => Ok(None),
+        };
+        match joined {
+            Ok(Some(joined)) => out.push(joined),
+            Ok(None) if self.matching.keeps(LEFT) => out.push(self.matching.padded(LEFT, row)),
+            Ok(None) => {}
+            Err((joined, error)) => out.failed.push((joined, error.into())),
+        }
+    }
+}
+
+impl Timed for Versioned {
+    type State = State;
+
+    fn take(
+        &mut self,
+        state: &mut State,
+        port: usize,
+        row: &[Value],
+        at: &At,
+        _out: &mut Out,
+    ) -> Result<Taken, RowError> {
+        self.matching.find_key(port, row, &at.context)?;
+        let time = event_time(row, self.times[port]).ok_or(RowError::NoEventTime)?;
+        // A left row with a NULL key that is to come out all the same waits its turn.
+        if has_null(self.matching.key()) && !self.matching.keeps(port) {
+            return Ok(Taken::Filtered);
+        }
+        let slot = state.keys.find_or_add(self.matching.key(), Versions::default);
+        let due = state.keys.due_of(slot);
+        let Some(key) = state.keys.get_mut(slot) else { return Ok(Taken::Late) };
+        state.bytes += bytes_of(row);
+        if port == LEFT {
+            key.waiting.push_back((time, row.to_vec()));
+        } else if let Some(before) = key.versions.insert(time, row.to_vec()) {
+            state.bytes -= bytes_of(&before);
+        }
+        if due.is_none_or(|due| time < due) {
+            state.keys.schedule(slot, Some(time));
+        }
+        Ok(Taken::Kept)
+    }
+
+    fn next_due(&self, state: &State) -> Option<Millis> {
+        state.keys.next_due()
+    }
+
+    fn fire(&mut self, state: &mut State, at: &At, out: &mut Out) -> bool {
+        let Some(slot) = state.keys.first_due(at.watermark) else { return false };
+        let Some(key) = state.keys.get_mut(slot) else { return false };
+        for (time, row) in std::mem::take(&mut key.waiting) {
+            if time <= at.watermark {
+                state.bytes -= bytes_of(&row);
+                self.put_out(time, &row, key, at, out);
+            } else {
+                key.waiting.push_back((time, row));
+            }
+        }
+        if let Some((current, _)) = key.versions.range(..=at.watermark).next_back() {
+            let kept = key.versions.split_off(&current.clone());
+            let old = std::mem::replace(&mut key.versions, kept);
+            state.bytes -= old.values().map(|row| bytes_of(row)).sum::<usize>();
+        }
+        let next = key.waiting.iter().map(|(time, _)| *time).min();
+        if key.waiting.is_empty() && key.versions.is_empty() {
+            state.keys.remove(slot);
+        } else {
+            state.keys.schedule(slot, next);
+        }
+        true
+    }
+
+    fn is_empty(&self, state: &State) -> bool {
+        state.keys.len() == 0
+    }
+
+    fn state_bytes(&self, state: &State) -> usize {
+        state.keys.bytes() + state.bytes
+    }
+
+    fn write(&self, state: &State, writer: &mut Writer) {
+        state.keys.write(writer, |key, writer| {
+            let waiting = key.waiting.iter().map(|(time, row)| (time, row));
+            for rows in [waiting.collect::<Vec<_>>(), key.versions.iter().collect()] {
+                writer.count(rows.len());
+                for (time, row) in rows {
+                    writer.signed(*time);
+                    writer.row(row);
+                }
+            }
+        });
+    }
+
+    fn read(&self, reader: &mut Reader<'_>) -> Result<State, RestoreError> {
+        let mut bytes = 0;
+        let mut rows = |reader: &mut Reader<'_>, width: usize| {
+            let mut rows = Vec::new();
+            for _ in 0..reader.count()? {
+                let (time, row) = (reader.signed()?, reader.row(width)?);
+                bytes += bytes_of(&row);
+                rows.push((time, row));
+            }
+            Ok(rows)
+        };
+        let keys = Keyed::read(reader, self.matching.key_columns(), |reader| {
+            let [left, right] = self.matching.widths;
+            let waiting = rows(reader, left)?.into();
+            let versions: Vec<(Millis, Row)> = rows(reader, right)?;
+            let count = versions.len();
+            let versions: BTreeMap<Millis, Row> = versions.into_iter().collect();
+            if versions.len() != count {
+                return Err(RestoreError("a version is there twice".to_owned()));
+            }
+            Ok(Versions { waiting, versions })
+        })?;
+        Ok(State { keys, bytes })
+    }
+}

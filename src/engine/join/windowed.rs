@@ -1,0 +1,116 @@
+//! The window join: partners are in the same window. Everything comes out when the window closes.
+
+use super::{LEFT, Matching, RIGHT, bytes_of, has_null};
+use crate::engine::codec::{Reader, Writer};
+use crate::engine::keyed::Keyed;
+use crate::engine::operator::{At, Out, Taken, Timed};
+use crate::engine::windowing::event_time;
+use crate::engine::{RestoreError, RowError};
+use crate::model::{Millis, Row, Value};
+use crate::plan::Join;
+
+/// The keys hold the window's start and end.
+pub struct Windowed {
+    matching: Matching,
+    /// Columns window_end.
+    ends: [usize; 2],
+}
+
+/// Rows of one key and window, by side.
+type Sides = [Vec<Row>; 2];
+
+#[derive(Default)]
+pub struct State {
+    keys: Keyed<Sides>,
+    bytes: usize,
+}
+
+impl Windowed {
+    pub fn new(join: &Join, ends: [usize; 2]) -> Windowed {
+        Windowed { matching: Matching::new(join), ends }
+    }
+
+    fn close(&self, lonely: bool, [left, right]: &Sides, at: &At, out: &mut Out) {
+        let mut met = vec![false; right.len()];
+        for row in left {
+            let mut joined = false;
+            for (met, other) in met.iter_mut().zip(right).filter(|_| !lonely) {
+                match self.matching.joined(LEFT, row, other, &at.context) {
+                    Ok(Some(pair)) => {
+                        out.push(pair);
+                        (joined, *met) = (true, true);
+                    }
+                    Ok(None) => {}
+                    Err((pair, error)) => out.failed.push((pair, error.into())),
+                }
+            }
+            if !joined && self.matching.keeps(LEFT) {
+                out.push(self.matching.padded(LEFT, row));
+            }
+        }
+        for (row, _) in right.iter().zip(met).filter(|(_, met)| !met && self.matching.keeps(RIGHT)) {
+            out.push(self.matching.padded(RIGHT, row));
+        }
+    }
+}
+
+impl Timed for Windowed {
+    type State = State;
+
+    fn take(
+        &mut self,
+        state: &mut State,
+        port: usize,
+        row: &[Value],
+        at: &At,
+        _out: &mut Out,
+    ) -> Result<Taken, RowError> {
+        self.matching.find_key(port, row, &at.context)?;
+        let end = event_time(row, self.ends[port]).ok_or(RowError::NoEventTime)?;
+        if end - 1 <= at.watermark {
+            return Ok(Taken::Late);
+        }
+        if has_null(self.matching.key()) && !self.matching.keeps(port) {
+            return Ok(Taken::Filtered);
+        }
+        let slot = state.keys.find_or_add(self.matching.key(), Sides::default);
+        if let Some(sides) = state.keys.get_mut(slot) {
+            state.bytes += bytes_of(row);
+            sides[port].push(row.to_vec());
+        }
+        state.keys.schedule(slot, Some(end - 1));
+        Ok(Taken::Kept)
+    }
+
+    fn next_due(&self, state: &State) -> Option<Millis> {
+        state.keys.next_due()
+    }
+
+    fn fire(&mut self, state: &mut State, at: &At, out: &mut Out) -> bool {
+        let Some(slot) = state.keys.first_due(at.watermark) else { return false };
+        let Some((key, sides)) = state.keys.entry_mut(slot) else { return false };
+        let lonely = has_null(key);
+        let sides = std::mem::take(sides);
+        self.close(lonely, &sides, at, out);
+        state.bytes -= sides.iter().flatten().map(|row| bytes_of(row)).sum::<usize>();
+        state.keys.remove(slot);
+        true
+    }
+
+    fn is_empty(&self, state: &State) -> bool {
+        state.keys.len() == 0
+    }
+
+    fn state_bytes(&self, state: &State) -> usize {
+        state.keys.bytes() + state.bytes
+    }
+
+    fn write(&self, state: &State, writer: &mut Writer) {
+        super::write_sides(&state.keys, writer);
+    }
+
+    fn read(&self, reader: &mut Reader<'_>) -> Result<State, RestoreError> {
+        let (keys, bytes) = super::read_sides(&self.matching, reader)?;
+        Ok(State { keys, bytes })
+    }
+}

@@ -1,0 +1,41 @@
+//! Joins of two inputs.
+
+use super::{Expr, Node};
+use crate::model::Millis;
+
+/// Partners side by side: the left one's columns, then the right one's.
+#[derive(Clone, Debug)]
+pub struct Join {
+    pub left: Node,
+    pub right: Node,
+    pub kind: JoinKind,
+    /// What must be equal, each over the columns of its own side; NULL is equal to nothing.
+    pub keys: Vec<(Expr, Expr)>,
+    /// What else must be TRUE, over the columns of both sides.
+    pub residual: Option<Expr>,
+    pub method: JoinMethod,
+}
+
+/// Which rows come out without a partner, too, with NULLs for the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinKind {
+    Inner,
+    Left,
+    Right,
+    Full,
+}
+
+/// What limits how long rows wait for partners. Columns of the left and of the right side.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JoinMethod {
+    /// The right row's time is between the left one's `+ lower_ms` and `+ upper_ms`, both included.
+    Interval { times: [usize; 2], lower_ms: Millis, upper_ms: Millis },
+    /// The keys are the right side's PRIMARY KEY; of its rows the newest one up to the left row's time. Inner or Left.
+    Versioned { times: [usize; 2] },
+    /// Both are in the same window, whose start and end are among the keys.
+    Window { ends: [usize; 2] },
+    /// Nothing waits: the right side is this lookup table as it is now. Inner or Left.
+    Lookup { table: usize },
+    /// Nothing. Inner.
+    Unbounded,
+}

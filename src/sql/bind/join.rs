@@ -1,0 +1,302 @@
+//! FROM with several tables: which columns a name may mean, and what each join is.
+//!
+//! A join is known only with all its conditions, those of WHERE among them, as in Flink. So FROM is first a tree of
+//! [`Joins`] beside a scope of all columns; [`Binder::resolve`] gives each condition its place and makes the operators.
+
+use super::expr::Aggregation;
+use super::expr::{Bound, ExprBinder};
+use super::join_condition::{Split, rebased, split, within};
+use super::{Binder, Bounds, Named, Relation};
+use crate::model::Schema;
+use crate::plan::{Expr, ExprKind, Join, JoinKind, JoinMethod, Node, NodeKind};
+use crate::sql::ast::{self, TableKind};
+use crate::sql::span::{Problem, Span};
+
+/// What FROM gives.
+pub struct From {
+    /// All columns and the names for them. With `joins` it has no operator.
+    pub scope: Relation,
+    /// `None`: one table, which `scope` is.
+    pub joins: Option<Joins>,
+}
+
+/// Tables that are to be joined.
+pub enum Joins {
+    Table(Relation),
+    Join(Box<Pending>),
+}
+
+pub struct Pending {
+    left: Joins,
+    right: Joins,
+    kind: JoinKind,
+    /// Over the columns of both sides; all must be TRUE.
+    conditions: Vec<Expr>,
+    /// The time at which the right side's version is wanted, a column of the left side.
+    as_of: Option<usize>,
+    span: Span,
+}
+
+impl Joins {
+    fn is_lookup(&self) -> bool {
+        matches!(self, Joins::Table(Relation { node: Node { kind: NodeKind::Table { .. }, .. }, .. }))
+    }
+
+    fn width(&self) -> usize {
+        match self {
+            Joins::Table(relation) => relation.schema().columns.len(),
+            Joins::Join(join) => join.left.width() + join.right.width(),
+        }
+    }
+}
+
+impl Binder<'_> {
+    pub(super) fn from(&mut self, table: &ast::Table) -> Bound<From> {
+        let TableKind::Join(join) = &table.kind else {
+            if let Some(as_of) = &table.as_of {
+                let problem = Problem::new(as_of.span, "FOR SYSTEM_TIME AS OF stands at the right side of a join");
+                return self.fail(
+                    problem.help("FROM orders AS o JOIN prices FOR SYSTEM_TIME AS OF o.ts AS p ON o.item = p.item"),
+                );
+            }
+            return Ok(From { scope: self.stream(table)?, joins: None });
+        };
+        let (left, right) = (self.from(&join.left), self.table(&join.right));
+        let (left, right) = (left?, right?);
+        let is_lookup = matches!(right.node.kind, NodeKind::Table { .. });
+        let as_of = match &join.right.as_of {
+            // A lookup table is at any time what it is now.
+            Some(as_of) if is_lookup && is_proctime(as_of) => None,
+            Some(as_of) => Some(self.version_time(as_of, &left.scope)?),
+            None => None,
+        };
+        let scope = side_by_side(&left.scope, &right);
+        if let Some(twice) = right.tables.iter().find(|table| left.scope.tables.iter().any(|t| t.name == table.name)) {
+            let problem = Problem::new(join.span, format!("two tables are called {} here", twice.name));
+            return self.fail(problem.help("give one of them another name with AS"));
+        }
+        let conditions = match &join.on {
+            Some(on) => conjuncts(self.binder(&scope, Aggregation::Refuse("ON")).boolean(on, "ON")?),
+            None => Vec::new(),
+        };
+        let left = match left.joins {
+            Some(joins) => joins,
+            None => Joins::Table(left.scope),
+        };
+        let (right, kind, span) = (Joins::Table(right), join.kind, join.span);
+        let pending = Pending { left, right, kind, conditions, as_of, span };
+        Ok(From { scope, joins: Some(Joins::Join(Box::new(pending))) })
+    }
+
+    /// A table whose rows come of themselves.
+    pub(super) fn stream(&mut self, table: &ast::Table) -> Bound<Relation> {
+        let relation = self.table(table)?;
+        let NodeKind::Table { .. } = relation.node.kind else { return Ok(relation) };
+        let TableKind::Named(name) = &table.kind else { return Ok(relation) };
+        let problem = Problem::new(
+            name.span,
+            format!("{} is a lookup table: it has no rows of its own to start from", name.name),
+        );
+        self.fail(
+            problem
+                .help(format!("read a source and look up: FROM source AS s JOIN {} AS t ON s.key = t.key", name.name)),
+        )
+    }
+
+    /// The column of the left side that FOR SYSTEM_TIME AS OF names.
+    fn version_time(&mut self, as_of: &ast::Expr, left: &Relation) -> Bound<usize> {
+        let mut binder: ExprBinder<'_> = self.binder(left, Aggregation::Refuse("FOR SYSTEM_TIME AS OF"));
+        match binder.bind(as_of)?.kind {
+            ExprKind::Column(column) if left.times.contains(&column) => Ok(column),
+            _ => {
+                let problem = Problem::new(as_of.span, "FOR SYSTEM_TIME AS OF takes the event time of the left side");
+                let help = left.times.first().map(|time| format!("that is {}", left.schema().columns[*time].name));
+                self.fail(Problem { help, ..problem })
+            }
+        }
+    }
+
+    /// Makes the operators of the joins, with the condition of WHERE above them.
+    pub(super) fn resolve(&mut self, joins: Joins, filter: Option<Expr>) -> Bound<Relation> {
+        self.resolve_filtered(joins, filter.map(conjuncts).unwrap_or_default())
+    }
+
+    fn filtered_by(&mut self, relation: Relation, filters: Vec<Expr>) -> Relation {
+        match conjunction(filters) {
+            Some(predicate) => self.restricted(relation, predicate),
+            None => relation,
+        }
+    }
+
+    fn resolve_filtered(&mut self, joins: Joins, filters: Vec<Expr>) -> Bound<Relation> {
+        let mut pending = match joins {
+            Joins::Table(relation) => return Ok(self.filtered_by(relation, filters)),
+            Joins::Join(pending) => *pending,
+        };
+        let width = pending.left.width();
+        // What is found among versions and in lookup tables must not be filtered before.
+        let is_versioned = pending.as_of.is_some() || pending.right.is_lookup();
+        let keeps_left = matches!(pending.kind, JoinKind::Left | JoinKind::Full);
+        let keeps_right = matches!(pending.kind, JoinKind::Right | JoinKind::Full);
+        let (mut left, mut right, mut above) = (Vec::new(), Vec::new(), Vec::new());
+        for filter in filters {
+            match within(&filter, width) {
+                // A row that WHERE drops may be dropped before the join, unless it would then come with NULLs, or
+                // is a version that hides an older one.
+                Split::Left if !keeps_right => left.push(filter),
+                Split::Right if !keeps_left && !is_versioned => right.push(rebased(filter, width)),
+                _ if pending.kind == JoinKind::Inner => pending.conditions.push(filter),
+                _ => above.push(filter),
+            }
+        }
+        let mut conditions = Vec::new();
+        for condition in std::mem::take(&mut pending.conditions) {
+            match within(&condition, width) {
+                Split::Left if !keeps_left => left.push(condition),
+                Split::Right if !keeps_right && !is_versioned => right.push(rebased(condition, width)),
+                _ => conditions.push(condition),
+            }
+        }
+        pending.conditions = conditions;
+        let Pending { left: left_side, right: right_side, .. } = pending;
+        let (left, right) = (self.resolve_filtered(left_side, left), self.resolve_filtered(right_side, right));
+        let join =
+            Found { kind: pending.kind, conditions: pending.conditions, as_of: pending.as_of, span: pending.span };
+        let relation = self.join(left?, right?, join)?;
+        Ok(self.filtered_by(relation, above))
+    }
+
+    fn join(&mut self, left: Relation, right: Relation, join: Found) -> Bound<Relation> {
+        let conditions = split(join.conditions, &left, &right);
+        let mut scope = side_by_side(&left, &right);
+        let lookup = match right.node.kind {
+            NodeKind::Table { table } => Some(table),
+            _ => None,
+        };
+        let (method, residual) = match (join.as_of, conditions.window(&left, &right), conditions.interval.clone()) {
+            _ if lookup.is_some() => {
+                self.check_lookup(join.kind, join.span)?;
+                scope.node.schema.device = left.schema().device;
+                (JoinMethod::Lookup { table: lookup.unwrap_or_default() }, conditions.all_residual())
+            }
+            (Some(time), _, _) => {
+                let time = self.versioned(time, &conditions.keys, &right, join.kind, join.span)?;
+                (JoinMethod::Versioned { times: time }, conditions.all_residual())
+            }
+            (None, Some(ends), _) => (JoinMethod::Window { ends }, conditions.all_residual()),
+            (None, None, Some((times, lower_ms, upper_ms))) => {
+                (JoinMethod::Interval { times, lower_ms, upper_ms }, conditions.residual.clone())
+            }
+            (None, None, None) => {
+                self.unbounded(join.kind, join.span)?;
+                (JoinMethod::Unbounded, conditions.all_residual())
+            }
+        };
+        let depth = left.depth.max(right.depth) + 1;
+        let keys = conditions.keys;
+        let residual = conjunction(residual);
+        let join_node = Join { left: left.node, right: right.node, kind: join.kind, keys, residual, method };
+        let node = Node { kind: NodeKind::Join(Box::new(join_node)), schema: scope.node.schema };
+        let relation = Relation { times: scope.times, tables: scope.tables, depth, ..Relation::of_node(node) };
+        self.limit_depth(relation, join.span)
+    }
+
+    /// Checks a join with FOR SYSTEM_TIME AS OF; gives both times.
+    fn versioned(
+        &mut self,
+        time: usize,
+        keys: &[(Expr, Expr)],
+        right: &Relation,
+        kind: JoinKind,
+        span: Span,
+    ) -> Bound<[usize; 2]> {
+        if !matches!(kind, JoinKind::Inner | JoinKind::Left) {
+            return self.fail(Problem::new(span, "a join with FOR SYSTEM_TIME AS OF is INNER or LEFT"));
+        }
+        if right.primary_key.is_empty() {
+            let problem =
+                Problem::new(span, "FOR SYSTEM_TIME AS OF needs a table with versions: it has no PRIMARY KEY");
+            return self.fail(problem.help("declare PRIMARY KEY (column) NOT ENFORCED in the table"));
+        }
+        let Some(version) = right.schema().event_time else {
+            let problem = Problem::new(span, "FOR SYSTEM_TIME AS OF needs a table with versions: it has no event time");
+            return self.fail(problem.help("declare WATERMARK FOR column AS column in the table"));
+        };
+        let is_key = |column: &usize| keys.iter().any(|(_, key)| key.kind == ExprKind::Column(*column));
+        if let Some(missing) = right.primary_key.iter().find(|column| !is_key(column)) {
+            let name = &right.schema().columns[*missing].name;
+            let problem = Problem::new(span, format!("the join lacks {name}, a part of the table's PRIMARY KEY"));
+            return self.fail(problem.help(format!("add to ON: … = {name}")));
+        }
+        Ok([time, version])
+    }
+
+    fn check_lookup(&mut self, kind: JoinKind, span: Span) -> Bound<()> {
+        if matches!(kind, JoinKind::Inner | JoinKind::Left) {
+            return Ok(());
+        }
+        let problem = Problem::new(span, "a join with a lookup table is INNER or LEFT: nobody asks for its other rows");
+        self.fail(problem.help("put the source to the left: FROM source AS s LEFT JOIN table AS t ON s.key = t.key"))
+    }
+
+    /// A join that must keep both sides for ever.
+    fn unbounded(&mut self, kind: JoinKind, span: Span) -> Bound<()> {
+        if self.bounds == Bounds::Needed {
+            let problem = Problem::new(span, "this join would have to keep both sides for ever");
+            return self.fail(problem.help(
+                "bound it: … AND b.ts BETWEEN a.ts - INTERVAL '1' MINUTE AND a.ts + INTERVAL '1' MINUTE, or join the same windows of both, or make one side a lookup table, [table.x]",
+            ));
+        }
+        if kind != JoinKind::Inner {
+            let problem = Problem::unsupported(span, "an outer join without a bound in time, which takes rows back,");
+            return self.fail(
+                problem.help("bound it: … AND b.ts BETWEEN a.ts - INTERVAL '1' MINUTE AND a.ts + INTERVAL '1' MINUTE"),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A join, its sides taken out.
+struct Found {
+    kind: JoinKind,
+    conditions: Vec<Expr>,
+    as_of: Option<usize>,
+    span: Span,
+}
+
+/// `PROCTIME()`
+fn is_proctime(expr: &ast::Expr) -> bool {
+    matches!(&expr.kind, ast::ExprKind::Call(call) if call.name.name.eq_ignore_ascii_case("PROCTIME"))
+}
+
+/// The columns of both, left first, for names; there is no operator.
+fn side_by_side(left: &Relation, right: &Relation) -> Relation {
+    let width = left.schema().columns.len();
+    let columns = left.schema().columns.iter().chain(&right.schema().columns).cloned().collect();
+    let moved = |time: &usize| time + width;
+    let schema = Schema { columns, event_time: left.schema().event_time, device: None };
+    let named = right.tables.iter().map(|table| Named {
+        name: table.name.clone(),
+        columns: table.columns.start + width..table.columns.end + width,
+    });
+    Relation {
+        times: left.times.iter().copied().chain(right.times.iter().map(moved)).collect(),
+        tables: left.tables.iter().cloned().chain(named).collect(),
+        ..Relation::of_node(Node { kind: NodeKind::Scan { source: 0 }, schema })
+    }
+}
+
+pub(super) fn conjuncts(expr: Expr) -> Vec<Expr> {
+    match expr.kind {
+        ExprKind::And(operands) => operands.into_iter().flat_map(conjuncts).collect(),
+        _ => vec![expr],
+    }
+}
+
+fn conjunction(mut conditions: Vec<Expr>) -> Option<Expr> {
+    match conditions.len() {
+        0 | 1 => conditions.pop(),
+        _ => Some(super::expr::boolean(ExprKind::And(conditions))),
+    }
+}

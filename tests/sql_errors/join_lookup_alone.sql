@@ -1,0 +1,1 @@
+SELECT hall FROM machines

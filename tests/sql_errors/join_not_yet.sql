@@ -1,1 +1,0 @@
-SELECT a.device FROM readings AS a LEFT JOIN readings AS b ON a.device = b.device
