@@ -115,7 +115,10 @@ fn has_null(key: &[Value]) -> bool {
     key.iter().any(Value::is_null)
 }
 
-fn write_sides(keys: &Keyed<[Vec<Row>; 2]>, writer: &mut Writer) {
+/// Rows of one key, left and right.
+type Sides = [Vec<Row>; 2];
+
+fn write_sides(keys: &Keyed<Sides>, writer: &mut Writer) {
     keys.write(writer, |sides, writer| {
         for side in sides {
             writer.count(side.len());
@@ -125,10 +128,10 @@ fn write_sides(keys: &Keyed<[Vec<Row>; 2]>, writer: &mut Writer) {
 }
 
 /// The keys, and the bytes of their rows.
-fn read_sides(matching: &Matching, reader: &mut Reader<'_>) -> Result<(Keyed<[Vec<Row>; 2]>, usize), RestoreError> {
+fn read_sides(matching: &Matching, reader: &mut Reader<'_>) -> Result<(Keyed<Sides>, usize), RestoreError> {
     let mut bytes = 0;
     let keys = Keyed::read(reader, matching.key_columns(), |reader| {
-        let mut sides: [Vec<Row>; 2] = Default::default();
+        let mut sides: Sides = Default::default();
         for (side, width) in sides.iter_mut().zip(matching.widths) {
             for _ in 0..reader.count()? {
                 let row = reader.row(width)?;

@@ -1,11 +1,11 @@
 //! The inner join without a limit in time: both sides are kept for ever, so that only `query -f` may have it.
 
-use super::{Matching, bytes_of, has_null};
+use super::{Matching, Sides, bytes_of, has_null};
 use crate::engine::codec::{Reader, Writer};
 use crate::engine::keyed::Keyed;
 use crate::engine::operator::{At, Out, Taken, Timed};
 use crate::engine::{RestoreError, RowError};
-use crate::model::{Millis, Row, Value};
+use crate::model::{Millis, Value};
 use crate::plan::Join;
 
 pub struct Unbounded {
@@ -14,7 +14,7 @@ pub struct Unbounded {
 
 #[derive(Default)]
 pub struct State {
-    keys: Keyed<[Vec<Row>; 2]>,
+    keys: Keyed<Sides>,
     bytes: usize,
 }
 

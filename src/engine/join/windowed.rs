@@ -1,12 +1,12 @@
 //! The window join: partners are in the same window. Everything comes out when the window closes.
 
-use super::{LEFT, Matching, RIGHT, bytes_of, has_null};
+use super::{LEFT, Matching, RIGHT, Sides, bytes_of, has_null};
 use crate::engine::codec::{Reader, Writer};
 use crate::engine::keyed::Keyed;
 use crate::engine::operator::{At, Out, Taken, Timed};
 use crate::engine::windowing::event_time;
 use crate::engine::{RestoreError, RowError};
-use crate::model::{Millis, Row, Value};
+use crate::model::{Millis, Value};
 use crate::plan::Join;
 
 /// The keys hold the window's start and end.
@@ -15,9 +15,6 @@ pub struct Windowed {
     /// Columns window_end.
     ends: [usize; 2],
 }
-
-/// Rows of one key and window, by side.
-type Sides = [Vec<Row>; 2];
 
 #[derive(Default)]
 pub struct State {

@@ -22,7 +22,7 @@ pub struct From {
 
 /// Tables that are to be joined.
 pub enum Joins {
-    Table(Relation),
+    Table(Box<Relation>),
     Join(Box<Pending>),
 }
 
@@ -39,7 +39,7 @@ pub struct Pending {
 
 impl Joins {
     fn is_lookup(&self) -> bool {
-        matches!(self, Joins::Table(Relation { node: Node { kind: NodeKind::Table { .. }, .. }, .. }))
+        matches!(self, Joins::Table(relation) if matches!(relation.node.kind, NodeKind::Table { .. }))
     }
 
     fn width(&self) -> usize {
@@ -81,9 +81,9 @@ impl Binder<'_> {
         };
         let left = match left.joins {
             Some(joins) => joins,
-            None => Joins::Table(left.scope),
+            None => Joins::Table(Box::new(left.scope)),
         };
-        let (right, kind, span) = (Joins::Table(right), join.kind, join.span);
+        let (right, kind, span) = (Joins::Table(Box::new(right)), join.kind, join.span);
         let pending = Pending { left, right, kind, conditions, as_of, span };
         Ok(From { scope, joins: Some(Joins::Join(Box::new(pending))) })
     }
@@ -130,7 +130,7 @@ impl Binder<'_> {
 
     fn resolve_filtered(&mut self, joins: Joins, filters: Vec<Expr>) -> Bound<Relation> {
         let mut pending = match joins {
-            Joins::Table(relation) => return Ok(self.filtered_by(relation, filters)),
+            Joins::Table(relation) => return Ok(self.filtered_by(*relation, filters)),
             Joins::Join(pending) => *pending,
         };
         let width = pending.left.width();
