@@ -66,7 +66,7 @@ pub enum Term {
     /// A column of the input in one row of the match; NULL if there is no such row.
     Column { of: Rows, from: End, offset: usize, column: usize },
     /// Over the rows of the match; argument and filter are over the columns of the input.
-    Aggregate { of: Rows, aggregate: Aggregate },
+    Aggregate { of: Rows, aggregate: Box<Aggregate> },
     /// MATCH_ROWTIME(): the time of the last row, as a timestamp.
     MatchTime,
 }

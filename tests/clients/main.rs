@@ -6,7 +6,6 @@
 
 #![allow(clippy::disallowed_methods)] // Tests wait for real processes, with a deadline.
 
-#[allow(dead_code)] // These clients need neither kills nor process ids.
 #[path = "../support/gateway.rs"]
 mod gateway;
 mod rumqttc_client;

@@ -22,7 +22,7 @@ pub enum GroupElement {
 pub enum Over {
     /// The name of one of WINDOW.
     Named(Ident),
-    Spec(WindowSpec),
+    Spec(Box<WindowSpec>),
 }
 
 /// `(PARTITION BY … ORDER BY … frame)`

@@ -173,7 +173,7 @@ impl Binder<'_> {
             NodeKind::Table { table } => Some(table),
             _ => None,
         };
-        let (method, residual) = match (join.as_of, conditions.window(&left, &right), conditions.interval.clone()) {
+        let (method, residual) = match (join.as_of, conditions.window(&left, &right), conditions.interval) {
             _ if lookup.is_some() => {
                 self.check_lookup(join.kind, join.span)?;
                 scope.node.schema.device = left.schema().device;

@@ -495,6 +495,6 @@ impl ExprBinder<'_> {
         };
         let data_type = aggregate.data_type;
         let Aggregation::Match(scope) = &mut self.aggregation else { return Err(Reported) };
-        Ok(Expr::column(scope.term(Term::Aggregate { of, aggregate }), data_type))
+        Ok(Expr::column(scope.term(Term::Aggregate { of, aggregate: Box::new(aggregate) }), data_type))
     }
 }

@@ -38,7 +38,7 @@ impl ExprBinder<'_> {
     /// The window itself, or the one with its name.
     fn window_spec(&mut self, over: &Over) -> Bound<ast::WindowSpec> {
         let name = match over {
-            Over::Spec(spec) => return Ok(spec.clone()),
+            Over::Spec(spec) => return Ok((**spec).clone()),
             Over::Named(name) => name,
         };
         let Aggregation::Collect(Calls { windows, .. }) = &self.aggregation else { return Err(Reported) };

@@ -11,7 +11,7 @@ impl Parser {
     /// What follows OVER: a name, or a window in parentheses.
     pub(super) fn over(&mut self) -> Parsed<Over> {
         if self.at_symbol("(") {
-            return Ok(Over::Spec(self.nested(|parser| parser.window_spec())?));
+            return Ok(Over::Spec(Box::new(self.nested(|parser| parser.window_spec())?)));
         }
         Ok(Over::Named(self.ident("a window's name or '('")?))
     }
