@@ -131,9 +131,11 @@ fn copy_all(path: &Path, new: &Path, settings: &Settings) -> Result<Vec<String>,
                     incomplete.push(table);
                 }
             }
-            // Which ids of which client are gone cannot be told, and half a session would be a lie.
-            if incomplete.contains(&"session") || incomplete.contains(&"received") {
-                db.execute_batch("DELETE FROM received; DELETE FROM session")?;
+            // What of which client is gone cannot be told, and half a session would be a lie.
+            if ["session", "subscription", "flow", "message"].iter().any(|table| incomplete.contains(table)) {
+                db.execute_batch(
+                    "DELETE FROM session; DELETE FROM subscription; DELETE FROM flow; DELETE FROM message;",
+                )?;
                 findings.push("no MQTT session is taken over".to_owned());
             }
             if counters::read(&db, &mut Vec::new())?.1.is_empty() {

@@ -11,7 +11,7 @@ use tidegate::config::Sink;
 use tidegate::sinks::SinkState;
 
 /// Between two attempts the back-off grows to half a minute.
-const WAIT: Duration = Duration::from_secs(90);
+const WAIT: Duration = Duration::from_secs(300);
 
 fn secured(kafka: &Kafka, ca: &Path, password: &str) -> Sink {
     let mut sink = sink(&kafka.bootstrap_secure());
