@@ -344,16 +344,8 @@ impl Client {
     async fn write_out(&mut self, writer: &mut (impl AsyncWrite + Unpin)) -> Result<(), End> {
         if !self.out.is_empty() {
             let bytes = std::mem::take(&mut self.out);
-            let written = tokio::select! {
-                written = timeout(self.shared.limits.write_timeout, write_all(writer, &bytes)) => written,
-                // Somebody else has the session: what this client does not take is not waited for.
-                () = taken_over(&self.link) => return Err(End::TakenOver),
-            };
-            match written {
-                Err(_) => return Err(End::NoProgress),
-                Ok(Err(_)) => return Err(End::Lost),
-                Ok(Ok(())) => add(&self.shared.counters.bytes_out, bytes.len()),
-            }
+            write(writer, &bytes, &self.link, self.shared.limits.write_timeout).await?;
+            add(&self.shared.counters.bytes_out, bytes.len());
         }
         Ok(())
     }
@@ -541,9 +533,33 @@ impl Client {
     }
 }
 
-async fn taken_over(link: &Link) {
-    while link.ordered() != Order::TakenOver {
-        link.woken().await;
+/// Writes it all, unless somebody else gets the session meanwhile: what this client does not take is not waited for.
+async fn write(
+    writer: &mut (impl AsyncWrite + Unpin),
+    bytes: &[u8],
+    link: &Link,
+    write_timeout: Duration,
+) -> Result<(), End> {
+    let mut woken = false;
+    let taken_over = async {
+        while link.ordered() != Order::TakenOver {
+            link.woken().await;
+            woken = true;
+        }
+    };
+    let written = tokio::select! {
+        biased;
+        () = taken_over => return Err(End::TakenOver),
+        written = timeout(write_timeout, write_all(writer, bytes)) => written,
+    };
+    if woken {
+        // It was meant for the one who called: something was committed, or waits to be sent.
+        link.wake();
+    }
+    match written {
+        Err(_) => Err(End::NoProgress),
+        Ok(Err(_)) => Err(End::Lost),
+        Ok(Ok(())) => Ok(()),
     }
 }
 
@@ -583,5 +599,29 @@ impl Drop for Client {
     /// A task that is dropped half-way (at the process's end) leaves the gauges right.
     fn drop(&mut self) {
         self.shared.counters.connections.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_commit_during_a_write_still_wakes_the_connection() {
+        let link = Link::new("c".into());
+        link.committed(1);
+        write(&mut tokio::io::sink(), b"answer", &link, Duration::from_secs(60)).await.expect("written");
+        timeout(Duration::from_secs(60), link.woken()).await.expect("woken");
+    }
+
+    #[tokio::test]
+    async fn a_write_to_a_client_that_takes_nothing_ends_when_its_session_is_taken_over() {
+        let link = Link::new("c".into());
+        let (mut ours, _theirs) = tokio::io::duplex(1);
+        link.committed(1);
+        let taker = Arc::clone(&link);
+        tokio::spawn(async move { taker.order(Order::TakenOver) });
+        let end = write(&mut ours, b"answer", &link, Duration::from_secs(600)).await;
+        assert_eq!(end, Err(End::TakenOver));
     }
 }
