@@ -173,6 +173,12 @@ impl Pipeline {
             count = intake.polled.recv_many(polled, TICK_ITEMS_MAX) => if count == 0 { tokio::time::sleep(patience).await },
             () = tokio::time::sleep(patience) => {}
         }
+        // While the disk is busy, more gathers: fewer and larger commits.
+        self.writer.wait_for_place();
+        while inbound.len() < TICK_ITEMS_MAX {
+            let Ok(next) = intake.mqtt.try_recv() else { break };
+            inbound.push(next);
+        }
         while let Ok(row) = intake.polled.try_recv() {
             polled.push(row);
         }

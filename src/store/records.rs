@@ -5,7 +5,7 @@
 //! ```
 //! The row's checksum stands beside the block.
 
-use super::Records;
+use super::{Commit, Records};
 use crate::model::varint;
 
 const PLAIN: u8 = 0;
@@ -51,6 +51,11 @@ impl Packer {
     /// Without memory for zstd, blocks stay plain.
     pub fn new() -> Packer {
         Packer(zstd::bulk::Compressor::new(ZSTD_LEVEL).ok())
+    }
+
+    /// The stored form of each append's records.
+    pub fn pack_all(&mut self, commit: &Commit) -> Vec<Vec<u8>> {
+        commit.appends.iter().map(|append| self.pack(&append.records.bytes)).collect()
     }
 
     /// The stored form of a block's records.

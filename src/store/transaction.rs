@@ -187,7 +187,13 @@ impl Store {
     /// Commits everything or nothing; when it returns, it is on the disk. Damage that it meets is remembered for the
     /// next start.
     pub fn commit(&mut self, commit: &Commit) -> Result<Committed, StoreError> {
-        let outcome = self.commit_with_room(commit);
+        let packed = self.packer.pack_all(commit);
+        self.commit_packed(commit, &packed)
+    }
+
+    /// [`Store::commit`] of what was packed elsewhere: the stored form of each append's records.
+    pub(super) fn commit_packed(&mut self, commit: &Commit, packed: &[Vec<u8>]) -> Result<Committed, StoreError> {
+        let outcome = self.commit_with_room(commit, packed);
         if let Err(error) = &outcome {
             if error.is_corruption() {
                 self.shared.fail(error);
@@ -196,17 +202,15 @@ impl Store {
         outcome
     }
 
-    fn commit_with_room(&mut self, commit: &Commit) -> Result<Committed, StoreError> {
+    fn commit_with_room(&mut self, commit: &Commit, packed: &[Vec<u8>]) -> Result<Committed, StoreError> {
         if let Some(error) = self.broken.take() {
             return Err(error);
         }
         if commit.is_empty() {
             return Ok(self.committed());
         }
-        let packed: Vec<Vec<u8>> =
-            commit.appends.iter().map(|append| self.packer.pack(&append.records.bytes)).collect();
-        let committed = match self.attempt(commit, &packed, Room::Enough) {
-            Err(error) if error.is_full() => self.commit_in_need(commit, &packed)?,
+        let committed = match self.attempt(commit, packed, Room::Enough) {
+            Err(error) if error.is_full() => self.commit_in_need(commit, packed)?,
             outcome => outcome?,
         };
         for (shared, log) in self.shared.logs.iter().zip(&self.logs) {

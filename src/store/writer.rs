@@ -1,5 +1,6 @@
 //! The thread that commits. Maintenance (cursor moves, dead letters) goes before ticks, so that a full sink that blocks
-//! intake can still drain; at most one tick waits while another is being committed.
+//! intake can still drain; at most one tick waits while another is being committed. Ticks are packed by the thread that
+//! hands them over, so that the disk does not wait for it.
 
 #![allow(clippy::disallowed_methods)] // Commits are spaced and timed by the clock.
 
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use super::counters::Counters;
+use super::records::Packer;
 use super::{Commit, Committed, LogId, Store, StoreError, Usage, reader};
 
 /// A full disk is tried again this often.
@@ -21,6 +23,13 @@ const MAINTENANCE_MAX: usize = 256;
 
 type Done = Box<dyn FnOnce(&Committed) + Send>;
 type Answer = oneshot::Sender<Result<Committed, String>>;
+
+/// A tick's transaction, with its records as they are stored.
+struct Tick {
+    commit: Commit,
+    packed: Vec<Vec<u8>>,
+    done: Done,
+}
 
 /// A handle on the writer's thread; all clones are one.
 #[derive(Clone)]
@@ -36,12 +45,13 @@ struct Shared {
     store: Arc<reader::Shared>,
     view: Mutex<View>,
     protected: Arc<Vec<AtomicU64>>,
+    packer: Mutex<Packer>,
 }
 
 #[derive(Default)]
 struct Queue {
     maintenance: VecDeque<(Commit, Answer)>,
-    tick: Option<(Commit, Done)>,
+    tick: Option<Tick>,
     stopping: bool,
     stopped: bool,
 }
@@ -74,6 +84,7 @@ impl Writer {
             store: store.shared(),
             view: Mutex::new(view),
             protected: store.protected(),
+            packer: Mutex::new(Packer::new()),
         });
         let thread = Arc::clone(&shared);
         let body = move || {
@@ -95,17 +106,28 @@ impl Writer {
         Writer { shared }
     }
 
-    /// Hands over a tick's transaction; waits while the one before has not begun. `done` runs on the writer's thread
-    /// right after the fsync.
-    pub fn tick(&self, commit: Commit, done: Done) -> Result<(), StoreError> {
+    /// Waits while a tick waits that has not begun: what comes meanwhile belongs into the next one.
+    pub fn wait_for_place(&self) {
+        drop(self.place());
+    }
+
+    fn place(&self) -> MutexGuard<'_, Queue> {
         let mut queue = locked(&self.shared.queue);
         while queue.tick.is_some() && !queue.stopped {
             queue = self.shared.bell.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
+        queue
+    }
+
+    /// Hands over a tick's transaction; waits while the one before has not begun. `done` runs on the writer's thread
+    /// right after the fsync.
+    pub fn tick(&self, commit: Commit, done: Done) -> Result<(), StoreError> {
+        let packed = locked(&self.shared.packer).pack_all(&commit);
+        let mut queue = self.place();
         if queue.stopped {
             return Err(self.stopped());
         }
-        queue.tick = Some((commit, done));
+        queue.tick = Some(Tick { commit, packed, done });
         self.shared.bell.notify_all();
         Ok(())
     }
@@ -183,7 +205,7 @@ impl Writer {
 
 enum Work {
     Maintenance(Commit, Answer),
-    Tick(Commit, Done),
+    Tick(Tick),
     Stop,
 }
 
@@ -197,15 +219,17 @@ impl Thread {
     /// Until it is told to stop, or the disk fails.
     fn run(mut self) -> Result<(), StoreError> {
         loop {
-            let (commit, work) = match self.next() {
+            match self.next() {
                 Work::Stop => return Ok(()),
-                Work::Maintenance(commit, answer) => (commit, Ok(answer)),
-                Work::Tick(commit, done) => (commit, Err(done)),
-            };
-            let committed = self.commit(&commit)?;
-            match work {
-                Ok(answer) => drop(answer.send(Ok(committed))),
-                Err(done) => done(&committed),
+                Work::Maintenance(commit, answer) => {
+                    let packed = locked(&self.shared.packer).pack_all(&commit);
+                    let committed = self.commit(&commit, &packed)?;
+                    let _ = answer.send(Ok(committed));
+                }
+                Work::Tick(Tick { commit, packed, done }) => {
+                    let committed = self.commit(&commit, &packed)?;
+                    done(&committed);
+                }
             }
         }
     }
@@ -218,18 +242,18 @@ impl Thread {
                 return Work::Maintenance(commit, answer);
             }
             // What costs no write need not be spared one.
-            let writes = queue.tick.as_ref().is_some_and(|(commit, _)| !commit.is_empty());
+            let writes = queue.tick.as_ref().is_some_and(|tick| !tick.commit.is_empty());
             let early = match (writes, self.last_tick) {
                 (true, Some(last)) if !queue.stopping => interval.saturating_sub(last.elapsed()),
                 _ => Duration::ZERO,
             };
             if early.is_zero() {
-                if let Some((commit, done)) = queue.tick.take() {
+                if let Some(tick) = queue.tick.take() {
                     self.shared.bell.notify_all();
                     if writes {
                         self.last_tick = Some(Instant::now());
                     }
-                    return Work::Tick(commit, done);
+                    return Work::Tick(tick);
                 }
                 if queue.stopping {
                     return Work::Stop;
@@ -245,10 +269,10 @@ impl Thread {
     }
 
     /// Commits, however long the disk stays full; meanwhile maintenance goes on, since it may free space.
-    fn commit(&mut self, commit: &Commit) -> Result<Committed, StoreError> {
+    fn commit(&mut self, commit: &Commit, packed: &[Vec<u8>]) -> Result<Committed, StoreError> {
         loop {
             let start = Instant::now();
-            match self.store.commit(commit) {
+            match self.store.commit_packed(commit, packed) {
                 Ok(committed) => {
                     if !commit.is_empty() {
                         self.publish(&committed, start.elapsed());
