@@ -81,7 +81,7 @@ fn rows() -> Vec<Row> {
 fn measure(name: &str, rule: &str, sql: &str, watermark: Watermark, rows: &[Row]) {
     let sources = vec![source(watermark)];
     let root = bind_query(sql, &Catalog { sources: &sources, tables: &[], views: &[] }).expect("the query binds");
-    let queries = vec![Query { name: name.to_owned(), root }];
+    let queries = vec![Query { name: name.to_owned(), root, state_ttl_ms: None, gives_late: false }];
     let topology = Arc::new(Topology { sources, queries, ..Topology::default() });
     let mut engine = Engine::new(topology, Limits { output_bytes_max: 1 << 20 });
     let mut outputs = 0;

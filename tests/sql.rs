@@ -12,7 +12,11 @@ use tidegate::daemon::query_file::{QueryError, Ticks, run};
 const UNSUPPORTED: &[&str] = &[];
 
 fn cases() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql");
+    scripts("tests/sql")
+}
+
+fn scripts(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut cases: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -82,8 +86,8 @@ fn columns(line: &str) -> Vec<String> {
     columns.iter().map(|column| column.split_whitespace().next().unwrap_or_default().to_owned()).collect()
 }
 
-fn check(case: &Path) -> Result<(), String> {
-    let expected = fs::read_to_string(case.with_extension("out")).unwrap();
+fn check(case: &Path, answer: &Path) -> Result<(), String> {
+    let expected = fs::read_to_string(answer).unwrap();
     let flinks: Vec<String> = expected.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
     let fails = flinks == [r#"{"error": true}"#];
     for ticks in [Ticks::Rows(1_000), Ticks::Rows(1), Ticks::RestoreAfterEach] {
@@ -124,12 +128,32 @@ fn every_case_gives_flinks_rows() {
     assert!(cases.len() >= 46, "only {} cases", cases.len());
     let failures: Vec<String> = cases
         .iter()
-        .filter_map(|case| check(case).err().map(|reason| format!("== {}\n{reason}", name(case))))
+        .filter_map(|case| {
+            check(case, &case.with_extension("out")).err().map(|reason| format!("== {}\n{reason}", name(case)))
+        })
         .collect();
     assert!(failures.is_empty(), "{} of {} cases fail\n{}", failures.len(), cases.len(), failures.join("\n"));
     for listed in UNSUPPORTED {
         assert!(cases.iter().any(|case| name(case) == *listed), "there is no case {listed}");
     }
+}
+
+/// Texts that Flink does not understand give the rows that it gave for a text of its own over the same input. The first
+/// line of each names that text.
+#[test]
+fn what_is_ours_gives_the_rows_of_its_equivalent() {
+    let scripts = scripts("tests/sql_ours");
+    assert!(scripts.len() >= 14, "only {}", scripts.len());
+    let failures: Vec<String> = scripts
+        .iter()
+        .filter_map(|script| {
+            let text = fs::read_to_string(script).unwrap();
+            let equivalent = text.lines().next().and_then(|line| line.strip_prefix("-- rows of: ")).unwrap();
+            let answer = script.with_file_name(format!("../sql/{equivalent}.out"));
+            check(script, &answer).err().map(|reason| format!("== {}\n{reason}", name(script)))
+        })
+        .collect();
+    assert!(failures.is_empty(), "{} of {} differ\n{}", failures.len(), scripts.len(), failures.join("\n"));
 }
 
 /// What docs/match.md shows is the text of cases, so that it has Flink's rows.

@@ -35,7 +35,9 @@ static TOPOLOGY: LazyLock<Arc<Topology>> = LazyLock::new(|| {
     };
     let sources = vec![Source { name: "t".to_owned(), schema, watermark: Watermark::Device(rule) }];
     let bind = |sql: &str| bind_query(sql, &Catalog { sources: &sources, views: &[] }).expect("a right query");
-    let queries = QUERIES.map(|sql| Query { name: "q".to_owned(), root: bind(sql) }).into();
+    let queries = QUERIES
+        .map(|sql| Query { name: "q".to_owned(), root: bind(sql), state_ttl_ms: None, gives_late: false })
+        .into();
     Arc::new(Topology { sources, queries })
 });
 

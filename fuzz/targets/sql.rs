@@ -50,7 +50,10 @@ fuzz_target!(|text: &str| {
         Ok(root) => root,
         Err(errors) => return assert!(!errors.is_empty() && errors.iter().all(|error| !error.to_string().is_empty())),
     };
-    let topology = Arc::new(Topology { sources, queries: vec![Query { name: "q".to_owned(), root }] });
+    let topology = Arc::new(Topology {
+        sources,
+        queries: vec![Query { name: "q".to_owned(), root, state_ttl_ms: None, gives_late: false }],
+    });
     let mut engine = Engine::new(topology, Limits { output_bytes_max: 1 << 16 });
     for (at, values) in rows().into_iter().enumerate() {
         let now = Now { millis: 1_700_000_000_000 + at as i64, trusted: true, stepped: false };

@@ -118,7 +118,17 @@ raw_table! { Table { file: Text, schema: Text, max_size: ByteSize } }
 
 raw_table! { View { sql: Text } }
 
-raw_table! { Query { sql: Text, into: OneOrMany<Route> } }
+raw_table! {
+    Query {
+        sql: Text,
+        into: OneOrMany<Route>,
+        state_ttl: Duration,
+        early_every: Duration,
+        late_into: LateRoute,
+    }
+}
+
+raw_table! { LateRoute { sink: Text, topic: Text, key: Text } }
 
 raw_table! { Route { sink: Text, topic: Text, key: Text, format: Text } }
 
@@ -156,6 +166,7 @@ pub(super) fn all_keys() -> Vec<(&'static str, Vec<&'static str>)> {
         ("view.*", View::keys()),
         ("query.*", Query::keys()),
         ("query.*.into", Route::keys()),
+        ("query.*.late_into", LateRoute::keys()),
         ("sink.*", Sink::keys()),
     ]
 }
@@ -189,7 +200,7 @@ mod tests {
             }
         }
         for (path, keys) in all_keys() {
-            let section = path.trim_end_matches(".registers").trim_end_matches(".into");
+            let section = path.trim_end_matches(".registers").trim_end_matches(".late_into").trim_end_matches(".into");
             for key in keys {
                 // Refused until they are supported; options and listeners are tables of their own.
                 let mut elsewhere = vec![("sink.*", "mqtt"), ("sink.*", "file"), ("sink.*", "options")];

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::{DataType, Schema};
-use crate::plan::Topology;
+use crate::plan::{Node, Topology};
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -365,10 +365,11 @@ pub enum WordOrder {
 }
 
 /// A SELECT with a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct View {
     pub name: String,
     pub sql: String,
+    pub root: Node,
 }
 
 /// A lookup table.
@@ -397,6 +398,15 @@ pub struct Query {
     pub name: String,
     pub sql: String,
     pub into: Vec<Route>,
+    /// Where its late rows go. Columns are those of the source, of which there is then but one.
+    pub late_into: Option<Route>,
+}
+
+impl Query {
+    /// All that its records go to.
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.into.iter().chain(&self.late_into)
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use crate::config::{OutputFormat, Route, Settings, TopicPart};
 use crate::delivery::Record;
 use crate::engine::{Engine, Failure, Input, InputRow, Limits, QueryCounts, Step};
 use crate::formats::{JsonEncoder, encode_value};
-use crate::model::{After, Millis, Now, Row, Schema, Value};
+use crate::model::{After, DataType, Millis, Now, Row, Schema, Value};
 use crate::sources::decode::Decoder;
 use crate::sources::table;
 use crate::store::Records;
@@ -55,6 +55,8 @@ pub struct Core {
     names: Names,
     decoders: Vec<Decoder>,
     encoders: Vec<JsonEncoder>,
+    /// For late rows, which go on as they came.
+    source_encoders: Vec<JsonEncoder>,
     /// Sources whose messages go into the journal.
     journaled: Vec<bool>,
     stateful: Vec<bool>,
@@ -79,6 +81,7 @@ impl Core {
             names: Names::new(&settings),
             decoders: settings.sources.iter().map(Decoder::new).collect(),
             encoders: topology.queries.iter().map(|query| JsonEncoder::new(&query.root.schema.columns)).collect(),
+            source_encoders: topology.sources.iter().map(|source| JsonEncoder::new(&source.schema.columns)).collect(),
             journaled: (0..settings.sources.len()).map(|source| keep_raw || replayed(source)).collect(),
             engine: Engine::new(topology, Limits { output_bytes_max: OUTPUT_BYTES_MAX }),
             stateful,
@@ -118,6 +121,10 @@ impl Core {
         let inputs = self.decode(messages, &mut tick);
         let step = self.engine.step(now, inputs);
         self.put_out(now, &step, &mut tick);
+        self.put_out_late(now, &step, &mut tick);
+        for (records, names) in tick.sinks.iter().zip(&self.names.sinks) {
+            raise(&mut tick.counters, &names.committed, u64::from(records.count));
+        }
         self.count(&step.counts, &mut tick);
         for failure in &step.failures {
             self.dead_letter(now, failure, &mut tick);
@@ -171,9 +178,6 @@ impl Core {
                 raise(&mut tick.counters, counter, 1);
             }
         }
-        for (sink, records) in tick.sinks.iter().enumerate() {
-            raise(&mut tick.counters, &self.names.sinks[sink].committed, u64::from(records.count));
-        }
         tick.digests = digests
             .into_iter()
             .map(|(query, (rows, hasher))| Digest {
@@ -182,6 +186,30 @@ impl Core {
                 crc: hasher.finalize(),
             })
             .collect();
+    }
+
+    /// Late rows as they came, with what they were too late for. Where they go is no part of what a query computes, so
+    /// they do not count for its digest.
+    fn put_out_late(&mut self, now: Now, step: &Step, tick: &mut Tick) {
+        let mut record = Vec::new();
+        for late in &step.late {
+            let (query, source) = (&self.settings.queries[late.query], &self.settings.topology.sources[late.source]);
+            let Some(route) = &query.late_into else { continue };
+            self.json.clear();
+            let reason = "late: the watermark had passed what the row belongs to";
+            let watermark = Value::Timestamp(late.watermark.saturating_mul(1_000));
+            let head = serde_json::json!({ "query": query.name, "source": source.name, "reason": reason }).to_string();
+            self.json.push_str(head.trim_end_matches('}'));
+            self.json.push_str(",\"watermark\":");
+            encode_value(&watermark, DataType::TimestampLtz(3), &mut self.json);
+            self.json.push_str(",\"row\":");
+            self.source_encoders[late.source].encode(&late.row, &mut self.json);
+            self.json.push('}');
+            record.clear();
+            sink_record(route, &source.schema, &late.row, &self.json, now.millis).encode(&mut record);
+            tick.sinks[route.sink].push(&record);
+            self.names.queries[late.query].late_out.iter().for_each(|counter| raise(&mut tick.counters, counter, 1));
+        }
     }
 
     fn count(&self, counts: &[QueryCounts], tick: &mut Tick) {
@@ -313,5 +341,126 @@ fn key_bytes(value: &Value, schema: &Schema, column: usize) -> Option<Vec<u8>> {
             encode_value(other, schema.columns[column].data_type, &mut text);
             Some(text.into_bytes())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Outside};
+    use crate::delivery::RecordRef;
+
+    const START_MS: Millis = 1_772_352_000_000;
+
+    const CONFIGURATION: &str = r#"
+        [gateway]
+        id = "gw"
+        [source.t]
+        mqtt = "dev/{device}/t"
+        schema = "n BIGINT, ts TIMESTAMP_LTZ(3)"
+        event_time = "ts"
+        late_after = "0"
+        [query.windows]
+        sql = """SELECT device, window_start, window_end, COUNT(*) AS c, SUM(n) AS s FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))
+                 GROUP BY device, window_start, window_end"""
+        early_every = "5s"
+        into = { sink = "cloud", topic = "windows" }
+        late_into = { sink = "cloud", topic = "late.{device}" }
+        [query.threes]
+        sql = """SELECT window_start, window_end, SUM(n) AS s FROM TABLE(TUMBLE_ROWS(TABLE t PARTITION BY device, DESCRIPTOR(ts), 3))
+                 GROUP BY device, window_start, window_end"""
+        into = { sink = "cloud", topic = "threes" }
+        [query.changes]
+        sql = "SELECT n FROM t WHERE CHANGED(n)"
+        into = { sink = "cloud", topic = "changes" }
+        [query.numbers]
+        sql = "SELECT DISTINCT n FROM t"
+        state_ttl = "10s"
+        into = { sink = "cloud", topic = "numbers" }
+        [sink.cloud]
+        kafka = "localhost:9092"
+        offsets_topic = "windows"
+    "#;
+
+    fn settings() -> Arc<Settings> {
+        let outside = Outside { variable: &|_| None, credential: &|_| Err(String::new()) };
+        let settings = config::load(CONFIGURATION, "test", outside);
+        Arc::new(settings.unwrap_or_else(|problems| panic!("{problems:?}")))
+    }
+
+    /// As after a crash right after a tick with a snapshot.
+    fn restored(core: &Core, settings: &Arc<Settings>) -> Core {
+        let mut new = Core::new(Arc::clone(settings));
+        for query in 0..settings.queries.len() {
+            new.engine.restore_query(query, &core.engine.snapshot_query(query)).expect("it can be read");
+        }
+        new.engine.restore_source(0, &core.engine.snapshot_source(0)).expect("it can be read");
+        new
+    }
+
+    /// Topic, key and payload of each record, and the counters, of (second of arrival, second of the event, n).
+    fn run(rows: &[(Millis, Millis, i64)], restore: bool) -> (Vec<(String, String, String)>, BTreeMap<String, u64>) {
+        let settings = settings();
+        let mut core = Core::new(Arc::clone(&settings));
+        let (mut records, mut counters) = (Vec::new(), BTreeMap::new());
+        for (at, event, n) in rows {
+            let now = Now { millis: START_MS + at * 1_000, trusted: true, after: After::Tick };
+            let payload = Bytes::from(format!("{{\"n\":{n},\"ts\":{}}}", START_MS + event * 1_000));
+            let message = Message { arrival: now.millis, captures: [Arc::from("a")].into(), payload };
+            let tick = core.tick(now, &[vec![message]]);
+            for bytes in tick.sinks[0].iter() {
+                let record = RecordRef::decode(bytes).expect("a record");
+                let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+                records.push((record.topic.to_owned(), text(record.key), text(record.payload)));
+            }
+            tick.counters.iter().for_each(|(key, count)| raise(&mut counters, key, *count));
+            if restore {
+                core = restored(&core, &settings);
+            }
+        }
+        (records, counters)
+    }
+
+    /// docs/configuration.md, docs/windows.md and docs/sql.md say what these give.
+    #[test]
+    fn early_late_counted_changed_and_forgotten() {
+        let rows = [(0, 0, 1), (2, 2, 2), (6, 6, 2), (11, 11, 3), (12, 1, 9), (21, 21, 3), (22, 22, 1)];
+        let (records, counters) = run(&rows, false);
+        let of = |topic: &str| -> Vec<&str> {
+            records.iter().filter(|record| record.0 == topic).map(|record| record.2.as_str()).collect()
+        };
+        let window = |start: &str, end: &str, rest: &str| {
+            format!(
+                "{{\"device\":\"a\",\"window_start\":\"2026-03-01T08:00:{start}.000\",\"window_end\":\"2026-03-01T08:00:{end}.000\",{rest}}}"
+            )
+        };
+        let windows = [
+            window("00", "10", "\"c\":2,\"s\":3,\"early\":true"),
+            window("00", "10", "\"c\":3,\"s\":5,\"early\":false"),
+            window("10", "20", "\"c\":1,\"s\":3,\"early\":true"),
+            window("10", "20", "\"c\":1,\"s\":3,\"early\":false"),
+        ];
+        assert_eq!(of("windows"), windows);
+        assert_eq!(of("changes"), [r#"{"n":1}"#, r#"{"n":2}"#, r#"{"n":3}"#, r#"{"n":1}"#]);
+        assert_eq!(of("numbers"), [r#"{"n":1}"#, r#"{"n":2}"#, r#"{"n":3}"#, r#"{"n":9}"#, r#"{"n":1}"#]);
+        let threes = [
+            r#"{"window_start":"2026-03-01T08:00:00.000","window_end":"2026-03-01T08:00:06.001","s":5}"#,
+            r#"{"window_start":"2026-03-01T08:00:11.000","window_end":"2026-03-01T08:00:22.001","s":7}"#,
+        ];
+        assert_eq!(of("threes"), threes);
+        let late = records.iter().find(|record| record.0 == "late.a").expect("a late row");
+        assert_eq!(late.1, "a");
+        let late: serde_json::Value = serde_json::from_str(&late.2).expect("JSON");
+        let expected = serde_json::json!({
+            "query": "windows", "source": "t", "watermark": "2026-03-01T08:00:11.000Z",
+            "reason": "late: the watermark had passed what the row belongs to",
+            "row": { "device": "a", "n": 9, "ts": "2026-03-01T08:00:01.000Z" },
+        });
+        assert_eq!(late, expected);
+        let count = |key: &str| counters.get(key).copied().unwrap_or_default();
+        assert_eq!(count("tidegate_late_total{query=\"windows\"}"), 1);
+        assert_eq!(count("tidegate_late_out_total{query=\"windows\",sink=\"cloud\"}"), 1);
+        assert_eq!(count("tidegate_committed_total{sink=\"cloud\"}"), records.len() as u64);
+        assert_eq!(run(&rows, true), (records, counters), "restored after each tick");
     }
 }

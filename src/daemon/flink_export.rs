@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use super::check::load_file;
 use crate::config::{Delivery, OutputFormat, Query, Route, Settings, Sink, Table, TableFormat};
 use crate::model::{DataType, Millis, Schema};
-use crate::plan::{NodeKind, Watermark};
+use crate::plan::{Node, NodeKind, Watermark};
 
 /// Prints the script; what could not be exported is said on stderr. Exit code 0, or 2: the configuration is wrong.
 pub fn command(config: &Path) -> ExitCode {
@@ -43,11 +43,23 @@ pub fn script(settings: &Settings) -> Script {
         script.lookup(table);
     }
     for view in &settings.views {
+        if let Some(why) = only_ours(&view.root) {
+            script.warnings.push(format!("view {}: {why}, so it is left out", view.name));
+            continue;
+        }
         let _ = writeln!(script.text, "CREATE TEMPORARY VIEW {} AS\n{};\n", quoted(&view.name), statement(&view.sql));
     }
     let mut inserts = String::new();
     for (index, query) in settings.queries.iter().enumerate() {
-        let schema = &settings.topology.queries[index].root.schema;
+        let root = &settings.topology.queries[index].root;
+        if let Some(why) = only_ours(root) {
+            script.warnings.push(format!("query {}: {why}, so it is left out", query.name));
+            continue;
+        }
+        if query.late_into.is_some() {
+            script.warnings.push(format!("query {}: Flink drops late rows, so late_into is left out", query.name));
+        }
+        let schema = &root.schema;
         for (number, route) in query.into.iter().enumerate() {
             let table =
                 if number == 0 { format!("{}_out", query.name) } else { format!("{}_out{}", query.name, number + 1) };
@@ -72,6 +84,24 @@ pub fn script(settings: &Settings) -> Script {
         let _ = write!(script.text, "EXECUTE STATEMENT SET\nBEGIN\n\n{inserts}\nEND;\n");
     }
     script
+}
+
+/// Why Flink cannot run the plan; `None`: it can.
+fn only_ours(root: &Node) -> Option<&'static str> {
+    let mut found = None;
+    root.visit(&mut |node| {
+        found = found.or(match node.kind {
+            NodeKind::Report { .. } => Some(
+                "report by exception (CHANGED, DEADBAND, HELD_FOR …) is tidegate's own; \
+                 docs/sql.md has for each function what to write for Flink",
+            ),
+            NodeKind::CountWindow { .. } | NodeKind::CountAggregate { .. } => {
+                Some("windows by count are tidegate's own")
+            }
+            _ => None,
+        });
+    });
+    found
 }
 
 fn feeds(route: &Route) -> Option<(&str, usize)> {

@@ -3,7 +3,7 @@
 //! A counter's key is its line in the Prometheus text format without the number; the names are settled in the
 //! configuration's documentation, since dashboards rely on them.
 
-use crate::config::Settings;
+use crate::config::{Query, Route, Settings};
 
 /// Counters of a source: `in = decoded + invalid + dropped`.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct QueryCounters {
     pub given_up: String,
     /// One for each route.
     pub out: Vec<String>,
+    /// Late rows that are kept in a sink.
+    pub late_out: Option<String>,
 }
 
 /// Counters of a sink: `committed = delivered + dead + dropped + expired + corrupt + pending`.
@@ -57,16 +59,8 @@ impl Names {
             failed: key("failed", "query", &query.name),
             failed_outputs: key("failed_outputs", "query", &query.name),
             given_up: key("given_up", "query", &query.name),
-            out: query
-                .into
-                .iter()
-                .map(|route| {
-                    format!(
-                        "tidegate_out_total{{query=\"{}\",sink=\"{}\"}}",
-                        query.name, settings.sinks[route.sink].name
-                    )
-                })
-                .collect(),
+            out: query.into.iter().map(|route| routed(settings, "out", query, route)).collect(),
+            late_out: query.late_into.as_ref().map(|route| routed(settings, "late_out", query, route)),
         });
         let sinks = settings.sinks.iter().map(|sink| SinkCounters {
             committed: key("committed", "sink", &sink.name),
@@ -78,12 +72,16 @@ impl Names {
     /// Every key that a start makes known with a zero, so that a dashboard sees it before the first event.
     pub fn all(&self) -> impl Iterator<Item = &String> {
         let sources = self.sources.iter().flat_map(|s| [&s.received, &s.decoded, &s.invalid]);
-        let queries = self
-            .queries
-            .iter()
-            .flat_map(|q| [&q.used, &q.filtered, &q.late, &q.failed, &q.given_up].into_iter().chain(&q.out));
+        let queries = self.queries.iter().flat_map(|q| {
+            [&q.used, &q.filtered, &q.late, &q.failed, &q.given_up].into_iter().chain(&q.out).chain(&q.late_out)
+        });
         sources.chain(queries).chain(self.sinks.iter().map(|s| &s.committed))
     }
+}
+
+fn routed(settings: &Settings, what: &str, query: &Query, route: &Route) -> String {
+    let sink = &settings.sinks[route.sink].name;
+    format!("tidegate_{what}_total{{query=\"{}\",sink=\"{sink}\"}}", query.name)
 }
 
 /// Names in the configuration are `[A-Za-z0-9_.-]`, so nothing needs escaping.

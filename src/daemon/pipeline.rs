@@ -400,7 +400,7 @@ fn blocking_logs(settings: &Settings, logs: &Logs, source: usize) -> Vec<LogId> 
     let reads = |query: &usize| settings.topology.queries[*query].sources().contains(&source);
     let mut sinks: Vec<usize> = (0..settings.queries.len())
         .filter(reads)
-        .flat_map(|q| settings.queries[q].into.iter().map(|r| r.sink))
+        .flat_map(|q| settings.queries[q].routes().map(|route| route.sink))
         .collect();
     sinks.sort_unstable();
     sinks.dedup();

@@ -50,7 +50,10 @@ pub fn fingerprints(settings: &Settings) -> BTreeMap<String, Vec<u8>> {
         let plan = &settings.topology.queries[i];
         let read: Vec<String> =
             plan.sources().into_iter().map(source).chain(plan.tables().into_iter().map(table)).collect();
-        (query_section(settings, i), format!("{} {:?} {:?}", engine::SEMANTICS, plan.root, read).into_bytes())
+        (
+            query_section(settings, i),
+            format!("{} {:?} {:?} {:?}", engine::SEMANTICS, plan.root, plan.state_ttl_ms, read).into_bytes(),
+        )
     });
     sources.chain(tables).chain(queries).map(|(name, text)| (name, crc_and_length(&text))).collect()
 }

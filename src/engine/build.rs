@@ -4,8 +4,10 @@
 //! [`device_of`].
 
 use super::aggregate::{AttachedAggregate, ClosedBy, SessionAggregate, WindowAggregate};
+use super::count_windows::CountWindows;
 use super::distinct::Distinct;
 use super::eval::Program;
+use super::expiring::Expiring;
 use super::first_row::FirstRow;
 use super::join;
 use super::operand::Operand;
@@ -14,11 +16,12 @@ use super::over::Over;
 use super::query::{Next, Operator, Stage};
 use super::rank::WindowRank;
 use super::recognize::Recognizer;
+use super::report::Reporter;
 use super::session_rows::SessionRows;
 use super::sort::Sort;
 use super::windowing::Panes;
 use crate::model::Millis;
-use crate::plan::{Expr, ExprKind, Join, JoinKind, JoinMethod, Node, NodeKind, Source, Watermark};
+use crate::plan::{Expr, ExprKind, Frame, Join, JoinKind, JoinMethod, Node, NodeKind, Query, Source, Watermark};
 
 /// The stages of one query: a stage stands before those that read it.
 pub struct Stages {
@@ -34,13 +37,15 @@ struct Builder<'a> {
     sources: &'a [Source],
     /// Whether what operators keep is limited.
     limited: bool,
+    state_ttl_ms: Option<Millis>,
     stages: Vec<Stage>,
     entries: Vec<(usize, Option<Next>)>,
 }
 
-pub fn stages(root: &Node, sources: &[Source], limited: bool) -> Stages {
-    let mut builder = Builder { sources, limited, stages: Vec::new(), entries: Vec::new() };
-    builder.node(root, None);
+pub fn stages(query: &Query, sources: &[Source], limited: bool) -> Stages {
+    let state_ttl_ms = query.state_ttl_ms;
+    let mut builder = Builder { sources, limited, state_ttl_ms, stages: Vec::new(), entries: Vec::new() };
+    builder.node(&query.root, None);
     let Builder { mut stages, mut entries, .. } = builder;
     // Built from the output up; rows go the other way.
     let last = stages.len().wrapping_sub(1);
@@ -88,7 +93,8 @@ impl Builder<'_> {
             }
             NodeKind::Join(join) => self.join(join, next),
             NodeKind::Distinct { input } => {
-                self.timed(Distinct::new(input.schema.columns.len()), input, |_| true, next)
+                let columns = input.schema.columns.len();
+                self.remembering(Distinct::new(columns), input, &(0..columns).collect::<Vec<usize>>(), next)
             }
             NodeKind::WindowAggregate { input, time, windowing, keys, aggregates } => {
                 let device = device_of(input, self.sources).and_then(|device| key_position(keys, device.column));
@@ -102,6 +108,10 @@ impl Builder<'_> {
                 let operator = Recognizer::new(recognition, self.limited);
                 let lines = TimeLines::new(operator, device.map(|column| vec![column]));
                 self.stage(Operator::Stateful(Box::new(lines)), device.is_some(), 0, &[input], next)
+            }
+            NodeKind::Report { input, report } => {
+                let operator = Reporter::new(report, input.schema.columns.len(), self.is_by_arrival(input));
+                self.remembering(operator, input, &report.partition, next)
             }
             NodeKind::Expand { input, keys, sets } => {
                 let sets = sets.iter().map(|set| (0..keys.len()).map(|key| set.contains(&key)).collect()).collect();
@@ -120,9 +130,27 @@ impl Builder<'_> {
                 let operator = SessionRows::new(*time, *gap_ms, partition, input.schema.columns.len());
                 self.timed(operator, input, |device| partition.contains(&device), next)
             }
+            NodeKind::CountWindow { input, windowing } => {
+                let operator = CountWindows::rows(windowing, input.schema.columns.len(), self.is_by_arrival(input));
+                self.remembering(operator, input, &windowing.partition, next)
+            }
+            NodeKind::CountAggregate { input, windowing, keys, aggregates } => {
+                let column = |key: &Expr| match key.kind {
+                    ExprKind::Column(column) => Some(column),
+                    _ => None,
+                };
+                let keys = keys.iter().filter_map(column).collect();
+                let (columns, by_arrival) = (input.schema.columns.len(), self.is_by_arrival(input));
+                let operator = CountWindows::aggregates(windowing, keys, aggregates, columns, by_arrival);
+                self.remembering(operator, input, &windowing.partition, next)
+            }
             NodeKind::Over { input, time, partition, frame, functions } => {
                 let operator = Over::new(*time, partition, *frame, functions, input.schema.columns.len());
-                self.timed(operator, input, |device| partition.contains(&device), next)
+                match frame {
+                    // It forgets by itself.
+                    Frame::Range(_) => self.timed(operator, input, |device| partition.contains(&device), next),
+                    _ => self.remembering(operator, input, partition, next),
+                }
             }
             NodeKind::Rank { input, ranking, window_end, numbers, .. } => {
                 // The binder leaves no other one.
@@ -132,7 +160,7 @@ impl Builder<'_> {
             }
             NodeKind::FirstRow { input, time, partition } => {
                 let operator = FirstRow::new(*time, partition, input.schema.columns.len());
-                self.timed(operator, input, |device| partition.contains(&device), next)
+                self.remembering(operator, input, partition, next)
             }
         }
     }
@@ -147,6 +175,22 @@ impl Builder<'_> {
     ) -> Vec<Below> {
         let device = device_of(input, self.sources).map(|device| device.column).filter(|device| is_key(*device));
         self.timed_by(operator, device.map(|device| vec![device]), &[input], next)
+    }
+
+    /// An operator that keeps rows apart by these columns, and knows each of their values for ever or for `state_ttl`.
+    fn remembering<O: Timed + 'static>(
+        &mut self,
+        operator: O,
+        input: &Node,
+        partition: &[usize],
+        next: Option<Next>,
+    ) -> Vec<Below> {
+        let is_key = |device| partition.contains(&device);
+        let Some(ttl_ms) = self.state_ttl_ms else { return self.timed(operator, input, is_key, next) };
+        let columns = &input.schema.columns;
+        let keys: Vec<Expr> =
+            partition.iter().map(|column| Expr::column(*column, columns[*column].data_type)).collect();
+        self.timed(Expiring::new(operator, &keys, ttl_ms), input, is_key, next)
     }
 
     fn join(&mut self, join: &Join, next: Option<Next>) -> Vec<Below> {
@@ -166,6 +210,17 @@ impl Builder<'_> {
             }
             JoinMethod::Unbounded => self.timed_by(join::Unbounded::new(join), devices, &inputs, next),
         }
+    }
+
+    /// Whether event time is the time of arrival for all that is below.
+    fn is_by_arrival(&self, node: &Node) -> bool {
+        let mut all = true;
+        node.visit(&mut |node| {
+            if let NodeKind::Scan { source } = node.kind {
+                all &= self.sources.get(source).is_some_and(Source::is_by_arrival);
+            }
+        });
+        all
     }
 
     /// Whether watermarks move with the clock, too: they do where the device rule is below.
@@ -248,6 +303,12 @@ pub fn device_of(node: &Node, sources: &[Source]) -> Option<Device> {
         | NodeKind::FirstRow { input, partition, .. } => {
             device_of(input, sources).filter(|device| partition.contains(&device.column))
         }
+        NodeKind::CountWindow { input, windowing } => {
+            device_of(input, sources).filter(|device| windowing.partition.contains(&device.column))
+        }
+        NodeKind::Report { input, report } => {
+            device_of(input, sources).filter(|device| report.partition.contains(&device.column))
+        }
         NodeKind::Rank { input, ranking, .. } => {
             device_of(input, sources).filter(|device| ranking.partition.contains(&device.column))
         }
@@ -265,6 +326,7 @@ pub fn device_of(node: &Node, sources: &[Source]) -> Option<Device> {
         NodeKind::Project { input, exprs: keys, .. }
         | NodeKind::WindowAggregate { input, keys, .. }
         | NodeKind::SessionAggregate { input, keys, .. }
+        | NodeKind::CountAggregate { input, keys, .. }
         | NodeKind::AttachedAggregate { input, keys, .. } => {
             let device = device_of(input, sources)?;
             Some(Device { column: key_position(keys, device.column)?, ..device })

@@ -18,8 +18,10 @@
 mod aggregate;
 mod build;
 mod codec;
+mod count_windows;
 mod distinct;
 pub mod eval;
+mod expiring;
 mod first_row;
 mod join;
 mod key_index;
@@ -30,6 +32,7 @@ mod over;
 mod query;
 mod rank;
 mod recognize;
+mod report;
 mod session_rows;
 mod sessions;
 mod sort;
@@ -75,6 +78,8 @@ pub struct Step {
     pub outputs: Vec<Output>,
     /// Rows that made an expression fail.
     pub failures: Vec<Failure>,
+    /// Late rows of the queries that give them back.
+    pub late: Vec<LateRow>,
     /// One for each query of the topology.
     pub counts: Vec<QueryCounts>,
     /// Timers are still due: step again at the same `now`, before any new row.
@@ -85,6 +90,16 @@ pub struct Step {
 pub struct Output {
     pub query: usize,
     pub row: Row,
+}
+
+/// A source's row for which no operator of the query had a use any more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LateRow {
+    pub query: usize,
+    pub source: usize,
+    pub row: Row,
+    /// What the operator that was the last to see it judged it by.
+    pub watermark: Millis,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -181,7 +196,7 @@ impl Engine {
             .queries
             .iter()
             .enumerate()
-            .map(|(index, query)| Query::new(index, &query.root, &topology.sources, true))
+            .map(|(index, query)| Query::new(index, query, &topology.sources, true))
             .collect();
         let reads = |query: usize, source: usize| queries[query].reads(source);
         let linked = |source: usize, other: usize| {
@@ -486,7 +501,7 @@ impl Engine {
 
     fn new_query(&self, query: usize) -> Query {
         let plan = &self.topology.queries[query];
-        let mut new = Query::new(query, &plan.root, &self.topology.sources, self.limited);
+        let mut new = Query::new(query, plan, &self.topology.sources, self.limited);
         for (table, rows) in self.tables.iter().enumerate() {
             new.set_table(table, rows);
         }

@@ -12,9 +12,9 @@ use super::operand::Operand;
 use super::operator::{At, Due, Out, Stateful, Taken};
 use super::watermark::Move;
 use super::windowing::{Panes, event_time};
-use super::{Failure, Output, QueryCounts, RestoreError, RowError, Step};
+use super::{Failure, LateRow, Output, QueryCounts, RestoreError, RowError, Step};
 use crate::model::{Millis, Row, Value};
-use crate::plan::{Node, Source};
+use crate::plan::{self, Source};
 
 /// What moves a query's time: something of one of its sources, or the end of all of them.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,6 +82,7 @@ pub struct Query {
     stateful: Vec<usize>,
     /// The shared watermark of each source, as far as the query has seen it.
     watermarks: Vec<Millis>,
+    gives_late: bool,
 }
 
 /// Where a row is in its query, and what became of it.
@@ -94,7 +95,8 @@ struct Walk<'a> {
     failures: &'a mut Vec<Failure>,
     output_bytes: &'a mut usize,
     kept: bool,
-    late: bool,
+    /// The watermark by which it was late.
+    late: Option<Millis>,
 }
 
 /// A row that may be taken, or must be copied to be kept.
@@ -134,11 +136,12 @@ const VERSION: u8 = 1;
 const KEPT_ROWS: usize = 64;
 
 impl Query {
-    pub fn new(index: usize, root: &Node, sources: &[Source], limited: bool) -> Query {
-        let Stages { stages, entries } = build::stages(root, sources, limited);
+    pub fn new(index: usize, query: &plan::Query, sources: &[Source], limited: bool) -> Query {
+        let Stages { stages, entries } = build::stages(query, sources, limited);
         let is_stateful = |at: &usize| matches!(stages[*at].operator, Operator::Stateful(_));
         let stateful = (0..stages.len()).filter(is_stateful).collect();
-        Query { index, stages, entries, stateful, watermarks: vec![0; sources.len()] }
+        let watermarks = vec![0; sources.len()];
+        Query { index, stages, entries, stateful, watermarks, gives_late: query.gives_late }
     }
 
     pub fn reads(&self, source: usize) -> bool {
@@ -185,18 +188,24 @@ impl Query {
                 failures: &mut step.failures,
                 output_bytes: bytes,
                 kept: false,
-                late: false,
+                late: None,
             };
             let is_last = last && !self.entries[entry + 1..].iter().any(|(read, _)| *read == source);
             let carried = if is_last { Carried::Owned(row) } else { Carried::Borrowed(row) };
             let result = push(&mut self.stages, next, carried, &mut walk);
             let (kept, late) = (walk.kept, walk.late);
             let counts = &mut step.counts[self.index];
-            match result {
-                Err(error) => self.fail(row.clone(), error.to_string(), step),
-                Ok(()) if kept => counts.used += 1,
-                Ok(()) if late => counts.late += 1,
-                Ok(()) => counts.filtered += 1,
+            match (result, late) {
+                (Err(error), _) => self.fail(row.clone(), error.to_string(), step),
+                (Ok(()), _) if kept => counts.used += 1,
+                (Ok(()), Some(watermark)) => {
+                    counts.late += 1;
+                    if self.gives_late {
+                        *bytes += row_bytes(row);
+                        step.late.push(LateRow { query: self.index, source, row: row.clone(), watermark });
+                    }
+                }
+                (Ok(()), None) => counts.filtered += 1,
             }
         }
     }
@@ -272,7 +281,7 @@ impl Query {
             failures: &mut step.failures,
             output_bytes: bytes,
             kept: false,
-            late: false,
+            late: None,
         };
         send(&mut firing.out, below, firing.next, &mut walk);
         if !fired {
@@ -485,7 +494,7 @@ fn push(stages: &mut [Stage], to: Option<Next>, row: Carried<'_>, walk: &mut Wal
             let at = At { context: walk.context, watermark };
             match operator.take(port, row.values(), &at, &mut stage.out)? {
                 Taken::Kept => walk.kept = true,
-                Taken::Late => walk.late = true,
+                Taken::Late => walk.late = Some(at.watermark),
                 Taken::Filtered => {}
             }
             if !stage.out.rows.is_empty() || !stage.out.failed.is_empty() {

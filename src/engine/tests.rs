@@ -13,6 +13,7 @@ use crate::plan::{
 };
 
 mod joins;
+mod reports;
 
 const DEVICE: usize = 0;
 const TIME: usize = 1;
@@ -92,7 +93,12 @@ fn divided(input: Node) -> Node {
 }
 
 fn topology(watermark: Watermark, roots: Vec<Node>) -> Arc<Topology> {
-    let query = |(index, root): (usize, Node)| PlanQuery { name: format!("q{index}"), root };
+    let query = |(index, root): (usize, Node)| PlanQuery {
+        name: format!("q{index}"),
+        root,
+        state_ttl_ms: None,
+        gives_late: false,
+    };
     Arc::new(Topology {
         tables: Vec::new(),
         sources: vec![PlanSource {

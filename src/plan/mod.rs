@@ -5,17 +5,21 @@
 //! New families of SQL (sessions, OVER, joins, MATCH_RECOGNIZE) are new [`NodeKind`]s.
 //! Knows nothing of SQL text, files or the network.
 
+mod early;
 mod expr;
 mod join;
 mod over;
 mod recognition;
+mod report;
 
+pub use early::with_early;
 pub use expr::{
     ArithmeticOp, CompareOp, Expr, ExprKind, Function, JsonKind, JsonMissing, JsonOnError, TimeUnit, Wrapper,
 };
 pub use join::{Join, JoinKind, JoinMethod};
 pub use over::{Frame, OverFunction, OverKind, Ranking};
 pub use recognition::{AfterMatch, End, Formula, Recognition, Rows, SortKey, Term, Variable};
+pub use report::{Report, Watch};
 
 use crate::model::{Millis, Schema};
 
@@ -89,6 +93,10 @@ pub struct DeviceWatermark {
 pub struct Query {
     pub name: String,
     pub root: Node,
+    /// What would be remembered for ever goes when it was not touched for this long, by event time.
+    pub state_ttl_ms: Option<Millis>,
+    /// Whether its late rows are to be given back.
+    pub gives_late: bool,
 }
 
 impl Query {
@@ -201,6 +209,11 @@ pub enum NodeKind {
         input: Box<Node>,
         recognition: Box<Recognition>,
     },
+    /// Report by exception. Output: whole rows, see [`Report`].
+    Report {
+        input: Box<Node>,
+        report: Box<Report>,
+    },
     /// SESSION as a table function without aggregation: rows with their session's window_start, window_end and
     /// window_time appended. Each value of the partition's columns has sessions of its own.
     Session {
@@ -208,6 +221,19 @@ pub enum NodeKind {
         time: usize,
         partition: Vec<usize>,
         gap_ms: Millis,
+    },
+    /// TUMBLE_ROWS and HOP_ROWS as table functions: rows with window_start, window_end and window_time appended, once for
+    /// each window that is full.
+    CountWindow {
+        input: Box<Node>,
+        windowing: CountWindowing,
+    },
+    /// The same with GROUP BY `keys`, the columns of the partition. Output as of `WindowAggregate`.
+    CountAggregate {
+        input: Box<Node>,
+        windowing: CountWindowing,
+        keys: Vec<Expr>,
+        aggregates: Vec<Aggregate>,
     },
     /// SESSION with GROUP BY the columns of its partition. Output as of `WindowAggregate`.
     SessionAggregate {
@@ -288,6 +314,15 @@ pub enum Windowing {
     },
 }
 
+/// Windows of `size` rows of each partition, in order of time; one begins every `slide` rows, which are not more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountWindowing {
+    pub time: usize,
+    pub partition: Vec<usize>,
+    pub slide: usize,
+    pub size: usize,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Aggregate {
     pub function: AggregateFunction,
@@ -328,6 +363,21 @@ impl Node {
         self.inputs().into_iter().for_each(|input| input.visit(visit));
     }
 
+    /// Whether something in it would be remembered for ever without `state_ttl`.
+    pub fn expires(&self) -> bool {
+        let mut found = false;
+        self.visit(&mut |node| {
+            found |= match &node.kind {
+                NodeKind::Over { frame, .. } => !matches!(frame, Frame::Range(_)),
+                kind => {
+                    matches!(kind, NodeKind::Distinct { .. } | NodeKind::FirstRow { .. } | NodeKind::Report { .. })
+                        || matches!(kind, NodeKind::CountWindow { .. } | NodeKind::CountAggregate { .. })
+                }
+            };
+        });
+        found
+    }
+
     /// What the node reads, one for each port.
     pub fn inputs(&self) -> Vec<&Node> {
         match &self.kind {
@@ -338,6 +388,8 @@ impl Node {
             | NodeKind::Window { input, .. }
             | NodeKind::WindowAggregate { input, .. }
             | NodeKind::Session { input, .. }
+            | NodeKind::CountWindow { input, .. }
+            | NodeKind::CountAggregate { input, .. }
             | NodeKind::SessionAggregate { input, .. }
             | NodeKind::AttachedAggregate { input, .. }
             | NodeKind::Expand { input, .. }
@@ -345,6 +397,7 @@ impl Node {
             | NodeKind::Rank { input, .. }
             | NodeKind::FirstRow { input, .. }
             | NodeKind::Match { input, .. }
+            | NodeKind::Report { input, .. }
             | NodeKind::Distinct { input } => vec![input],
             NodeKind::Union { inputs } => inputs.iter().collect(),
             NodeKind::Join(join) => vec![&join.left, &join.right],
@@ -360,6 +413,8 @@ impl Node {
             | NodeKind::Window { input, .. }
             | NodeKind::WindowAggregate { input, .. }
             | NodeKind::Session { input, .. }
+            | NodeKind::CountWindow { input, .. }
+            | NodeKind::CountAggregate { input, .. }
             | NodeKind::SessionAggregate { input, .. }
             | NodeKind::AttachedAggregate { input, .. }
             | NodeKind::Expand { input, .. }
@@ -367,6 +422,7 @@ impl Node {
             | NodeKind::Rank { input, .. }
             | NodeKind::FirstRow { input, .. }
             | NodeKind::Match { input, .. }
+            | NodeKind::Report { input, .. }
             | NodeKind::Distinct { input } => vec![input],
             NodeKind::Union { inputs } => inputs.iter_mut().collect(),
             NodeKind::Join(join) => vec![&mut join.left, &mut join.right],

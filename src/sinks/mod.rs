@@ -138,7 +138,7 @@ impl Setup {
         opened: &Opened,
         start: &StartRecord,
     ) -> Setup {
-        let routes = settings.queries.iter().flat_map(|query| &query.into).filter(|route| route.sink == sink);
+        let routes = settings.queries.iter().flat_map(config::Query::routes).filter(|route| route.sink == sink);
         let literal_topics = routes.filter_map(|route| route.topic.literal()).map(str::to_owned).collect();
         Setup::of(&settings.gateway.id, settings.sinks[sink].clone(), literal_topics, log, dead, opened, start)
     }

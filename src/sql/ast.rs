@@ -222,7 +222,7 @@ pub struct WindowCall {
     /// The function's name.
     pub span: Span,
     pub input: Box<Table>,
-    /// Of SESSION.
+    /// Of SESSION and of windows by count.
     pub partition_by: Vec<Ident>,
     pub time: Ident,
     pub intervals: Vec<WindowInterval>,
@@ -234,6 +234,9 @@ pub enum WindowFunction {
     Hop,
     Cumulate,
     Session,
+    /// Windows by count, not Flink's.
+    TumbleRows,
+    HopRows,
 }
 
 /// One interval of a window function; `name` where it is given as `SIZE => INTERVAL …`.

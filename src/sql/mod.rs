@@ -15,6 +15,7 @@ mod span;
 #[cfg(test)]
 mod tests;
 
+pub use bind::Bounds;
 pub use error::SqlError;
 
 use crate::model::{Column, Schema};
@@ -112,9 +113,14 @@ impl Script {
 
 /// Binds one SELECT of a configuration.
 pub fn bind_query(text: &str, catalog: &Catalog<'_>) -> Result<Node, Vec<SqlError>> {
+    bind_query_within(text, catalog, Bounds::Needed)
+}
+
+/// The same, with other bounds on what it may remember.
+pub fn bind_query_within(text: &str, catalog: &Catalog<'_>, bounds: Bounds) -> Result<Node, Vec<SqlError>> {
     let located = |problems| span::locate(problems, text);
     let query = parser::parse_query(text).map_err(|problem| located(vec![problem]))?;
-    bind::query(&query, catalog).map_err(located)
+    bind::query(&query, catalog, bounds).map_err(located)
 }
 
 /// Reads a list of columns as in CREATE TABLE, without the parentheses: `ts TIMESTAMP_LTZ(3), temp DOUBLE`.

@@ -141,7 +141,7 @@ fn lookup_joins() {
         });
         assert_eq!(lookups, 1, "{from}");
         assert_eq!(node.schema.device, Some(0), "a row stays its device's");
-        assert!(!Query { name: String::new(), root: node }.is_stateful());
+        assert!(!Query { name: String::new(), root: node, state_ttl_ms: None, gives_late: false }.is_stateful());
     }
 }
 

@@ -1,5 +1,7 @@
 //! `[query.x]`: the SELECT, and where its rows go.
 
+use std::time::Duration;
+
 use super::super::names::{check_name, suggestion};
 use super::super::problem::{Problems, Span};
 use super::super::raw;
@@ -7,8 +9,10 @@ use super::super::read::{At, Entry, Field, Named};
 use super::super::settings::{Gateway, OutputFormat, Query, Route, TopicPart, TopicTemplate};
 use super::super::text::Text;
 use super::{choose, missing, sink, source, topic, unknown_column};
-use crate::model::{Column, DataType};
+use crate::model::{Column, DataType, Millis};
 use crate::plan;
+
+const STATE_TTL_MIN: Duration = Duration::from_secs(1);
 
 /// What a query may refer to.
 pub(super) struct Surroundings<'a> {
@@ -50,6 +54,7 @@ fn check_query(
             "write into = { sink = \"cloud\", topic = \"devices.{region}.telemetry\" }, or a list of such tables";
         missing("into", &owner, entry.key, help, problems);
     }
+    let root = root.and_then(|root| with_early(root, &raw.early_every, problems));
     let devices = root.as_ref().map(|root| device_columns(root, around)).unwrap_or_default();
     let columns = root.as_ref().map(|root| root.schema.columns.as_slice());
     let mut into: Vec<Route> = Vec::new();
@@ -67,8 +72,87 @@ fn check_query(
     if let Some(given) = raw.into.given().filter(|given| given.value.0.is_empty()) {
         problems.error(given.span, "into is empty", "the query's rows would go nowhere");
     }
+    let state_ttl_ms = check_state_ttl(&raw.state_ttl, root.as_ref(), problems);
     let (name, sql) = (entry.name.clone(), raw.sql.given()?.value.value.clone());
-    Some((Query { name: name.clone(), sql, into }, plan::Query { name, root: root? }))
+    let root = root?;
+    let late_into = match raw.late_into.given() {
+        Some(given) => Some(check_late_route(given, &root, around, problems)?),
+        None => None,
+    };
+    let gives_late = late_into.is_some();
+    Some((Query { name: name.clone(), sql, into, late_into }, plan::Query { name, root, state_ttl_ms, gives_late }))
+}
+
+fn with_early(root: plan::Node, every: &Field<Duration>, problems: &mut Problems) -> Option<plan::Node> {
+    let Some(given) = every.given() else { return Some(root) };
+    let every_ms = Millis::try_from(given.value.as_millis()).unwrap_or(Millis::MAX);
+    match plan::with_early(root, every_ms) {
+        Ok(root) => Some(root),
+        Err(why) => {
+            problems.error(given.span, "early_every does not fit this query", why);
+            None
+        }
+    }
+}
+
+/// Late rows are those of a source, not of the query.
+fn check_late_route(
+    at: &At<raw::LateRoute>,
+    root: &plan::Node,
+    around: &Surroundings,
+    problems: &mut Problems,
+) -> Option<Route> {
+    let example = "as in late_into = { sink = \"cloud\", topic = \"late.{gateway}\" }";
+    let raw = &at.value;
+    for (key, is_missing) in [("sink", raw.sink.is_missing()), ("topic", raw.topic.is_missing())] {
+        if is_missing {
+            missing(key, "late_into", at.span, example, problems);
+        }
+    }
+    let mut read = Vec::new();
+    root.visit(&mut |node| {
+        if let plan::NodeKind::Scan { source } = node.kind {
+            read.push((source, node.schema.columns.as_slice()));
+        }
+    });
+    read.sort_by_key(|(source, _)| *source);
+    read.dedup_by_key(|(source, _)| *source);
+    // Of several sources there is no column that each row has.
+    let columns = match read.as_slice() {
+        [(_, columns)] => *columns,
+        _ => &[],
+    };
+    let sink = check_sink(&raw.sink, around, problems);
+    let topic = raw.topic.given().map(|topic| topic::check_template(topic, around.gateway, Some(columns), problems));
+    let key = check_key(&raw.key, columns, &device_columns(root, around), problems);
+    Some(Route { sink: sink?, topic: topic?, key, format: OutputFormat::Json })
+}
+
+fn check_sink(raw: &Field<Text>, around: &Surroundings, problems: &mut Problems) -> Option<usize> {
+    let given = raw.given()?;
+    let name = given.value.value.as_str();
+    let found = around.sinks.position(name);
+    if found.is_none() {
+        problems.error(
+            given.span,
+            format!("there is no sink {name:?}"),
+            suggestion(name, "sinks", around.sinks.names()),
+        );
+    }
+    found
+}
+
+fn check_state_ttl(raw: &Field<Duration>, root: Option<&plan::Node>, problems: &mut Problems) -> Option<Millis> {
+    let given = raw.given()?;
+    if given.value < STATE_TTL_MIN {
+        let help = "as long as a key may be silent and still be known, such as \"1d\"; at least \"1s\"";
+        problems.error(given.span, "state_ttl is too short", help);
+    }
+    if root.is_some_and(|root| !root.expires()) {
+        let help = "it is for SELECT DISTINCT, the first row of a key, OVER with a frame that is not by time, windows by count, and report by exception";
+        problems.warning(given.span, "this query has no state that state_ttl is for", help);
+    }
+    Some(Millis::try_from(given.value.as_millis()).unwrap_or(Millis::MAX))
 }
 
 /// Names of the columns that name the device in what the query reads.
@@ -103,18 +187,7 @@ fn check_route(
             );
         }
     }
-    let sink = raw.sink.given().and_then(|given| {
-        let name = given.value.value.as_str();
-        let found = around.sinks.position(name);
-        if found.is_none() {
-            problems.error(
-                given.span,
-                format!("there is no sink {name:?}"),
-                suggestion(name, "sinks", around.sinks.names()),
-            );
-        }
-        found
-    });
+    let sink = check_sink(&raw.sink, around, problems);
     let topic = raw.topic.given().map(|topic| topic::check_template(topic, around.gateway, columns, problems));
     let is_raw = choose(&raw.format, "format", false, &[("json", false), ("raw", true)], &[], problems);
     let (columns, topic) = (columns?, topic?);

@@ -13,7 +13,7 @@ use super::super::settings;
 use super::super::text::Text;
 use super::{missing, report_sql, source, table};
 use crate::plan;
-use crate::sql::{self, Catalog, SqlError, View};
+use crate::sql::{self, Bounds, Catalog, SqlError, View};
 
 /// One SQL text of the configuration.
 struct Statement<'a> {
@@ -21,6 +21,8 @@ struct Statement<'a> {
     text: &'a At<Text>,
     /// Whether FROM in another text may mean it.
     readable: bool,
+    /// What a view remembers is judged with the queries that read it.
+    bounds: Bounds,
 }
 
 /// What the texts were bound to.
@@ -48,15 +50,22 @@ pub(super) fn bind_all(
         let entry: &super::super::read::Entry<raw::Query> = entry;
         entry.value.as_ref()?.value.sql.given()
     };
+    let bounds = |entry: &super::super::read::Entry<raw::Query>| match &entry.value {
+        Some(query) if !query.value.state_ttl.is_missing() => Bounds::Expiring,
+        _ => Bounds::Needed,
+    };
     // A query may have the name of a source or a view; FROM then means that one.
-    let with_text = entries().filter_map(|entry| Some((entry.name.as_str(), sql(entry)?)));
-    statements.extend(with_text.map(|(name, text)| Statement { name, text, readable: !taken.contains(name) }));
+    let with_text = entries().filter_map(|entry| Some((entry.name.as_str(), sql(entry)?, bounds(entry))));
+    statements.extend(with_text.map(|(name, text, bounds)| {
+        let readable = !taken.contains(name);
+        Statement { name, text, readable, bounds }
+    }));
     let (known, roots) = bind(&statements, sources, tables, problems);
     let mut roots = roots.into_iter().skip(view_count);
     let text_of = |name: &str| statements.iter().find(|statement| statement.readable && statement.name == name);
     let view = |known: View| {
         let sql = text_of(&known.name).map(|statement| statement.text.value.value.clone()).unwrap_or_default();
-        settings::View { name: known.name, sql }
+        settings::View { name: known.name, sql, root: known.root }
     };
     Bound {
         views: known.into_iter().map(view).collect(),
@@ -79,7 +88,9 @@ fn check_views<'a>(
         }
         let Some(table) = &entry.value else { continue };
         match table.value.sql.given() {
-            Some(text) => statements.push(Statement { name: &entry.name, text, readable: true }),
+            Some(text) => {
+                statements.push(Statement { name: &entry.name, text, readable: true, bounds: Bounds::None });
+            }
             None if table.value.sql.is_missing() => {
                 let help = "write sql = \"SELECT … FROM …\"";
                 missing("sql", &format!("view {:?}", entry.name), entry.key, help, problems);
@@ -110,7 +121,7 @@ fn bind(
         let before = bound.iter().filter(|bound| bound.is_ok()).count();
         for (statement, bound) in statements.iter().zip(&mut bound).filter(|(_, bound)| bound.is_err()) {
             let catalog = Catalog { sources: &plans, tables: &table_plans, views: &known };
-            *bound = sql::bind_query(&statement.text.value.value, &catalog);
+            *bound = sql::bind_query_within(&statement.text.value.value, &catalog, statement.bounds);
             if let (Ok(root), true) = (&*bound, is_read(statement)) {
                 known.push(View { name: statement.name.to_owned(), root: root.clone() });
             }

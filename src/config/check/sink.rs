@@ -215,7 +215,8 @@ fn check_offsets_topic(
     }
     let right: Vec<_> = queries.iter().filter_map(|query| query.checked.as_ref()).collect();
     let all_right = right.len() == queries.len();
-    let routes: Vec<_> = right.iter().flat_map(|(query, _)| &query.into).filter(|route| route.sink == index).collect();
+    let routes: Vec<_> =
+        right.iter().flat_map(|(query, _)| query.routes()).filter(|route| route.sink == index).collect();
     if routes.is_empty() && all_right && !problems.found_errors() {
         problems.warning(entry.key, format!("no query goes into sink {:?}", entry.name), "nothing is ever sent to it");
     }

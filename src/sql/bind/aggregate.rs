@@ -1,9 +1,10 @@
 //! GROUP BY: aggregates, and what may stand beside them.
 //!
 //! The SELECT list and HAVING are bound against the rows that come in, with each aggregate as a column from [`BASE`]
-//! on, each GROUPING from [`GROUPING`] on, and each call with OVER from [`OVER`] on. Then [`Regroup`] rewrites them to the
+//! on, each GROUPING from [`GROUPING`] on, and each call with OVER from [`OVER`] on (functions that remember: `report.rs`). Then [`Regroup`] rewrites them to the
 //! rows that come out of the grouping.
 
+use super::report::Memory;
 use super::types;
 use crate::model::DataType;
 use crate::plan::{Aggregate, AggregateFunction, Expr, ExprKind, Frame, OverKind};
@@ -26,13 +27,15 @@ pub struct Calls {
     /// The arguments of each GROUPING.
     pub groupings: Vec<Vec<Expr>>,
     pub overs: Vec<OverCall>,
+    pub memory: Memory,
     /// What WINDOW defines.
     pub windows: Vec<(Ident, WindowSpec)>,
 }
 
 impl Calls {
     pub fn new(windows: &[(Ident, WindowSpec)]) -> Calls {
-        Calls { aggregates: Vec::new(), groupings: Vec::new(), overs: Vec::new(), windows: windows.to_vec() }
+        let windows = windows.to_vec();
+        Calls { aggregates: Vec::new(), groupings: Vec::new(), overs: Vec::new(), memory: Memory::default(), windows }
     }
 }
 

@@ -3,7 +3,7 @@
 //! restart is refused beside them.
 
 use super::expr::Bound;
-use super::{Binder, Relation};
+use super::{Binder, Bounds, Relation};
 use crate::plan::{Frame, JoinKind, JoinMethod, Node, NodeKind, Source, Watermark};
 use crate::sql::span::{Problem, Span};
 
@@ -13,39 +13,78 @@ impl Binder<'_> {
         let sources = self.names.sources;
         let mut above_outer_join = false;
         relation.node.visit(&mut |node| above_outer_join |= remembers_lonely_rows(node, sources));
-        if above_outer_join {
+        if above_outer_join && self.bounds != Bounds::None {
             let problem =
                 Problem::new(span, "a window or another memory above an outer interval join needs one time line");
             return self.fail(problem.help("set watermark = \"source\" on the sources, or take an inner JOIN"));
         }
         let mut found = None;
-        relation.node.visit(&mut |node| found = found.or_else(|| remembers(node)));
-        match found {
-            None => Ok(relation),
-            Some(Remembered::Keys) => self.fail(
-                Problem::new(span, "the first row of each key would have to be remembered for ever")
-                    .help("PARTITION BY the device alone, or by window_start, window_end and the keys over a window"),
-            ),
-            Some(Remembered::Partitions) => {
-                self.fail(Problem::new(span, "OVER would have to remember each value of PARTITION BY for ever").help(
-                    "PARTITION BY the device alone, or take a frame that forgets: RANGE INTERVAL '1' HOUR PRECEDING",
-                ))
-            }
+        relation.node.visit(&mut |node| found = found.max(remembers(node)));
+        let Some(remembered) = found else { return Ok(relation) };
+        if self.bounds == Bounds::None || (self.bounds == Bounds::Expiring && remembered != Remembered::BothSides) {
+            return Ok(relation);
         }
+        let (what, help) = remembered.explained();
+        self.fail(Problem::new(span, what).help(help))
     }
 }
 
-#[derive(Clone, Copy)]
+/// What is remembered for ever; the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Remembered {
-    Keys,
     Partitions,
+    Reports,
+    Windows,
+    Keys,
+    Rows,
+    BothSides,
+}
+
+impl Remembered {
+    /// What is wrong with it, and what to write instead.
+    fn explained(self) -> (&'static str, &'static str) {
+        match self {
+            Remembered::Partitions => (
+                "OVER would have to remember each value of PARTITION BY for ever",
+                "PARTITION BY the device alone, or take a frame that forgets: RANGE INTERVAL '1' HOUR PRECEDING, or say when a value may be forgotten: state_ttl = \"1d\" in the query's section",
+            ),
+            Remembered::Reports => (
+                "what was reported last would have to be remembered for ever, for each value of PARTITION BY",
+                "PARTITION BY the device alone, or say when a value may be forgotten: state_ttl = \"1d\" in the query's section",
+            ),
+            Remembered::Windows => (
+                "the window of each value of PARTITION BY would have to be kept until it is full, maybe for ever",
+                "PARTITION BY the device alone, or say when a window may be given up: state_ttl = \"1d\" in the query's section",
+            ),
+            Remembered::Keys => (
+                "the first row of each key would have to be remembered for ever",
+                "PARTITION BY the device alone, or by window_start, window_end and the keys over a window, or say when a key may be forgotten: state_ttl = \"1d\" in the query's section",
+            ),
+            Remembered::Rows => (
+                "SELECT DISTINCT would have to remember every row for ever",
+                "with a window it forgets: GROUP BY window_start, window_end and the columns, over TABLE(TUMBLE(…)); or say when a row may be forgotten: state_ttl = \"1d\" in the query's section",
+            ),
+            Remembered::BothSides => (
+                "this join would have to keep both sides for ever",
+                "bound it: … AND b.ts BETWEEN a.ts - INTERVAL '1' MINUTE AND a.ts + INTERVAL '1' MINUTE, or join the same windows of both, or make one side a lookup table, [table.x]",
+            ),
+        }
+    }
 }
 
 fn remembers(node: &Node) -> Option<Remembered> {
     let by_device =
         |input: &Node, partition: &[usize]| partition.iter().all(|column| input.schema.device == Some(*column));
     match &node.kind {
+        NodeKind::Join(join) if matches!(join.method, JoinMethod::Unbounded) => Some(Remembered::BothSides),
+        NodeKind::Distinct { .. } => Some(Remembered::Rows),
         NodeKind::FirstRow { input, partition, .. } if !by_device(input, partition) => Some(Remembered::Keys),
+        NodeKind::Report { input, report } if !by_device(input, &report.partition) => Some(Remembered::Reports),
+        NodeKind::CountWindow { input, windowing } | NodeKind::CountAggregate { input, windowing, .. }
+            if !by_device(input, &windowing.partition) =>
+        {
+            Some(Remembered::Windows)
+        }
         NodeKind::Over { frame: Frame::Range(_), .. } => None,
         NodeKind::Over { input, partition, .. } if !by_device(input, partition) => Some(Remembered::Partitions),
         _ => None,

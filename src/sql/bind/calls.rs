@@ -17,6 +17,9 @@ impl ExprBinder<'_> {
                 return result;
             }
         }
+        if super::report::is_function(&upper) {
+            return self.memory_call(&upper, written, span);
+        }
         if let Some(over) = &written.over {
             return self.over_call(written, over, span);
         }
@@ -243,7 +246,7 @@ impl ExprBinder<'_> {
         self.fail(Problem::new(span, "CURRENT_WATERMARK needs the event-time column itself"))
     }
 
-    fn number(&mut self, argument: &ast::Expr, what: &str) -> Bound {
+    pub(super) fn number(&mut self, argument: &ast::Expr, what: &str) -> Bound {
         let bound = self.bind(argument)?;
         match bound.data_type {
             t if t.is_numeric() => Ok(bound),
@@ -369,11 +372,16 @@ impl ExprBinder<'_> {
 
     fn aggregate(&mut self, function: plan::AggregateFunction, written: &ast::Call, span: Span) -> Bound {
         let name = written.name.name.to_ascii_uppercase();
-        if let Aggregation::Refuse(place) = self.aggregation {
+        let refusing = match self.aggregation {
+            Aggregation::Refuse(place) => Some(place),
+            Aggregation::Where(_) => Some("WHERE"),
+            Aggregation::Collect(_) | Aggregation::Match(_) => None,
+        };
+        if let Some(place) = refusing {
             let problem = Problem::new(span, format!("{name} is an aggregate, and {place} cannot hold one"));
             return self.fail(match place {
                 "another aggregate" => problem.help("take the inner one in a subquery with a window of its own"),
-                "WHERE" => problem.help("conditions on aggregates go into HAVING"),
+                "WHERE" | "WHERE of a join" => problem.help("conditions on aggregates go into HAVING"),
                 _ => problem,
             });
         }

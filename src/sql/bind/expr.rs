@@ -31,6 +31,8 @@ pub struct Scope<'a> {
 pub enum Aggregation<'a> {
     /// In the SELECT list or HAVING: aggregates are collected here and stand as columns from [`aggregate::BASE`] on.
     Collect(&'a mut aggregate::Calls),
+    /// In WHERE: functions that remember are collected here, as those of the SELECT list are.
+    Where(&'a mut aggregate::Calls),
     /// In MEASURES and DEFINE of MATCH_RECOGNIZE: columns and aggregates are terms of the match.
     Match(&'a mut MatchScope),
     /// Elsewhere, for the message: "WHERE", "GROUP BY" …
@@ -516,7 +518,7 @@ pub fn compare(op: CompareOp, left: plan::Expr, right: plan::Expr) -> plan::Expr
 }
 
 /// The operands as the plan wants them: DECIMAL with its own digits, anything else of the result's type.
-fn arithmetic(op: ArithmeticOp, left: plan::Expr, right: plan::Expr, data_type: DataType) -> plan::Expr {
+pub fn arithmetic(op: ArithmeticOp, left: plan::Expr, right: plan::Expr, data_type: DataType) -> plan::Expr {
     let operand = |expr: plan::Expr| {
         let target = match (data_type, types::as_decimal(expr.data_type)) {
             (DataType::Decimal { .. }, Some((precision, scale))) => DataType::Decimal { precision, scale },

@@ -300,7 +300,12 @@ pub fn find(upper: &str) -> Option<&'static Builtin> {
 /// Every function and aggregate, in capitals.
 pub fn names() -> impl Iterator<Item = &'static str> {
     let builtins = BUILTINS.iter().map(|builtin| builtin.name);
-    builtins.chain(SPECIAL).chain(AGGREGATES).chain(super::collections::names()).chain(super::mixed::names())
+    builtins
+        .chain(SPECIAL)
+        .chain(AGGREGATES)
+        .chain(super::collections::names())
+        .chain(super::mixed::names())
+        .chain(super::report::names())
 }
 
 pub fn explain(upper: &str) -> Unknown {

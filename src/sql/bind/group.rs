@@ -55,6 +55,10 @@ impl Binder<'_> {
         };
         let (mut items, mut having, keys, filter) = (items?, having?, keys?, filter?);
         let (window, grouping) = self.take_window(keys, input.window, group_by.span)?;
+        if let Some(span) = calls.memory.span() {
+            let problem = Problem::new(span, "a function that remembers rows cannot stand beside GROUP BY");
+            return self.fail(problem.help("it stands in SELECT or WHERE of a subquery; use its column here"));
+        }
         let groupings = self.grouping_calls(&calls, &grouping, select.span)?;
         let regroup = Regroup {
             keys: &grouping.keys,
@@ -230,6 +234,15 @@ impl Binder<'_> {
                 let input = Box::new(below(*input, filter));
                 NodeKind::SessionAggregate { input, time, gap_ms, keys: grouping.keys, aggregates }
             }
+            // WHERE chooses among the rows of a window, not among those that fill it.
+            NodeKind::CountWindow { input, windowing }
+                if !attached
+                    && filter.is_none()
+                    && grouping.sets.len() == 1
+                    && is_partition(&grouping.keys, &windowing.partition) =>
+            {
+                NodeKind::CountAggregate { input, windowing, keys: grouping.keys, aggregates }
+            }
             kind => {
                 input.node.kind = kind;
                 let relation = match filter {
@@ -294,6 +307,7 @@ fn grouped_relation(
     let (keys, aggregates) = match &kind {
         NodeKind::WindowAggregate { keys, aggregates, .. }
         | NodeKind::SessionAggregate { keys, aggregates, .. }
+        | NodeKind::CountAggregate { keys, aggregates, .. }
         | NodeKind::AttachedAggregate { keys, aggregates, .. } => (keys, aggregates),
         _ => (&Vec::new(), &Vec::new()),
     };

@@ -6,7 +6,7 @@
 use super::expr::Aggregation;
 use super::expr::{Bound, ExprBinder};
 use super::join_condition::{Split, rebased, split, within};
-use super::{Binder, Bounds, Named, Relation};
+use super::{Binder, Named, Relation};
 use crate::model::Schema;
 use crate::plan::{Expr, ExprKind, Join, JoinKind, JoinMethod, Node, NodeKind};
 use crate::sql::ast::{self, TableKind};
@@ -241,12 +241,6 @@ impl Binder<'_> {
 
     /// A join that must keep both sides for ever.
     fn unbounded(&mut self, kind: JoinKind, span: Span) -> Bound<()> {
-        if self.bounds == Bounds::Needed {
-            let problem = Problem::new(span, "this join would have to keep both sides for ever");
-            return self.fail(problem.help(
-                "bound it: … AND b.ts BETWEEN a.ts - INTERVAL '1' MINUTE AND a.ts + INTERVAL '1' MINUTE, or join the same windows of both, or make one side a lookup table, [table.x]",
-            ));
-        }
         if kind != JoinKind::Inner {
             let problem = Problem::unsupported(span, "an outer join without a bound in time, which takes rows back,");
             return self.fail(

@@ -20,6 +20,7 @@ mod mixed;
 mod order;
 mod over;
 mod rank;
+mod report;
 mod script;
 mod select;
 mod types;
@@ -66,10 +67,12 @@ struct Named {
 
 /// Whether the memory that a query needs must have a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Bounds {
+pub enum Bounds {
     /// The gateway runs for years.
     Needed,
-    /// Files end.
+    /// The same, but what is not touched for a while is forgotten.
+    Expiring,
+    /// Files end; and a view's memory is that of the queries that read it.
     None,
 }
 
@@ -89,17 +92,19 @@ impl WindowColumns {
     /// Where a node's rows have them.
     fn of(node: &Node) -> WindowColumns {
         match &node.kind {
-            NodeKind::Window { input, .. } | NodeKind::Session { input, .. } => {
+            NodeKind::Window { input, .. } | NodeKind::Session { input, .. } | NodeKind::CountWindow { input, .. } => {
                 WindowColumns::from(input.schema.columns.len())
             }
             NodeKind::WindowAggregate { .. }
             | NodeKind::SessionAggregate { .. }
+            | NodeKind::CountAggregate { .. }
             | NodeKind::AttachedAggregate { .. } => WindowColumns::from(node.schema.columns.len().saturating_sub(3)),
             NodeKind::Filter { input, .. }
             | NodeKind::Sort { input, .. }
             | NodeKind::Distinct { input }
             | NodeKind::Expand { input, .. }
             | NodeKind::Over { input, .. }
+            | NodeKind::Report { input, .. }
             | NodeKind::Rank { input, .. }
             | NodeKind::FirstRow { input, .. } => WindowColumns::of(input),
             NodeKind::Project { input, exprs } => WindowColumns::of(input)
@@ -163,10 +168,10 @@ impl Relation {
 }
 
 /// One SELECT over the sources and views of a configuration.
-pub fn query(query: &ast::Query, catalog: &Catalog<'_>) -> Result<Node, Vec<Problem>> {
+pub fn query(query: &ast::Query, catalog: &Catalog<'_>, bounds: Bounds) -> Result<Node, Vec<Problem>> {
     let Catalog { sources, tables, views } = *catalog;
     let views = views.iter().map(|view| (view.name.clone(), Relation::of_node(view.root.clone()))).collect();
-    let mut binder = Binder::new(Names { sources, tables, views }, Bounds::Needed);
+    let mut binder = Binder::new(Names { sources, tables, views }, bounds);
     let bound = binder.query(query).and_then(|relation| binder.settled(relation, query.span()));
     let bound = bound.and_then(|relation| binder.bounded(relation, query.span()));
     match bound {
@@ -279,6 +284,7 @@ fn weight(node: &Node) -> usize {
             | NodeKind::Union { .. }
             | NodeKind::Window { .. }
             | NodeKind::Session { .. }
+            | NodeKind::CountWindow { .. }
             | NodeKind::Over { .. }
             | NodeKind::Rank { .. }
             | NodeKind::FirstRow { .. } => 1,
@@ -288,9 +294,11 @@ fn weight(node: &Node) -> usize {
                 keys.chain(&join.residual).map(expr::size).sum()
             }
             NodeKind::Filter { predicate, .. } => expr::size(predicate),
+            NodeKind::Report { report, .. } => report.exprs().map(expr::size).sum(),
             NodeKind::Project { exprs, .. } => exprs.iter().map(expr::size).sum(),
             NodeKind::WindowAggregate { keys, aggregates, .. }
             | NodeKind::SessionAggregate { keys, aggregates, .. }
+            | NodeKind::CountAggregate { keys, aggregates, .. }
             | NodeKind::AttachedAggregate { keys, aggregates, .. } => {
                 let parts = aggregates.iter().flat_map(|aggregate| aggregate.argument.iter().chain(&aggregate.filter));
                 keys.iter().chain(parts).map(expr::size).sum()

@@ -17,6 +17,7 @@ impl ExprBinder<'_> {
     pub fn over_call(&mut self, written: &ast::Call, over: &Over, span: Span) -> Bound {
         let place = match &self.aggregation {
             Aggregation::Collect(_) => None,
+            Aggregation::Where(_) => Some("WHERE"),
             Aggregation::Match(_) => Some("MATCH_RECOGNIZE"),
             Aggregation::Refuse(place) => Some(*place),
         };
@@ -36,12 +37,16 @@ impl ExprBinder<'_> {
     }
 
     /// The window itself, or the one with its name.
-    fn window_spec(&mut self, over: &Over) -> Bound<ast::WindowSpec> {
+    pub(super) fn window_spec(&mut self, over: &Over) -> Bound<ast::WindowSpec> {
         let name = match over {
             Over::Spec(spec) => return Ok((**spec).clone()),
             Over::Named(name) => name,
         };
-        let Aggregation::Collect(Calls { windows, .. }) = &self.aggregation else { return Err(Reported) };
+        let (Aggregation::Collect(Calls { windows, .. }) | Aggregation::Where(Calls { windows, .. })) =
+            &self.aggregation
+        else {
+            return Err(Reported);
+        };
         match windows.iter().find(|(known, _)| known.name == name.name) {
             Some((_, spec)) => Ok(spec.clone()),
             None => {
@@ -51,7 +56,7 @@ impl ExprBinder<'_> {
         }
     }
 
-    fn over_window(&mut self, spec: &ast::WindowSpec) -> Bound<OverWindow> {
+    pub(super) fn over_window(&mut self, spec: &ast::WindowSpec) -> Bound<OverWindow> {
         let partition: Vec<Bound> = spec.partition_by.iter().map(|expr| self.bind(expr)).collect();
         let mut order = Vec::new();
         for item in &spec.order_by {
@@ -186,7 +191,7 @@ impl Binder<'_> {
             return self.fail(problem.help("compute the others in a subquery"));
         }
         let width = relation.schema().columns.len();
-        let mut columns = Columns { exprs: Vec::new(), width };
+        let mut columns = Columns::behind(&relation);
         let window = first.window.clone();
         let partition: Vec<usize> = window.partition.iter().map(|expr| columns.place(expr)).collect();
         let ranking = calls.len() == 1 && matches!(first.kind, OverKind::RowNumber);
@@ -246,20 +251,24 @@ impl Binder<'_> {
 }
 
 /// The input with the expressions that OVER needs as columns.
-struct Computed {
-    node: Node,
-    schema: crate::model::Schema,
-    depth: usize,
+pub struct Computed {
+    pub node: Node,
+    pub schema: crate::model::Schema,
+    pub depth: usize,
 }
 
 /// Expressions that become columns behind those of the input.
-struct Columns {
+pub struct Columns {
     exprs: Vec<Expr>,
     width: usize,
 }
 
 impl Columns {
-    fn place(&mut self, expr: &Expr) -> usize {
+    pub fn behind(relation: &Relation) -> Columns {
+        Columns { exprs: Vec::new(), width: relation.schema().columns.len() }
+    }
+
+    pub fn place(&mut self, expr: &Expr) -> usize {
         if let ExprKind::Column(column) = expr.kind {
             return column;
         }
@@ -291,7 +300,7 @@ impl Columns {
         OverFunction { kind, data_type: call.data_type }
     }
 
-    fn computed(self, relation: Relation) -> Computed {
+    pub fn computed(self, relation: Relation) -> Computed {
         let mut schema = relation.schema().clone();
         let Relation { node, depth, .. } = relation;
         if self.exprs.is_empty() {

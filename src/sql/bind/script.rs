@@ -205,12 +205,12 @@ impl Binder<'_> {
 
 /// Keeps the tables that the query reads.
 fn assemble(mut root: Node, tables: Vec<ScriptTable>, sources: Vec<Source>) -> Script {
-    let used = Query { name: String::new(), root: root.clone() }.sources();
+    let used = Query { name: String::new(), root: root.clone(), state_ttl_ms: None, gives_late: false }.sources();
     renumber(&mut root, &used);
     let keep = |index: &usize| used.binary_search(index).is_ok();
     let tables = tables.into_iter().enumerate().filter(|(index, _)| keep(index)).map(|(_, table)| table).collect();
     let sources = sources.into_iter().enumerate().filter(|(index, _)| keep(index)).map(|(_, source)| source).collect();
-    let query = Query { name: "query".to_owned(), root };
+    let query = Query { name: "query".to_owned(), root, state_ttl_ms: None, gives_late: false };
     Script { tables, topology: Topology { sources, queries: vec![query], ..Topology::default() } }
 }
 

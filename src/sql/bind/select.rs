@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::aggregate::{self, Calls};
 use super::expr::{Aggregation, Bound, ExprBinder, Reported, Scope};
-use super::{Binder, Bounds, Named, Relation};
+use super::{Binder, Named, Relation};
 use crate::model::{Column, Schema};
 use crate::plan::{Expr, ExprKind, Node, NodeKind};
 use crate::sql::ast::{self, SelectItem, TableKind};
@@ -21,24 +21,32 @@ pub struct Item {
 impl Binder<'_> {
     pub(super) fn select(&mut self, select: &ast::Select) -> Bound<Relation> {
         let from = self.from(&select.from)?;
-        let aggregates = has_aggregates(select);
+        let is_grouped = select.group_by.is_some() || has_aggregates(select) || select.having.is_some();
+        let mut calls = Calls::new(&select.windows);
+        // What WHERE remembers is known only for the rows of one table, each of which has its place in time.
+        let aggregation = match (is_grouped, &from.joins) {
+            (false, None) => Aggregation::Where(&mut calls),
+            (false, Some(_)) => Aggregation::Refuse("WHERE of a join"),
+            (true, _) => Aggregation::Refuse("WHERE"),
+        };
         let filter = match &select.filter {
-            Some(filter) => self.filter(filter, &from.scope).map(Some),
+            Some(filter) => self.binder(&from.scope, aggregation).boolean(filter, "WHERE").map(Some),
             None => Ok(None),
         };
-        let (mut input, filter) = match (from.joins, filter) {
+        let (input, filter) = match (from.joins, filter) {
             (None, filter) => (from.scope, filter),
             // WHERE may say what belongs together.
             (Some(joins), Ok(filter)) => (self.resolve(joins, filter)?, Ok(None)),
             (Some(_), Err(Reported)) => (from.scope, Err(Reported)),
         };
-        if select.group_by.is_none() && !aggregates && select.having.is_none() {
-            let mut calls = Calls::new(&select.windows);
+        if !is_grouped {
             let items = self.items(select, &input, &mut calls);
             let (mut items, filter) = (items?, filter?);
-            if let Some(predicate) = filter {
-                input = self.restricted(input, predicate);
+            if let (Some(span), false) = (calls.memory.span(), calls.overs.is_empty()) {
+                let problem = Problem::new(span, "functions that remember rows cannot stand beside others with OVER");
+                return self.fail(problem.help("compute one of the two in a subquery"));
             }
+            let input = self.reported(input, filter, &mut items, calls.memory)?;
             if !calls.groupings.is_empty() {
                 return self.fail(Problem::new(select.span, "GROUPING needs GROUP BY"));
             }
@@ -77,10 +85,6 @@ impl Binder<'_> {
     pub(super) fn binder<'b>(&'b mut self, input: &'b Relation, aggregation: Aggregation<'b>) -> ExprBinder<'b> {
         let scope = Scope { tables: &input.tables, columns: &input.node.schema.columns, times: &input.times };
         ExprBinder { scope, problems: &mut self.problems, copied_nodes: &mut self.copied_nodes, aggregation }
-    }
-
-    fn filter(&mut self, filter: &ast::Expr, input: &Relation) -> Bound {
-        self.binder(input, Aggregation::Refuse("WHERE")).boolean(filter, "WHERE")
     }
 
     /// The SELECT list, `*` spelt out.
@@ -158,12 +162,6 @@ impl Binder<'_> {
 
     /// SELECT DISTINCT over the projected rows.
     fn distinct(&mut self, input: Relation, span: Span) -> Bound<Relation> {
-        if self.bounds == Bounds::Needed {
-            let problem = Problem::new(span, "SELECT DISTINCT would have to remember every row for ever");
-            return self.fail(problem.help(
-                "with a window it forgets: GROUP BY window_start, window_end and the columns, over TABLE(TUMBLE(…))",
-            ));
-        }
         let schema = input.schema().clone();
         let kind = NodeKind::Distinct { input: Box::new(input.node) };
         let relation = Relation { node: Node { kind, schema }, depth: input.depth + 1, ..input };

@@ -1,14 +1,17 @@
-//! TABLE(TUMBLE(…)), HOP, CUMULATE and SESSION.
+//! TABLE(TUMBLE(…)), HOP, CUMULATE and SESSION; by count TUMBLE_ROWS and HOP_ROWS.
 
 use super::expr::{Bound, suggest_column};
 use super::{Binder, Relation};
 use crate::model::{Column, DataType, Millis};
-use crate::plan::{Node, NodeKind, Windowing};
+use crate::plan::{CountWindowing, Node, NodeKind, Windowing};
 use crate::sql::ast::{self, ExprKind, Interval, WindowFunction, WindowInterval};
 use crate::sql::span::Problem;
 
 /// Appended by a window function, in this order.
 pub const WINDOW_COLUMNS: [&str; 3] = ["window_start", "window_end", "window_time"];
+
+/// A window's rows are held until it is full.
+const WINDOW_ROWS_MAX: usize = 1_000_000;
 
 impl Binder<'_> {
     pub(super) fn window(&mut self, call: &ast::WindowCall) -> Bound<Relation> {
@@ -69,6 +72,9 @@ impl Binder<'_> {
     }
 
     fn windowing(&mut self, call: &ast::WindowCall) -> Bound<Windows> {
+        if let WindowFunction::TumbleRows | WindowFunction::HopRows = call.function {
+            return self.windows_by_count(call);
+        }
         let (names, signature): (&[&str], _) = match call.function {
             WindowFunction::Tumble => (&["SIZE", "OFFSET"], "TUMBLE(TABLE source, DESCRIPTOR(ts), size [, offset])"),
             WindowFunction::Hop => {
@@ -77,7 +83,7 @@ impl Binder<'_> {
             WindowFunction::Cumulate => {
                 (&["STEP", "SIZE", "OFFSET"], "CUMULATE(TABLE source, DESCRIPTOR(ts), step, size [, offset])")
             }
-            WindowFunction::Session => {
+            WindowFunction::Session | WindowFunction::TumbleRows | WindowFunction::HopRows => {
                 (&["GAP"], "SESSION(TABLE source [PARTITION BY column, …], DESCRIPTOR(ts), gap)")
             }
         };
@@ -160,6 +166,48 @@ impl Binder<'_> {
         Ok(Windows::Panes(windowing))
     }
 
+    /// TUMBLE_ROWS(…, size) and HOP_ROWS(…, slide, size)
+    fn windows_by_count(&mut self, call: &ast::WindowCall) -> Bound<Windows> {
+        let (names, signature): (&[&str], _) = match call.function {
+            WindowFunction::HopRows => {
+                (&["SLIDE", "SIZE"], "HOP_ROWS(TABLE source [PARTITION BY column, …], DESCRIPTOR(ts), slide, size)")
+            }
+            _ => (&["SIZE"], "TUMBLE_ROWS(TABLE source [PARTITION BY column, …], DESCRIPTOR(ts), size)"),
+        };
+        let mut values = vec![None; names.len()];
+        for (position, given) in call.intervals.iter().enumerate() {
+            let slot = match &given.name {
+                None => Some(position),
+                Some(name) => names.iter().position(|known| *known == name.name),
+            };
+            let count = match &given.expr.kind {
+                ExprKind::Number(digits) => digits.parse().ok().filter(|count| (1..=WINDOW_ROWS_MAX).contains(count)),
+                _ => None,
+            };
+            if count.is_none() {
+                let message = format!("this must be a number of rows, from 1 to {WINDOW_ROWS_MAX}");
+                return self.fail(Problem::new(given.expr.span, message).help(format!("it is {signature}")));
+            }
+            match slot.and_then(|slot| values.get_mut(slot)) {
+                Some(value) if value.is_none() => *value = count,
+                _ => {
+                    let problem = Problem::new(given.expr.span, "this number is given twice or does not belong here");
+                    return self.fail(problem.help(format!("it is {signature}")));
+                }
+            }
+        }
+        match values.as_slice() {
+            [Some(size)] => Ok(Windows::Rows { slide: *size, size: *size }),
+            [Some(slide), Some(size)] if slide <= size => Ok(Windows::Rows { slide: *slide, size: *size }),
+            [Some(_), Some(_)] => {
+                let problem =
+                    Problem::new(call.span, "the slide is larger than the size, so rows would be in no window");
+                self.fail(problem.help(format!("it is {signature}")))
+            }
+            _ => self.fail(Problem::new(call.span, "a number of rows is missing").help(format!("it is {signature}"))),
+        }
+    }
+
     fn interval_ms(&mut self, interval: &WindowInterval) -> Bound<Millis> {
         let (expr, negative) = match &interval.expr.kind {
             ExprKind::Negate(operand) => (&operand.kind, true),
@@ -185,6 +233,10 @@ enum Windows {
     Panes(Windowing),
     /// Of this gap.
     Session(Millis),
+    Rows {
+        slide: usize,
+        size: usize,
+    },
 }
 
 fn window_relation(input: Relation, time: usize, windows: Windows, partition: Vec<usize>) -> Relation {
@@ -202,6 +254,9 @@ fn window_relation(input: Relation, time: usize, windows: Windows, partition: Ve
     let kind = match windows {
         Windows::Panes(windowing) => NodeKind::Window { input: node, time, windowing },
         Windows::Session(gap_ms) => NodeKind::Session { input: node, time, partition, gap_ms },
+        Windows::Rows { slide, size } => {
+            NodeKind::CountWindow { input: node, windowing: CountWindowing { time, partition, slide, size } }
+        }
     };
     let depth = input.depth + 1;
     Relation { times, depth, ..Relation::of_node(Node { kind, schema }) }

@@ -257,9 +257,11 @@ impl Parser {
             "HOP" => WindowFunction::Hop,
             "CUMULATE" => WindowFunction::Cumulate,
             "SESSION" => WindowFunction::Session,
+            "TUMBLE_ROWS" => WindowFunction::TumbleRows,
+            "HOP_ROWS" => WindowFunction::HopRows,
             _ => {
                 let problem = Problem::new(span, format!("{word} is no window function"));
-                return Err(match nearest(word, ["TUMBLE", "HOP", "CUMULATE", "SESSION"]) {
+                return Err(match nearest(word, ["TUMBLE", "HOP", "CUMULATE", "SESSION", "TUMBLE_ROWS", "HOP_ROWS"]) {
                     Some(near) => problem.help(format!("did you mean {near}?")),
                     None => {
                         problem.help("write TABLE(TUMBLE(TABLE source, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) or HOP")
@@ -313,7 +315,7 @@ impl Parser {
         };
         let mut partition_by = Vec::new();
         if self.at_words(&["PARTITION", "BY"]) {
-            if function != WindowFunction::Session {
+            if let WindowFunction::Tumble | WindowFunction::Hop | WindowFunction::Cumulate = function {
                 return Err(Problem::new(self.span().to(self.token(1).span), "only SESSION takes PARTITION BY")
                     .help("put the columns into GROUP BY"));
             }

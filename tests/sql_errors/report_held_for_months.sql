@@ -1,0 +1,1 @@
+SELECT device FROM readings WHERE HELD_FOR(temp > 80, INTERVAL '1' MONTH)

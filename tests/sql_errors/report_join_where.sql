@@ -1,0 +1,1 @@
+SELECT r.device FROM readings AS r JOIN machines AS m ON r.device = m.device WHERE CHANGED(r.temp)

@@ -1,0 +1,1 @@
+SELECT device FROM readings WHERE DEADBND(temp, 5)

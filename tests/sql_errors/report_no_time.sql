@@ -1,0 +1,1 @@
+SELECT zone FROM (SELECT device, zone, temp FROM readings) WHERE CHANGED(temp)

@@ -1,0 +1,1 @@
+SELECT device FROM readings WHERE CHANGED(temp) OVER (PARTITION BY device ORDER BY temp)

@@ -1,0 +1,1 @@
+SELECT device FROM readings WHERE CHANGED(temp) OR CHANGED(ok) OVER (PARTITION BY zone ORDER BY ts)

@@ -1,0 +1,1 @@
+SELECT device FROM readings WHERE CHANGED(temp) OVER (PARTITION BY device, zone ORDER BY ts)
