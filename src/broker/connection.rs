@@ -556,11 +556,7 @@ async fn write(
         // It was meant for the one who called: something was committed, or waits to be sent.
         link.wake();
     }
-    match written {
-        Err(_) => Err(End::NoProgress),
-        Ok(Err(_)) => Err(End::Lost),
-        Ok(Ok(())) => Ok(()),
-    }
+    written.map_err(|_| End::NoProgress)?.map_err(|_| End::Lost)
 }
 
 /// How long a packet of so many bytes may take.
