@@ -83,6 +83,30 @@ fn scripts_with_their_rows_are_cases() {
     assert!(text(&output.stdout).contains("missing:      {\"device\": \"nobody\"}\n        not expected: {"));
 }
 
+/// What Flink does not have is left out of the script, and why is said.
+#[test]
+fn what_is_ours_is_left_out_of_a_flink_script() {
+    let output = tidegate(&["export", "flink", "--config", "tests/export/ours.toml"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let (script, warnings) = (text(&output.stdout), text(&output.stderr));
+    let said = [
+        "view moved: report by exception",
+        "query changes: report by exception",
+        "query reader: report by exception",
+        "query threes: windows by count are tidegate's own",
+        "query so_far: Flink has no early_every",
+        "query zones: state_ttl is left out",
+        "query zones: Flink drops late rows",
+    ];
+    for part in said {
+        assert!(warnings.contains(part), "{part}\nis not in\n{warnings}");
+    }
+    for name in ["moved", "changes_out", "reader_out", "threes_out", "so_far_out"] {
+        assert!(!script.contains(name), "{script}");
+    }
+    assert!(script.contains("INSERT INTO `zones_out`\nSELECT DISTINCT device, zone FROM telemetry;"), "{script}");
+}
+
 fn write(directory: &Path, name: &str, content: &str) {
     let path = directory.join(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();

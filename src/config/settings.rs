@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::{DataType, Schema};
+use crate::model::{DataType, Millis, Schema};
 use crate::plan::{Node, Topology};
 
 #[derive(Clone, Debug)]
@@ -398,6 +398,8 @@ pub struct Query {
     pub name: String,
     pub sql: String,
     pub into: Vec<Route>,
+    /// How often it tells what its open windows hold, which its text does not say.
+    pub early_every_ms: Option<Millis>,
     /// Where its late rows go. Columns are those of the source, of which there is then but one.
     pub late_into: Option<Route>,
 }

@@ -56,6 +56,19 @@ pub fn script(settings: &Settings) -> Script {
             script.warnings.push(format!("query {}: {why}, so it is left out", query.name));
             continue;
         }
+        if query.early_every_ms.is_some() {
+            script.warnings.push(format!(
+                "query {}: Flink has no early_every, so it is left out; CUMULATE in its text gives the same there",
+                query.name
+            ));
+            continue;
+        }
+        if let Some(millis) = settings.topology.queries[index].state_ttl_ms {
+            script.warnings.push(format!(
+                "query {}: state_ttl is left out; Flink has one for all queries, by the machine's clock: SET 'table.exec.state.ttl' = '{millis} ms'",
+                query.name
+            ));
+        }
         if query.late_into.is_some() {
             script.warnings.push(format!("query {}: Flink drops late rows, so late_into is left out", query.name));
         }

@@ -80,13 +80,14 @@ fn check_query(
         None => None,
     };
     let gives_late = late_into.is_some();
-    Some((Query { name: name.clone(), sql, into, late_into }, plan::Query { name, root, state_ttl_ms, gives_late }))
+    let early_every_ms = raw.early_every.given().map(|given| millis(given.value));
+    let query = Query { name: name.clone(), sql, into, early_every_ms, late_into };
+    Some((query, plan::Query { name, root, state_ttl_ms, gives_late }))
 }
 
 fn with_early(root: plan::Node, every: &Field<Duration>, problems: &mut Problems) -> Option<plan::Node> {
     let Some(given) = every.given() else { return Some(root) };
-    let every_ms = Millis::try_from(given.value.as_millis()).unwrap_or(Millis::MAX);
-    match plan::with_early(root, every_ms) {
+    match plan::with_early(root, millis(given.value)) {
         Ok(root) => Some(root),
         Err(why) => {
             problems.error(given.span, "early_every does not fit this query", why);
@@ -152,7 +153,11 @@ fn check_state_ttl(raw: &Field<Duration>, root: Option<&plan::Node>, problems: &
         let help = "it is for SELECT DISTINCT, the first row of a key, OVER with a frame that is not by time, windows by count, and report by exception";
         problems.warning(given.span, "this query has no state that state_ttl is for", help);
     }
-    Some(Millis::try_from(given.value.as_millis()).unwrap_or(Millis::MAX))
+    Some(millis(given.value))
+}
+
+fn millis(duration: Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
 }
 
 /// Names of the columns that name the device in what the query reads.
