@@ -20,6 +20,9 @@
 //! 5. Only now is the PUBACK sent, subscribers get the message, and the sinks wake.
 //! 6. A task in [`sinks`] takes its log's next records into a Kafka transaction together with the log's next offset, as
 //!    [`delivery`] decides; the committed offset in Kafka says from where to go on after whatever happens.
+//!    Or another MQTT broker gets them, and what it has acknowledged is done with.
+//!
+//! What another MQTT broker has for us comes in through a [`bridge`], like a device's PUBLISH.
 //!
 //! After a crash the last snapshot is loaded and the messages since are run through the same `step` again.
 
@@ -32,6 +35,7 @@
     )
 )]
 
+pub mod bridge;
 pub mod broker;
 pub mod client;
 pub mod config;

@@ -21,6 +21,8 @@ pub(super) enum Order {
     OverQuota = 3,
     /// Its user is no longer known.
     Revoked = 4,
+    /// Its token has expired.
+    Expired = 5,
 }
 
 /// What the hub says to an item that asks something. True only once the item is committed.
@@ -51,6 +53,8 @@ pub struct Link {
     pub(super) client: Arc<str>,
     /// The name it logged in with, by password or token.
     pub(super) login: OnceLock<Arc<str>>,
+    /// When the token that it logged in with expires, in seconds since 1970.
+    pub(super) until_s: OnceLock<i64>,
     committed: AtomicU64,
     order: AtomicU8,
     signal: Notify,
@@ -64,6 +68,7 @@ impl Link {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             client,
             login: OnceLock::new(),
+            until_s: OnceLock::new(),
             committed: AtomicU64::new(0),
             order: AtomicU8::new(Order::Stay as u8),
             signal: Notify::new(),
@@ -92,7 +97,7 @@ impl Link {
     }
 
     /// Waits for the next commit, order or message in the outbox.
-    pub(super) async fn woken(&self) {
+    pub async fn woken(&self) {
         self.signal.notified().await;
     }
 
@@ -108,6 +113,7 @@ impl Link {
             2 => Order::ShutDown,
             3 => Order::OverQuota,
             4 => Order::Revoked,
+            5 => Order::Expired,
             _ => Order::Stay,
         }
     }

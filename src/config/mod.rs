@@ -6,6 +6,7 @@
 
 mod check;
 mod names;
+mod peer;
 mod problem;
 mod raw;
 mod read;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::read::{
-    Any, At, Field, Named, Number, OneOrMany, Options, OrOff, Read, ReadError, Reader, Share, raw_table,
+    Any, At, Field, Named, Number, OneOrMany, Options, OrOff, Read, ReadError, Reader, Secret, Share, raw_table,
 };
 use super::text::Text;
 use crate::model::ByteSize;
@@ -23,6 +23,7 @@ raw_table! {
         view: Named<View>,
         query: Named<Query>,
         sink: Named<Sink>,
+        bridge: Named<Bridge>,
     }
 }
 
@@ -133,8 +134,10 @@ raw_table! { LateRoute { sink: Text, topic: Text, key: Text } }
 raw_table! { Route { sink: Text, topic: Text, key: Text, format: Text } }
 
 raw_table! {
+    /// All kinds of sink; which keys go with which is checked later.
     Sink {
         kafka: Text,
+        mqtt: Text,
         delivery: Text,
         overflow: Text,
         share: Share,
@@ -143,10 +146,38 @@ raw_table! {
         offsets_topic: Text,
         accept_duplicates: bool,
         options: Options,
-        mqtt: Any,
+        qos: i64,
+        retain: bool,
+        version: Text,
+        client_id: Text,
+        user: Text,
+        password: Secret,
+        ca: Text,
+        certificate: Text,
+        key: Text,
+        keep_alive: Duration,
         file: Any,
     }
 }
+
+raw_table! {
+    Bridge {
+        mqtt: Text,
+        topics: OneOrMany<BridgeTopic>,
+        qos: i64,
+        session_expiry: Duration,
+        version: Text,
+        client_id: Text,
+        user: Text,
+        password: Secret,
+        ca: Text,
+        certificate: Text,
+        key: Text,
+        keep_alive: Duration,
+    }
+}
+
+raw_table! { BridgeTopic { from: Text, to: Text } }
 
 /// Every table of the file with its keys, by its path; `*` stands for a name.
 #[cfg(test)]
@@ -168,6 +199,8 @@ pub(super) fn all_keys() -> Vec<(&'static str, Vec<&'static str>)> {
         ("query.*.into", Route::keys()),
         ("query.*.late_into", LateRoute::keys()),
         ("sink.*", Sink::keys()),
+        ("bridge.*", Bridge::keys()),
+        ("bridge.*.topics", BridgeTopic::keys()),
     ]
 }
 
@@ -184,7 +217,7 @@ mod tests {
             return Some("broker.user.*".to_owned());
         }
         let (kind, name) = path.split_once('.').unwrap_or((path, ""));
-        let named = matches!(kind, "source" | "table" | "view" | "query" | "sink");
+        let named = matches!(kind, "source" | "table" | "view" | "query" | "sink" | "bridge");
         Some(if named && !name.is_empty() { format!("{kind}.*") } else { path.to_owned() })
     }
 
@@ -200,10 +233,11 @@ mod tests {
             }
         }
         for (path, keys) in all_keys() {
-            let section = path.trim_end_matches(".registers").trim_end_matches(".late_into").trim_end_matches(".into");
+            let section = path.trim_end_matches(".registers").trim_end_matches(".late_into");
+            let section = section.trim_end_matches(".into").trim_end_matches(".topics");
             for key in keys {
                 // Refused until they are supported; options and listeners are tables of their own.
-                let mut elsewhere = vec![("sink.*", "mqtt"), ("sink.*", "file"), ("sink.*", "options")];
+                let mut elsewhere = vec![("sink.*", "file"), ("sink.*", "options")];
                 elsewhere.extend(["listener", "user", "jwt", "acl"].map(|table| ("broker", table)));
                 if !elsewhere.contains(&(path, key)) {
                     let found = seen.iter().any(|(at, name)| at == section && name == key);

@@ -84,6 +84,16 @@ impl std::fmt::Debug for Options {
     }
 }
 
+/// A text that is not shown, and may come from a credential.
+#[derive(Clone)]
+pub(super) struct Secret(pub Text);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct OneOrMany<T>(pub Vec<At<T>>);
 
@@ -198,7 +208,9 @@ impl Reader<'_, '_> {
         let expanded = text.expand(|name| match (name.strip_prefix("credential:"), secrets) {
             (None, _) => (outside.variable)(name).ok_or_else(|| format!("the environment variable {name} is not set")),
             (Some(name), Secrets::Allowed) => (outside.credential)(name),
-            (Some(_), Secrets::Forbidden) => Err("a credential can only stand in a sink's options".to_owned()),
+            (Some(_), Secrets::Forbidden) => {
+                Err("a credential can only be a password or stand in a sink's options".to_owned())
+            }
         });
         match expanded {
             Ok(()) => Ok(text),
@@ -242,6 +254,15 @@ impl Read for Text {
 
     fn read(value: &Spanned<DeValue>, reader: &mut Reader) -> Result<Text, ReadError> {
         reader.text(value, Secrets::Forbidden)
+    }
+}
+
+impl Read for Secret {
+    const EXPECTED: &'static str = Text::EXPECTED;
+
+    fn read(value: &Spanned<DeValue>, reader: &mut Reader) -> Result<Secret, ReadError> {
+        reader.problems.hide(value.span().into());
+        reader.text(value, Secrets::Allowed).map(Secret)
     }
 }
 

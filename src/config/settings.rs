@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use super::peer::{Bridge, BridgeTopic, MqttServer, MqttServerTls, MqttSink, MqttVersion, Peer};
 use crate::model::{DataType, Millis, Schema};
 use crate::plan::{Node, Topology};
 
@@ -25,6 +26,8 @@ pub struct Settings {
     pub queries: Vec<Query>,
     /// In order of name.
     pub sinks: Vec<Sink>,
+    /// In order of name.
+    pub bridges: Vec<Bridge>,
     pub topology: Topology,
     /// What is allowed but probably not meant.
     pub warnings: Vec<super::Problem>,
@@ -299,6 +302,28 @@ pub enum Level {
     Capture(String),
     AnyOne,
     AnyRest,
+    /// All levels from here on, at least one, as one text.
+    CaptureRest(String),
+}
+
+impl Level {
+    /// The name of what it captures.
+    pub fn captured(&self) -> Option<&str> {
+        match self {
+            Level::Capture(name) | Level::CaptureRest(name) => Some(name),
+            Level::Literal(_) | Level::AnyOne | Level::AnyRest => None,
+        }
+    }
+
+    /// The levels as a topic filter.
+    pub fn filter(levels: &[Level]) -> String {
+        let level = |level: &Level| match level {
+            Level::Literal(text) => text.clone(),
+            Level::Capture(_) | Level::AnyOne => "+".to_owned(),
+            Level::AnyRest | Level::CaptureRest(_) => "#".to_owned(),
+        };
+        levels.iter().map(level).collect::<Vec<_>>().join("/")
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -454,12 +479,20 @@ impl TopicTemplate {
 #[derive(Clone, Debug)]
 pub struct Sink {
     pub name: String,
-    pub kafka: Kafka,
+    pub kind: SinkKind,
     pub overflow: Overflow,
     /// This sink's part of the store.
     pub share_max_bytes: u64,
     /// Records older than this are not delivered but counted as `expired`.
     pub max_age: Option<Duration>,
+    /// Records a second while draining; `None`: as fast as they are taken.
+    pub drain_records_per_second_max: Option<u32>,
+}
+
+#[derive(Clone, Debug)]
+pub enum SinkKind {
+    Kafka(Kafka),
+    Mqtt(MqttSink),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -478,8 +511,6 @@ pub struct Kafka {
     pub offsets_topic: Option<String>,
     /// Passed to librdkafka; may hold secrets.
     pub options: BTreeMap<String, String>,
-    /// Records a second while draining; `None`: as fast as Kafka takes them.
-    pub drain_records_per_second_max: Option<u32>,
     pub accept_duplicates: bool,
 }
 

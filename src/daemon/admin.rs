@@ -18,8 +18,9 @@ use super::exposition::Exposition;
 use super::health::Facts;
 use super::pipeline::{Logs, Progress};
 use super::run::RunError;
+use crate::bridge::BridgeStatus;
 use crate::broker::{Broker, BrokerMetrics};
-use crate::config::Settings;
+use crate::config::{Settings, SinkKind};
 use crate::sinks::{SinkState, SinkStatus};
 use crate::sources::modbus::ModbusStatus;
 use crate::store::Writer;
@@ -35,6 +36,8 @@ pub struct View {
     pub sinks: Vec<Arc<SinkStatus>>,
     /// Name and state of each Modbus source.
     pub pollers: Vec<(String, Arc<ModbusStatus>)>,
+    /// Name and state of each bridge.
+    pub bridges: Vec<(String, Arc<BridgeStatus>)>,
 }
 
 /// Serves the page until the handle is dropped or aborted; `None` listens nowhere.
@@ -70,6 +73,7 @@ fn facts(view: &View) -> Facts {
         still: Duration::from_secs(view.progress.still_s.load(Ordering::Relaxed)),
         sinks: sinks.map(|(sink, status)| (sink.name.clone(), status.report())).collect(),
         pollers: view.pollers.iter().map(|(source, status)| (source.clone(), status.describe())).collect(),
+        bridges: view.bridges.iter().map(|(name, status)| (name.clone(), status.report().describe())).collect(),
     }
 }
 
@@ -85,6 +89,7 @@ fn page(view: &View) -> String {
     sinks(view, &mut page);
     store(view, &mut page);
     broker(view, &mut page);
+    bridges(view, &mut page);
     for (source, status) in &view.pollers {
         status.metrics(&mut |name, help, value| {
             page.gauge(&format!("tidegate_modbus_{name}"), help, &[("source", source)], value);
@@ -116,7 +121,7 @@ fn sinks(view: &View, page: &mut Exposition) {
         let log = &usage.logs[view.logs.sinks[index]];
         page.gauge(
             "tidegate_sink_pending_records",
-            "Records committed here and not yet delivered: Kafka's lag.",
+            "Records committed here and not yet delivered.",
             &labels,
             log.pending_records as f64,
         );
@@ -125,7 +130,10 @@ fn sinks(view: &View, page: &mut Exposition) {
         page.gauge("tidegate_sink_buffer_age_seconds", "Age of the oldest record kept.", &labels, age as f64 / 1e3);
         let report = status.report();
         let connected = f64::from(u8::from(report.state == SinkState::Connected));
-        page.gauge("tidegate_sink_connected", "1 while Kafka takes this sink's records.", &labels, connected);
+        page.gauge("tidegate_sink_connected", "1 while the other side takes this sink's records.", &labels, connected);
+        if !matches!(sink.kind, SinkKind::Kafka(_)) {
+            continue;
+        }
         let transactions = report.transactions as f64;
         page.counter("tidegate_sink_transactions_total", "Transactions since the start.", &labels, transactions);
         let aborted = report.aborted as f64;
@@ -173,6 +181,23 @@ fn broker(view: &View, page: &mut Exposition) {
         } else {
             let name = format!("tidegate_broker_{name}_total");
             page.counter(&name, "See the documentation of the broker.", &none, value as f64);
+        }
+    }
+}
+
+fn bridges(view: &View, page: &mut Exposition) {
+    for (name, status) in &view.bridges {
+        let (report, bridge) = (status.report(), name.as_str());
+        let labels = [("bridge", bridge)];
+        let connected = f64::from(u8::from(report.connected));
+        page.gauge("tidegate_bridge_connected", "1 while the other broker can send.", &labels, connected);
+        let received = report.received as f64;
+        page.counter("tidegate_bridge_received_total", "Messages since the start.", &labels, received);
+        let published = report.published as f64;
+        page.counter("tidegate_bridge_published_total", "Committed here, since the start.", &labels, published);
+        for (reason, count) in report.dropped() {
+            let labels = [("bridge", bridge), ("reason", reason)];
+            page.counter("tidegate_bridge_dropped_total", "Not taken, since the start.", &labels, count as f64);
         }
     }
 }

@@ -104,6 +104,7 @@ fn summary(settings: &Settings) -> String {
         ("listeners", listeners.join(", ")),
         ("sources", names(settings.sources.iter().map(|source| source.name.as_str()).collect())),
         ("queries", names(settings.queries.iter().map(|query| query.name.as_str()).collect())),
+        ("bridges", names(settings.bridges.iter().map(|bridge| bridge.name.as_str()).collect())),
         ("sinks", names(settings.sinks.iter().map(|sink| sink.name.as_str()).collect())),
         (
             "store",

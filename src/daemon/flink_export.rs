@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::check::load_file;
-use crate::config::{Delivery, OutputFormat, Query, Route, Settings, Sink, Table, TableFormat};
+use crate::config::{Delivery, Kafka, OutputFormat, Query, Route, Settings, SinkKind, Table, TableFormat};
 use crate::model::{DataType, Millis, Schema};
 use crate::plan::{Node, NodeKind, Watermark};
 
@@ -153,13 +153,13 @@ impl Script {
             let _ = writeln!(self.text, "{note}");
         }
         let (topic, sink) = match passed_through(settings, index) {
-            Some((topic, sink)) => (topic, settings.sinks.get(sink)),
+            Some((topic, sink)) => (topic, kafka(settings, sink)),
             None => {
                 self.warnings.push(format!(
                     "no query passes source {} on unchanged, so nothing fills the topic {} that the script reads: add one with sql = \"SELECT * FROM {}\"",
                     source.name, source.name, source.name
                 ));
-                (source.name.as_str(), settings.sinks.first())
+                (source.name.as_str(), (0..settings.sinks.len()).find_map(|sink| kafka(settings, sink)))
             }
         };
         let mut options = vec![option("connector", "kafka"), option("topic", topic)];
@@ -192,6 +192,13 @@ impl Script {
     /// `false`: Flink's connector cannot do it.
     fn sink(&mut self, settings: &Settings, query: &Query, route: &Route, table: &str, schema: &Schema) -> bool {
         let sink = &settings.sinks[route.sink];
+        let Some(kafka) = kafka(settings, route.sink) else {
+            self.warnings.push(format!(
+                "query {}: Flink has no connector for MQTT, so what goes into sink {} is left out",
+                query.name, sink.name
+            ));
+            return false;
+        };
         let Some(topic) = route.topic.literal() else {
             self.warnings.push(format!(
                 "query {}: its topic is made of a column; Flink's connector writes to fixed topics, so it is left out",
@@ -200,8 +207,8 @@ impl Script {
             return false;
         };
         let mut options = vec![option("connector", "kafka"), option("topic", topic)];
-        options.extend(connection(sink));
-        if let Delivery::ExactlyOnce = sink.kafka.delivery {
+        options.extend(connection(kafka));
+        if let Delivery::ExactlyOnce = kafka.delivery {
             options.push(option("sink.delivery-guarantee", "exactly-once"));
             let prefix = format!("flink-{}-{}-{table}", settings.gateway.id, sink.name);
             options.push(option("sink.transactional-id-prefix", &prefix));
@@ -256,18 +263,27 @@ fn option(key: &str, value: &str) -> (String, String) {
 }
 
 /// Where the sink's Kafka is. Of librdkafka's options only what is no secret and has the same name in Java's client.
-fn connection(sink: &Sink) -> Vec<(String, String)> {
-    let shared = sink.kafka.options.iter().filter(|(key, _)| *key == "security.protocol");
-    let servers = option("properties.bootstrap.servers", &sink.kafka.brokers);
+fn connection(kafka: &Kafka) -> Vec<(String, String)> {
+    let shared = kafka.options.iter().filter(|(key, _)| *key == "security.protocol");
+    let servers = option("properties.bootstrap.servers", &kafka.brokers);
     std::iter::once(servers).chain(shared.map(|(key, value)| option(&format!("properties.{key}"), value))).collect()
 }
 
-/// Topic and sink of a query that passes the source on as it is.
+fn kafka(settings: &Settings, sink: usize) -> Option<&Kafka> {
+    match &settings.sinks.get(sink)?.kind {
+        SinkKind::Kafka(kafka) => Some(kafka),
+        SinkKind::Mqtt(_) => None,
+    }
+}
+
+/// Topic and Kafka sink of a query that passes the source on as it is.
 fn passed_through(settings: &Settings, source: usize) -> Option<(&str, usize)> {
     let queries = settings.queries.iter().zip(&settings.topology.queries);
     let passing =
         queries.filter(|(_, plan)| matches!(plan.root.kind, NodeKind::Scan { source: read } if read == source));
-    let mut routes = passing.flat_map(|(query, _)| &query.into).filter(|route| route.format == OutputFormat::Json);
+    let mut routes = passing
+        .flat_map(|(query, _)| &query.into)
+        .filter(|route| route.format == OutputFormat::Json && kafka(settings, route.sink).is_some());
     routes.find_map(|route| Some((route.topic.literal()?, route.sink)))
 }
 

@@ -1,4 +1,4 @@
-//! Whether the gateway does its work: taking in, committing, delivering or waiting for Kafka. Pure: facts in, a page out.
+//! Whether the gateway does its work: taking in, committing, delivering or waiting for the uplink. Pure: facts in, a page out.
 
 use std::time::Duration;
 
@@ -20,10 +20,12 @@ pub struct Facts {
     pub sinks: Vec<(String, SinkReport)>,
     /// Name of each Modbus source, and what it says of itself.
     pub pollers: Vec<(String, String)>,
+    /// Name of each bridge, and what it says of itself.
+    pub bridges: Vec<(String, String)>,
 }
 
 impl Facts {
-    /// Why the answer is not "ok"; nothing if it is. A Kafka or a slave that is away is normal operation.
+    /// Why the answer is not "ok"; nothing if it is. An uplink or a slave that is away is normal operation.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         faults.extend(self.failed.clone());
@@ -41,7 +43,7 @@ impl Facts {
         faults
     }
 
-    /// The page's text: "ok" or what is wrong, then a line for each sink and Modbus source.
+    /// The page's text: "ok" or what is wrong, then a line for each sink, Modbus source and bridge.
     pub fn page(&self) -> String {
         let faults = self.faults();
         let mut page = if faults.is_empty() { "ok\n".to_owned() } else { format!("failed: {}\n", faults.join("; ")) };
@@ -51,6 +53,9 @@ impl Facts {
         }
         for (name, state) in &self.pollers {
             page.push_str(&format!("source {name}: {state}\n"));
+        }
+        for (name, state) in &self.bridges {
+            page.push_str(&format!("bridge {name}: {state}\n"));
         }
         page
     }

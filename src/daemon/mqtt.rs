@@ -150,7 +150,7 @@ fn server(arguments: &ServerArguments) -> Result<Server, MqttError> {
 async fn connect(arguments: &ServerArguments, keep_alive_s: u16) -> Result<(Sender, Receiver), MqttError> {
     let made_up = format!("tidegate-{}", uuid::Uuid::new_v4().simple());
     let client_id = arguments.client_id.as_deref().unwrap_or(&made_up);
-    let hello = Hello { client_id, clean: true, keep_alive_s };
+    let hello = Hello { keep_alive_s, ..Hello::new(client_id) };
     let (sender, receiver, _) = client::connect(&server(arguments)?, &hello).await?;
     Ok((sender, receiver))
 }
@@ -197,7 +197,7 @@ async fn send(sender: &mut Sender, receiver: &mut Receiver, publish: &Publish, i
         _ => Ack::PubComp,
     };
     loop {
-        let Packet::Ack { ack, packet_id } = receiver.next().await? else { continue };
+        let Packet::Ack { ack, packet_id, .. } = receiver.next().await? else { continue };
         if packet_id == id && ack == last {
             return Ok(());
         }
@@ -249,11 +249,15 @@ async fn subscribe(
                 }
                 sender.flush().await?;
             }
-            Packet::Ack { ack: Ack::PubRel, packet_id } => {
+            Packet::Ack { ack: Ack::PubRel, packet_id, .. } => {
                 sender.acknowledge(Ack::PubComp, packet_id);
                 sender.flush().await?;
             }
-            Packet::ConnAck { .. } | Packet::Ack { .. } | Packet::Pong => {}
+            Packet::ConnAck { .. }
+            | Packet::Ack { .. }
+            | Packet::UnsubAck { .. }
+            | Packet::Disconnect { .. }
+            | Packet::Pong => {}
         }
     }
     sender.disconnect();

@@ -20,7 +20,8 @@ use super::core::Core;
 use super::health::STILL_MAX;
 use super::pipeline::{Intake, Logs, Pipeline, Progress, REPLAY, Start};
 use super::{check, logging, recovery};
-use crate::broker::{self, Broker, Restored};
+use crate::bridge::{self, BridgeStatus};
+use crate::broker::{self, Broker, Inbound, Restored};
 use crate::config::{Input, Settings};
 use crate::sinks::{self, SinkStatus, StartRecord};
 use crate::sources::modbus::{self, ModbusStatus};
@@ -108,6 +109,7 @@ async fn run(settings: Arc<Settings>, config: &Path) -> Result<(), RunError> {
     let (to_pipeline, mqtt) = mpsc::channel(INBOUND_QUEUE);
     let trust = settings.gateway.clock;
     let wall_clock: broker::TrustedClock = Arc::new(move || clock::trusted_seconds(trust));
+    let bridged = to_pipeline.clone();
     let (broker, hub) = Broker::start(&settings.broker, wall_clock, kept, to_pipeline, stopped.clone()).await?;
     let broker = Arc::new(broker);
     let (rows, polled) = mpsc::channel(INBOUND_QUEUE);
@@ -121,6 +123,8 @@ async fn run(settings: Arc<Settings>, config: &Path) -> Result<(), RunError> {
     let pipeline =
         Pipeline::new(Arc::clone(&settings), start, writer.clone(), hub, logs.clone(), Arc::clone(&progress));
     let mut pipeline = spawn_pipeline(pipeline, intake, snapshot_due);
+    let (bridges, bridging) = start_bridges(&settings, &opened, &writer, &bridged, &stopped);
+    drop(bridged);
 
     let view = View {
         settings: Arc::clone(&settings),
@@ -130,6 +134,7 @@ async fn run(settings: Arc<Settings>, config: &Path) -> Result<(), RunError> {
         progress: Arc::clone(&progress),
         sinks: statuses,
         pollers,
+        bridges,
     };
     let admin = admin::start(Arc::new(view), settings.admin.listen).await?;
     log::info!("ready: {}", summary(&settings, &broker));
@@ -141,6 +146,10 @@ async fn run(settings: Arc<Settings>, config: &Path) -> Result<(), RunError> {
     // Senders that fail have nobody left to tell, which is fine here.
     let _ = stop.send(true);
     broker.stop().await;
+    for bridge in bridging {
+        // It ends within its own farewell.
+        let _ = bridge.await;
+    }
     let _ = stop_pipeline.send(());
     let finished = match failure {
         Some(failure) => Err(RunError::Fatal(failure)),
@@ -270,6 +279,29 @@ fn start_pollers(
         }
     }
     pollers
+}
+
+/// A task for each bridge; gives their names and states, and the tasks.
+fn start_bridges(
+    settings: &Settings,
+    opened: &Opened,
+    writer: &Writer,
+    to_pipeline: &mpsc::Sender<Inbound>,
+    stopped: &watch::Receiver<bool>,
+) -> (Vec<(String, Arc<BridgeStatus>)>, Vec<JoinHandle<()>>) {
+    let limits = &settings.broker.limits;
+    let start = |of: &crate::config::Bridge| {
+        let status = Arc::new(BridgeStatus::default());
+        let setup = bridge::Setup {
+            bridge: of.clone(),
+            packet_bytes_max: limits.packet_bytes_max,
+            topic_levels_max: limits.topic_levels_max,
+            filters: opened.meta.get(&bridge::filters_key(&of.name)).cloned(),
+        };
+        let task = bridge::run(setup, writer.clone(), to_pipeline.clone(), Arc::clone(&status), stopped.clone());
+        ((of.name.clone(), status), tokio::spawn(task))
+    };
+    settings.bridges.iter().map(start).unzip()
 }
 
 fn summary(settings: &Settings, broker: &Broker) -> String {

@@ -10,8 +10,9 @@ use rdkafka::producer::Producer as _;
 use super::Setup;
 use super::accounts::Accounts;
 use super::identity::{Identity, transactional_id};
+use super::keeper::Ending;
 use super::producer::{Client, Context, Position, Producer, group_metadata, position_metadata, read_position, tend};
-use super::session::{Ending, HEADER_GATEWAY, HEADER_STORE, Session, Transactions, lost};
+use super::session::{HEADER_GATEWAY, HEADER_STORE, Session, Transactions, lost};
 use super::status::{SinkState, SinkStatus};
 use super::trouble::{Names, Trouble, explain_error, explain_position_error, is_forbidden};
 use crate::config::{Delivery, Kafka};
@@ -30,6 +31,7 @@ const SAID_AGAIN: Duration = Duration::from_secs(10 * 60);
 /// What it takes to connect, and what is remembered between connections.
 pub struct Connector {
     pub setup: Setup,
+    pub kafka: Kafka,
     /// As the store has it.
     pub identity: Option<Identity>,
     pub transaction_timeout: Duration,
@@ -48,18 +50,14 @@ pub enum Connected {
 }
 
 impl Connector {
-    pub fn new(setup: Setup) -> Connector {
+    pub fn new(setup: Setup, kafka: Kafka) -> Connector {
         let stored = setup.meta.get(&super::meta_key(&setup.sink.name, "identity"));
         let identity = stored.map(|bytes| Identity::decode(bytes)).transpose().unwrap_or_else(|error| {
             log::error!("sink {}: {error}; taken for a new sink", setup.sink.name);
             None
         });
-        let transaction_timeout = super::producer::transaction_timeout(&setup.sink.kafka);
-        Connector { setup, identity, transaction_timeout, was_fenced: false, has_committed: false, said: None }
-    }
-
-    fn kafka(&self) -> &Kafka {
-        &self.setup.sink.kafka
+        let transaction_timeout = super::producer::transaction_timeout(&kafka);
+        Connector { setup, kafka, identity, transaction_timeout, was_fenced: false, has_committed: false, said: None }
     }
 
     fn name(&self) -> &str {
@@ -69,12 +67,12 @@ impl Connector {
     /// Names for the present configuration.
     pub fn names(&self) -> Result<Names, Trouble> {
         let remembered = self.identity.as_ref().map(|identity| &identity.offsets_topic);
-        let chosen = self.kafka().offsets_topic.as_ref().or(remembered).or(self.setup.literal_topics.first());
+        let chosen = self.kafka.offsets_topic.as_ref().or(remembered).or(self.setup.literal_topics.first());
         let transactional_id = transactional_id(&self.setup.gateway, self.name());
-        match (chosen, self.kafka().delivery) {
+        match (chosen, self.kafka.delivery) {
             (Some(topic), _) => Ok(Names { transactional_id, offsets_topic: topic.clone() }),
             (None, Delivery::AtLeastOnce) => Ok(Names { transactional_id, offsets_topic: String::new() }),
-            (None, Delivery::ExactlyOnce) => Err(Trouble::NewProducer(
+            (None, Delivery::ExactlyOnce) => Err(Trouble::Reconnect(
                 "every topic of this sink is made from a column: name one in `offsets_topic` that carries its position"
                     .to_owned(),
             )),
@@ -89,9 +87,9 @@ impl Connector {
         ending: &Ending,
     ) -> Result<Connected, Trouble> {
         let names = self.names()?;
-        let brokers = self.kafka().brokers.clone();
+        let brokers = self.kafka.brokers.clone();
         let consumer = self
-            .client(&names, &brokers, self.kafka().delivery)
+            .client(&names, &brokers, self.kafka.delivery)
             .consumer()
             .map_err(|e| self.misconfigured(&e, &names))?;
         let cluster = self.cluster(&consumer, status, ending)?;
@@ -101,13 +99,13 @@ impl Connector {
             transactional_id: names.transactional_id.clone(),
             offsets_topic: names.offsets_topic.clone(),
         };
-        let exactly = self.kafka().delivery == Delivery::ExactlyOnce;
+        let exactly = self.kafka.delivery == Delivery::ExactlyOnce;
         let changed = self.identity.clone().filter(|old| !exactly || !old.is_same_position(&now));
         if let Some(old) = changed {
             self.settle(&old, &now, accounts, reader, status, ending)?;
         }
         let producer = self
-            .client(&names, &brokers, self.kafka().delivery)
+            .client(&names, &brokers, self.kafka.delivery)
             .producer()
             .map_err(|e| self.misconfigured(&e, &names))?;
         let headers = OwnedHeaders::new_with_capacity(3)
@@ -146,7 +144,7 @@ impl Connector {
     fn client<'a>(&'a self, names: &Names, brokers: &'a str, delivery: Delivery) -> Client<'a> {
         Client {
             sink: self.name(),
-            kafka: self.kafka(),
+            kafka: &self.kafka,
             brokers,
             names: names.clone(),
             delivery,
@@ -155,7 +153,7 @@ impl Connector {
     }
 
     fn misconfigured(&self, error: &rdkafka::error::KafkaError, names: &Names) -> Trouble {
-        Trouble::NewProducer(explain_error(error, names))
+        Trouble::Reconnect(explain_error(error, names))
     }
 
     /// Waits for Kafka, for as long as it takes. librdkafka does the back-off of connections.
@@ -187,7 +185,7 @@ impl Connector {
             log::warn!(
                 "sink {}: Kafka at {} cannot be reached, buffering until it can ({reason})",
                 self.name(),
-                self.kafka().brokers
+                self.kafka.brokers
             );
         }
         status.update(|report| {
@@ -241,7 +239,7 @@ impl Connector {
                 return Err(Trouble::Stopping);
             }
             if is_forbidden(&error) || Instant::now() >= until {
-                return Err(Trouble::NewProducer(explain_position_error(&error, names)));
+                return Err(Trouble::Reconnect(explain_position_error(&error, names)));
             }
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -327,7 +325,7 @@ impl Connector {
         match self.settle_old(old, brokers, accounts, reader, status, ending) {
             Ok(()) => {}
             Err(Trouble::Stopping) => return Err(Trouble::Stopping),
-            Err(trouble) if self.kafka().accept_duplicates => {
+            Err(trouble) if self.kafka.accept_duplicates => {
                 log::warn!("sink {}: {trouble:?}; going on without, as accept_duplicates says", self.name());
             }
             Err(_) => {
@@ -336,7 +334,7 @@ impl Connector {
                     old.offsets_topic
                 );
                 status.update(|report| report.reason = Some(reason.clone()));
-                return Err(Trouble::NewProducer(reason));
+                return Err(Trouble::Reconnect(reason));
             }
         }
         accounts.move_cursor()?;
@@ -362,12 +360,12 @@ impl Connector {
             match consumer.client().fetch_cluster_id(CALL) {
                 Some(cluster) => break cluster,
                 None if ending.is_stopping() => return Err(Trouble::Stopping),
-                None if Instant::now() >= until => return Err(Trouble::NewProducer("it cannot be reached".to_owned())),
+                None if Instant::now() >= until => return Err(Trouble::Reconnect("it cannot be reached".to_owned())),
                 None => {}
             }
         };
         if cluster != old.cluster {
-            return Err(Trouble::NewProducer("another Kafka is there now".to_owned()));
+            return Err(Trouble::Reconnect("another Kafka is there now".to_owned()));
         }
         let producer = client.producer().map_err(|e| self.misconfigured(&e, &names))?;
         loop {

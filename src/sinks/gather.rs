@@ -1,12 +1,12 @@
-//! Fills a transaction: reads the log from the position on, leaves out what will not be sent, hands over the rest.
+//! Fills a round (for Kafka: a transaction): reads the log from the position on, leaves out what will not be sent, hands
+//! over the rest.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::accounts::{Accounts, Skips, now_ms};
 use super::dead::DeadLetter;
-use super::producer::ask_topic;
-use super::session::{Ending, Sent, Session};
-use super::topics::{Fate, Topics};
+use super::keeper::Ending;
+use super::topics::Fate;
 use super::trouble::Trouble;
 use crate::delivery::RecordRef;
 use crate::model::Millis;
@@ -16,10 +16,28 @@ use crate::store::{Block, LogId, Reader};
 const READ_BYTES: usize = 512 << 10;
 /// Dead letters held in memory until they are durable.
 const DEAD_BYTES_MAX: usize = 1 << 20;
-/// How long Kafka may take to tell about a topic.
-const ASK_TIMEOUT: Duration = Duration::from_secs(20);
 /// 2020-01-01. A block from before was written under a clock that had not been set, which says nothing of its age.
 const CLOCK_SET: Millis = 1_577_836_800_000;
+
+/// Where the records of a round go: what the kinds of sink differ in while it is filled.
+pub trait Outlet {
+    /// What to do with a record for the topic. `sent`: others of this round went already.
+    fn fate(&mut self, topic: &str, sent: bool) -> Result<Fate, Trouble>;
+    /// Before the first record.
+    fn begin(&mut self, accounts: &mut Accounts) -> Result<(), Trouble>;
+    /// The records of a round are numbered from 0.
+    fn send(&mut self, index: usize, offset: u64, record: &RecordRef<'_>, ending: &Ending) -> Sent;
+}
+
+/// What became of handing over a record.
+#[derive(Debug)]
+pub enum Sent {
+    Queued,
+    /// It can never be sent.
+    Refused(String),
+    /// The round is lost.
+    Failed(Trouble),
+}
 
 /// How much may go in.
 pub struct Limits {
@@ -34,7 +52,7 @@ pub struct Gathered {
     pub next: u64,
     pub sent: u32,
     pub bytes: usize,
-    /// A transaction is open.
+    /// [`Outlet::begin`] was called.
     pub begun: bool,
     /// The first record that was sent: the one at fault if it is refused alone.
     pub first: Option<DeadLetter>,
@@ -46,10 +64,9 @@ pub struct Gathered {
     pub blocked: Option<String>,
 }
 
-pub struct Gatherer<'a> {
-    pub session: &'a Session,
+pub struct Gatherer<'a, O> {
+    pub outlet: &'a mut O,
     pub accounts: &'a mut Accounts,
-    pub topics: &'a mut Topics,
     pub ending: &'a Ending,
     pub log: LogId,
     pub place: String,
@@ -63,7 +80,7 @@ enum Step {
     Stop,
 }
 
-impl Gatherer<'_> {
+impl<O: Outlet> Gatherer<'_, O> {
     pub fn run(&mut self, reader: &mut Reader) -> Result<Gathered, Trouble> {
         let mut gathered = Gathered { next: self.accounts.next, ..Gathered::default() };
         loop {
@@ -129,7 +146,7 @@ impl Gatherer<'_> {
             gathered.full = true;
             return Ok(Step::Stop);
         }
-        match self.fate(record.topic, gathered)? {
+        match self.outlet.fate(record.topic, gathered.sent > 0)? {
             Fate::Send => {}
             Fate::DeadLetter(reason) => return Ok(self.dead(offset, bytes, reason, gathered)),
             Fate::Wait(reason) => {
@@ -140,11 +157,10 @@ impl Gatherer<'_> {
             Fate::Ask => return Err(Trouble::Again(format!("topic \"{}\": no answer", record.topic))),
         }
         if !gathered.begun {
-            self.accounts.mark_used()?;
-            self.session.begin()?;
+            self.outlet.begin(self.accounts)?;
             gathered.begun = true;
         }
-        match self.session.send(gathered.sent as usize, offset, &record, self.ending) {
+        match self.outlet.send(gathered.sent as usize, offset, &record, self.ending) {
             Sent::Queued => {
                 gathered.sent += 1;
                 gathered.bytes += weight;
@@ -157,22 +173,6 @@ impl Gatherer<'_> {
             Sent::Refused(reason) => Ok(self.dead(offset, bytes, reason, gathered)),
             Sent::Failed(trouble) => Err(trouble),
         }
-    }
-
-    fn fate(&mut self, topic: &str, gathered: &Gathered) -> Result<Fate, Trouble> {
-        let fate = self.topics.fate(topic, Instant::now());
-        if fate != Fate::Ask {
-            return Ok(fate);
-        }
-        let asked = ask_topic(&self.session.producer, topic, &self.session.names, ASK_TIMEOUT);
-        match asked {
-            Ok(None) => self.topics.ready(topic),
-            Ok(Some(reason)) => self.topics.missing(topic, reason, Instant::now()),
-            // What was gathered so far can still go.
-            Err(_) if gathered.sent > 0 => return Ok(Fate::Wait("Kafka does not answer".to_owned())),
-            Err(error) => return Err(Trouble::Again(self.session.explain(&error))),
-        }
-        Ok(self.topics.fate(topic, Instant::now()))
     }
 
     fn dead(&mut self, offset: u64, bytes: &[u8], reason: String, gathered: &mut Gathered) -> Step {

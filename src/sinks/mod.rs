@@ -1,19 +1,19 @@
-//! Sinks: how records leave the gateway. So far there is one kind, Kafka.
+//! Sinks: how records leave the gateway, to Kafka or to another MQTT broker.
 //!
-//! A sink reads its log in the store and delivers it, exactly once by default: each Kafka transaction carries records
-//! and the sink's position in its log, so that either both are there or neither. The store's cursor follows within
-//! seconds and alone decides what may be deleted. `sinks` is the shell: it owns the clock, chance and librdkafka; what
-//! can be decided without them is decided in `delivery`.
+//! A sink reads its log in the store and delivers it. To Kafka exactly once by default: each transaction carries records
+//! and the sink's position in its log, so that either both are there or neither. To MQTT at least once (`mqtt`). The
+//! store's cursor follows within seconds and alone decides what may be deleted. `sinks` is the shell: it owns the clock,
+//! chance, sockets and librdkafka; what can be decided without them is decided in `delivery`.
 //!
 //! Holds always:
 //! - One thread a sink, so that librdkafka may block; nothing else waits for it.
 //! - What a record came to (delivered, dead, expired, corrupt) is counted in the transaction that makes it durable.
-//! - Kafka being away is normal: one plain line in the log, a state in [`SinkStatus`], and the sink tries again.
+//! - The other side being away is normal: one plain line in the log, a state in [`SinkStatus`], and the sink tries again.
 //!
-//! Each record carries the headers `tidegate-gateway` (the gateway's id), `tidegate-store` (the UUID of the database
+//! Each record for Kafka carries the headers `tidegate-gateway` (the gateway's id), `tidegate-store` (the UUID of the database
 //! that numbered it) and `tidegate-sequence` (its offset in the sink's log).
 //!
-//! Knows nothing of SQL, of MQTT, or of how records came about.
+//! Knows nothing of SQL, of our own broker, or of how records came about.
 
 #![allow(clippy::disallowed_methods)] // The shell reads clocks.
 
@@ -22,6 +22,8 @@ mod connect;
 mod dead;
 mod gather;
 mod identity;
+mod keeper;
+mod mqtt;
 mod producer;
 mod session;
 mod skipped;
@@ -39,7 +41,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
-use crate::config;
+use crate::config::{self, SinkKind};
 use crate::store::{LogId, Opened, Reader, Writer};
 
 pub use dead::{DamagedDeadLetter, DeadLetter};
@@ -49,7 +51,7 @@ pub use starts::Starts;
 pub use status::{SinkReport, SinkState, SinkStatus};
 pub use topics::unfit as unfit_topic;
 
-/// The name under which a sink reads its log: to be listed in `store::LogSettings::readers`.
+/// The name under which a sink of any kind reads its log: to be listed in `store::LogSettings::readers`.
 pub const READER: &str = "kafka";
 /// Brokers forget the position of a group that is silent for a week.
 const RENEW: Duration = Duration::from_secs(24 * 60 * 60);
@@ -182,12 +184,22 @@ pub async fn run(
 ) {
     let (ending, signal) = watch::channel(false);
     let (done, mut finished) = oneshot::channel::<()>();
-    let runtime = Handle::current();
     let name = format!("sink {}", setup.sink.name);
     let thread = std::thread::Builder::new().name(name.chars().take(15).collect());
-    let worker = worker::Worker::new(setup, writer, reader, Arc::clone(&status), signal, runtime);
+    let around =
+        keeper::Surroundings { writer, reader, status: Arc::clone(&status), stop: signal, runtime: Handle::current() };
+    let work: Box<dyn FnOnce() + Send> = match setup.sink.kind.clone() {
+        SinkKind::Kafka(kafka) => {
+            let worker = worker::Worker::new(setup, kafka, around);
+            Box::new(move || worker.run())
+        }
+        SinkKind::Mqtt(mqtt) => {
+            let worker = mqtt::Worker::new(&setup, mqtt, around);
+            Box::new(move || worker.run())
+        }
+    };
     let started = thread.spawn(move || {
-        worker.run();
+        work();
         drop(done);
     });
     if let Err(error) = started {
@@ -220,17 +232,17 @@ mod tests {
     fn sink() -> config::Sink {
         config::Sink {
             name: "cloud".to_owned(),
-            kafka: config::Kafka {
+            kind: SinkKind::Kafka(config::Kafka {
                 brokers: "127.0.0.1:1".to_owned(),
                 delivery: config::Delivery::ExactlyOnce,
                 offsets_topic: None,
                 options: BTreeMap::new(),
-                drain_records_per_second_max: None,
                 accept_duplicates: false,
-            },
+            }),
             overflow: config::Overflow::DropOldest,
             share_max_bytes: 1 << 20,
             max_age: None,
+            drain_records_per_second_max: None,
         }
     }
 

@@ -10,8 +10,9 @@ use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _};
-use tokio::sync::watch;
 
+use super::gather::Sent;
+use super::keeper::Ending;
 use super::producer::{Failure, Producer, position_list};
 use super::trouble::{Kind, Names, Trouble, explain_error, explain_position_error, kind};
 use crate::delivery::RecordRef;
@@ -22,42 +23,10 @@ const POLL: Duration = Duration::from_millis(1);
 const CALL: Duration = Duration::from_secs(1);
 /// One call that cannot be resumed: long enough for a far link.
 const CALL_WHOLE: Duration = Duration::from_secs(30);
-/// How long a stopping sink goes on with the transaction it has open.
-const STOP_GRACE: Duration = Duration::from_millis(1_500);
 
 pub const HEADER_GATEWAY: &str = "tidegate-gateway";
 pub const HEADER_STORE: &str = "tidegate-store";
 pub const HEADER_SEQUENCE: &str = "tidegate-sequence";
-
-/// Knows whether the sink shall stop, and since when.
-pub struct Ending {
-    signal: watch::Receiver<bool>,
-    since: Cell<Option<Instant>>,
-}
-
-impl Ending {
-    pub fn new(signal: watch::Receiver<bool>) -> Ending {
-        Ending { signal, since: Cell::new(None) }
-    }
-
-    /// Begin nothing new.
-    pub fn is_stopping(&self) -> bool {
-        let stopping = *self.signal.borrow() || self.signal.has_changed().is_err();
-        if stopping && self.since.get().is_none() {
-            self.since.set(Some(Instant::now()));
-        }
-        stopping
-    }
-
-    /// Leave even what is open.
-    pub fn must_leave(&self) -> bool {
-        self.is_stopping() && self.since.get().is_some_and(|since| since.elapsed() > STOP_GRACE)
-    }
-
-    pub fn signal(&self) -> watch::Receiver<bool> {
-        self.signal.clone()
-    }
-}
 
 pub struct Session {
     pub producer: Producer,
@@ -75,16 +44,6 @@ pub struct Transactions {
     pub group: ConsumerGroupMetadata,
     /// `store_id/start_id`.
     pub metadata: String,
-}
-
-/// What became of handing a record to librdkafka.
-#[derive(Debug)]
-pub enum Sent {
-    Queued,
-    /// It can never be sent.
-    Refused(String),
-    /// The transaction is lost; [`Session::settle`] tells why.
-    Failed(Trouble),
 }
 
 /// Why a transaction's records did not all arrive.
@@ -149,7 +108,7 @@ impl Session {
             return Ok(());
         }
         if let Some((code, text)) = self.producer.client().fatal_error() {
-            let trouble = if kind(code) == Kind::Fenced { Trouble::Fenced } else { Trouble::NewProducer };
+            let trouble = if kind(code) == Kind::Fenced { Trouble::Fenced } else { Trouble::Reconnect };
             return Err(Setback::Trouble(trouble(text)));
         }
         Err(Setback::Failed(self.producer.context().take_failures()))
@@ -180,19 +139,19 @@ impl Session {
     /// which refuses them.
     pub fn abort(&self, ending: &Ending) -> Result<(), Trouble> {
         if self.transactions.is_none() {
-            return Err(Trouble::NewProducer("records were not acknowledged".to_owned()));
+            return Err(Trouble::Reconnect("records were not acknowledged".to_owned()));
         }
         if !self.open.get() {
             return Ok(());
         }
         let until = Instant::now() + CALL_WHOLE.min(self.time_limit);
         if let Err(Setback::TimedOut | Setback::Trouble(_)) = self.settle(until, ending) {
-            return Err(Trouble::NewProducer("the transaction could not be ended cleanly".to_owned()));
+            return Err(Trouble::Reconnect("the transaction could not be ended cleanly".to_owned()));
         }
         let outcome = self.repeat(until, ending, explain_error, || self.producer.abort_transaction(CALL));
         self.producer.context().take_failures();
         match outcome {
-            Err(Trouble::Again(text)) => Err(Trouble::NewProducer(text)),
+            Err(Trouble::Again(text)) => Err(Trouble::Reconnect(text)),
             Err(other) => Err(other),
             Ok(()) => {
                 self.open.set(false);
@@ -234,7 +193,7 @@ impl Session {
                 return Err(Trouble::Stopping);
             }
             if Instant::now() >= until {
-                return Err(Trouble::NewProducer(self.explain(&error)));
+                return Err(Trouble::Reconnect(self.explain(&error)));
             }
             self.producer.poll(POLL);
         }
@@ -247,8 +206,8 @@ impl Session {
     fn fatal(&self, error: &KafkaError) -> Trouble {
         match self.producer.client().fatal_error() {
             Some((code, text)) if kind(code) == Kind::Fenced => Trouble::Fenced(text),
-            Some((_, text)) => Trouble::NewProducer(text),
-            None => Trouble::NewProducer(self.explain(error)),
+            Some((_, text)) => Trouble::Reconnect(text),
+            None => Trouble::Reconnect(self.explain(error)),
         }
     }
 }
@@ -263,6 +222,6 @@ fn sorted(error: &KafkaError, text: String) -> Trouble {
     match error {
         _ if fenced => Trouble::Fenced(text),
         KafkaError::Transaction(reason) if reason.txn_requires_abort() => Trouble::Again(text),
-        _ => Trouble::NewProducer(text),
+        _ => Trouble::Reconnect(text),
     }
 }

@@ -1,4 +1,5 @@
-//! What went wrong between a sink and Kafka, sorted by what to do about it, and said so that a reader can act.
+//! What went wrong between a sink and where it sends to, sorted by what to do about it; and of Kafka's errors, said so
+//! that a reader can act.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
@@ -11,9 +12,10 @@ pub enum Trouble {
     Wait(String),
     /// Another gateway uses this one's id; said already.
     Foreign,
-    /// The producer is of no use, or it is not known what became of its transaction: a new one finds out.
-    NewProducer(String),
-    /// Like `NewProducer`, and Kafka says that somebody else uses this transactional id (or that the transaction took
+    /// The connection (Kafka: the producer) is of no use, or it is not known what became of what was sent: a new one
+    /// finds out.
+    Reconnect(String),
+    /// Like `Reconnect`, and Kafka says that somebody else uses this transactional id (or that the transaction took
     /// longer than its time-out: Kafka tells both in the same way).
     Fenced(String),
     /// The sink shall stop.

@@ -1,28 +1,20 @@
-//! The sink's thread: connect, deliver round by round, move the cursor, come back from whatever goes wrong.
+//! A Kafka sink's thread: connect, deliver round by round, move the cursor, come back from whatever goes wrong.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
-use tokio::sync::watch;
-
-use super::accounts::{Accounts, Skips};
+use super::accounts::Accounts;
 use super::connect::{Connected, Connector};
-use super::gather::{Gathered, Gatherer, Limits};
-use super::producer::{Failure, TRANSACTION_TIMEOUT_MAX, ignored_options};
-use super::session::{Ending, Session, Setback};
-use super::status::{SinkState, SinkStatus};
-use super::topics::Topics;
+use super::gather::{Gathered, Limits, Outlet, Sent};
+use super::keeper::{Ending, Keeper, Surroundings};
+use super::producer::{Failure, TRANSACTION_TIMEOUT_MAX, ask_topic, ignored_options};
+use super::session::{Session, Setback};
+use super::status::SinkState;
+use super::topics::{Fate, Topics};
 use super::trouble::{Kind, Trouble, explain, kind};
 use super::{Setup, fenced_key};
-use crate::config::Overflow;
-use crate::delivery::{Backoff, Batch, Bisect, Refusal};
-use crate::store::{Reader, Writer};
+use crate::config::Kafka;
+use crate::delivery::{Batch, Bisect, RecordRef, Refusal};
 
-const BACKOFF_FIRST: Duration = Duration::from_millis(250);
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// A topic from a column is given up after 30 s; asking must not be much rarer than that.
 const BACKOFF_TOPIC_MAX: Duration = Duration::from_secs(5);
 /// Least time between the begins of two transactions that are not full: a transaction costs the same for one record
@@ -30,30 +22,19 @@ const BACKOFF_TOPIC_MAX: Duration = Duration::from_secs(5);
 const SPACING: Duration = Duration::from_millis(100);
 /// An idle sink looks after librdkafka's queues, and notices `takeover`, this often.
 const IDLE: Duration = Duration::from_secs(1);
-/// How long `drop_oldest` gets to act between two transactions of a slow link.
-const BREATH: Duration = Duration::from_millis(300);
+/// How long Kafka may take to tell about a topic.
+const ASK_TIMEOUT: Duration = Duration::from_secs(20);
 /// Sending may take this part of the transaction's time-out; the rest is for the commit.
 const SENDING_PART: (u32, u32) = (3, 4);
-/// The same trouble is logged once in this time.
-const SAME_TROUBLE: Duration = Duration::from_secs(5 * 60);
 
 pub struct Worker {
+    keeper: Keeper,
     connector: Connector,
-    accounts: Accounts,
-    reader: Reader,
-    writer: Writer,
-    status: Arc<SinkStatus>,
-    ending: Ending,
-    runtime: Handle,
     topics: Topics,
     batch: Batch,
     bisect: Bisect,
-    backoff: Backoff,
     fenced: Option<String>,
-    /// Not before then the next transaction begins.
-    not_before: Instant,
     renew_at: Instant,
-    logged: Option<(String, Instant)>,
 }
 
 /// What a round came to.
@@ -62,102 +43,100 @@ enum Round {
     Progress,
 }
 
+/// A transaction being filled.
+struct Filling<'a> {
+    session: &'a Session,
+    topics: &'a mut Topics,
+}
+
+impl Outlet for Filling<'_> {
+    fn fate(&mut self, topic: &str, sent: bool) -> Result<Fate, Trouble> {
+        let fate = self.topics.fate(topic, Instant::now());
+        if fate != Fate::Ask {
+            return Ok(fate);
+        }
+        match ask_topic(&self.session.producer, topic, &self.session.names, ASK_TIMEOUT) {
+            Ok(None) => self.topics.ready(topic),
+            Ok(Some(reason)) => self.topics.missing(topic, reason, Instant::now()),
+            // What was gathered so far can still go.
+            Err(_) if sent => return Ok(Fate::Wait("Kafka does not answer".to_owned())),
+            Err(error) => return Err(Trouble::Again(self.session.explain(&error))),
+        }
+        Ok(self.topics.fate(topic, Instant::now()))
+    }
+
+    fn begin(&mut self, accounts: &mut Accounts) -> Result<(), Trouble> {
+        accounts.mark_used()?;
+        self.session.begin()
+    }
+
+    fn send(&mut self, index: usize, offset: u64, record: &RecordRef<'_>, ending: &Ending) -> Sent {
+        self.session.send(index, offset, record, ending)
+    }
+}
+
 impl Worker {
-    pub fn new(
-        setup: Setup,
-        writer: Writer,
-        reader: Reader,
-        status: Arc<SinkStatus>,
-        stop: watch::Receiver<bool>,
-        runtime: Handle,
-    ) -> Worker {
+    pub fn new(setup: Setup, kafka: Kafka, around: Surroundings) -> Worker {
         let fenced = setup.meta.get(&fenced_key(&setup.sink.name));
         let fenced = fenced.map(|text| String::from_utf8_lossy(text).into_owned());
-        let accounts = Accounts::new(&setup, writer.clone(), runtime.clone());
-        let topics = Topics::new(setup.literal_topics.iter().cloned());
-        let renew_after = setup.renew_after;
         Worker {
-            accounts,
-            topics,
-            connector: Connector::new(setup),
-            reader,
-            writer,
-            status,
-            ending: Ending::new(stop),
-            runtime,
+            keeper: Keeper::new(&setup, around),
+            topics: Topics::new(setup.literal_topics.iter().cloned()),
+            renew_at: Instant::now() + setup.renew_after,
+            connector: Connector::new(setup, kafka),
             batch: Batch::new(),
             bisect: Bisect::default(),
-            backoff: Backoff::new(BACKOFF_FIRST, BACKOFF_MAX),
             fenced,
-            not_before: Instant::now(),
-            renew_at: Instant::now() + renew_after,
-            logged: None,
         }
     }
 
     pub fn run(mut self) {
-        for option in ignored_options(&self.connector.setup.sink.kafka) {
-            log::warn!("sink {}: option \"{option}\" is tidegate's own to set and is ignored", self.name());
+        for option in ignored_options(&self.connector.kafka) {
+            log::warn!("sink {}: option \"{option}\" is tidegate's own to set and is ignored", self.keeper.name());
         }
-        while !self.ending.is_stopping() {
-            self.tell_position();
+        while !self.keeper.ending.is_stopping() {
+            self.keeper.tell_position();
             if self.fenced.is_some() {
                 self.wait_for_takeover();
                 continue;
             }
             let trouble = self.connect_and_serve();
-            self.settle_accounts();
+            self.keeper.settle_accounts();
             self.meet(trouble);
         }
-        self.settle_accounts();
-        self.status.update(|report| report.state = SinkState::Stopped);
-    }
-
-    fn name(&self) -> &str {
-        &self.connector.setup.sink.name
+        self.keeper.stopped();
     }
 
     fn connect_and_serve(&mut self) -> Trouble {
-        let Worker { connector, accounts, reader, status, ending, .. } = self;
+        let Worker { connector, keeper, .. } = self;
+        let Keeper { accounts, reader, status, ending, .. } = keeper;
         let session = match connector.connect(accounts, reader, status, ending) {
             Ok(Connected::Ready(session)) => session,
             Ok(Connected::Foreign(text)) => return self.fence(text),
             Err(trouble) => return trouble,
         };
         self.topics.forget_ready();
-        self.status.update(|report| {
-            report.state = SinkState::Connected;
-            report.reason = None;
-        });
+        self.keeper.connected();
         loop {
             let trouble = match self.round(&session) {
                 Ok(Round::Progress) => {
-                    self.backoff.succeeded();
-                    self.recovered();
+                    self.keeper.backoff.succeeded();
+                    self.keeper.recovered();
                     continue;
                 }
                 Ok(Round::Idle) => {
                     self.idle(&session);
-                    if self.ending.is_stopping() { Trouble::Stopping } else { continue }
+                    if self.keeper.ending.is_stopping() { Trouble::Stopping } else { continue }
                 }
                 Err(trouble) => trouble,
             };
             match trouble {
-                Trouble::Again(text) => {
-                    let pause = self.backoff.next(chance());
-                    self.report(SinkState::BackingOff, &text);
-                    self.pause(pause);
-                    session.tend();
-                }
-                Trouble::Wait(text) => {
-                    let pause = self.backoff.next(chance()).min(BACKOFF_TOPIC_MAX);
-                    self.report(SinkState::BackingOff, &text);
-                    self.pause(pause);
-                    session.tend();
-                }
+                Trouble::Again(text) => self.keeper.back_off(&text),
+                Trouble::Wait(text) => self.keeper.back_off_at_most(BACKOFF_TOPIC_MAX, &text),
                 trouble => return trouble,
             }
-            if self.ending.is_stopping() {
+            session.tend();
+            if self.keeper.ending.is_stopping() {
                 return Trouble::Stopping;
             }
         }
@@ -165,38 +144,28 @@ impl Worker {
 
     /// One transaction, or the finding that there is nothing to do.
     fn round(&mut self, session: &Session) -> Result<Round, Trouble> {
-        if self.accounts.cursor_due().is_some_and(|due| Instant::now() >= due) {
-            self.accounts.move_cursor()?;
-        }
-        if self.accounts.next >= self.accounts.log_end() || self.ending.is_stopping() {
+        if !self.keeper.may_begin()? {
             return Ok(Round::Idle);
         }
-        self.breathe()?;
-        self.wait_until(self.not_before);
         let begin = Instant::now();
         let gathered = match self.gather(session) {
             Ok(gathered) => gathered,
             Err(trouble) => return Err(self.give_up(session, trouble)),
         };
-        if !gathered.skips.is_empty() {
-            self.tell_dead(&gathered.skips);
-        }
         let Gathered { next, sent, bytes, begun, full, blocked, first, skips, .. } = gathered;
-        if !skips.is_empty() {
-            self.accounts
-                .skip(skips)
-                .map_err(|trouble| if begun { self.give_up(session, trouble) } else { trouble })?;
+        if let Err(trouble) = self.keeper.skip(skips) {
+            return Err(if begun { self.give_up(session, trouble) } else { trouble });
         }
         if begun {
             self.deliver(session, begin, next, sent, first)?;
-            self.pace(begin, sent, full);
+            self.keeper.pace(begin, sent, if full { Duration::ZERO } else { SPACING });
         }
-        if next == self.accounts.next {
+        if next == self.keeper.accounts.next {
             return blocked.map_or(Ok(Round::Idle), |reason| Err(Trouble::Wait(reason)));
         }
-        self.accounts.passed(next, sent, bytes);
+        self.keeper.accounts.passed(next, sent, bytes);
         self.bisect.passed(next);
-        self.tell_position();
+        self.keeper.tell_position();
         match blocked {
             Some(reason) => Err(Trouble::Wait(reason)),
             None => Ok(Round::Progress),
@@ -204,22 +173,10 @@ impl Worker {
     }
 
     fn gather(&mut self, session: &Session) -> Result<Gathered, Trouble> {
-        let setup = &self.connector.setup;
-        let rate = setup.sink.kafka.drain_records_per_second_max.unwrap_or(u32::MAX).max(1);
         let searched = self.bisect.records_max().unwrap_or(u32::MAX);
-        let limits =
-            Limits { records_max: self.batch.records_max().min(rate).min(searched), bytes_max: self.batch.bytes_max() };
-        let mut gatherer = Gatherer {
-            session,
-            accounts: &mut self.accounts,
-            topics: &mut self.topics,
-            ending: &self.ending,
-            log: setup.log,
-            place: format!("sink/{}", setup.sink.name),
-            max_age: setup.sink.max_age,
-            limits,
-        };
-        gatherer.run(&mut self.reader)
+        let limits = Limits { records_max: self.batch.records_max().min(searched), bytes_max: self.batch.bytes_max() };
+        let mut filling = Filling { session, topics: &mut self.topics };
+        self.keeper.gather(&mut filling, limits)
     }
 
     /// Waits for the records of the open transaction and commits it.
@@ -232,7 +189,7 @@ impl Worker {
         first: Option<super::DeadLetter>,
     ) -> Result<(), Trouble> {
         let until = begin + session.time_limit * SENDING_PART.0 / SENDING_PART.1;
-        let settled = session.settle(until, &self.ending);
+        let settled = session.settle(until, &self.keeper.ending);
         let sending = begin.elapsed();
         match settled {
             Ok(()) => {}
@@ -240,7 +197,7 @@ impl Worker {
             Err(Setback::Failed(failures)) => return Err(self.failed(session, next, sent, first, &failures)),
             Err(Setback::Trouble(trouble)) => return Err(trouble),
         }
-        if let Err(trouble) = session.commit(next, &self.ending) {
+        if let Err(trouble) = session.commit(next, &self.keeper.ending) {
             if let Trouble::Again(_) = trouble {
                 self.batch.timed_out(sent);
                 return Err(self.give_up(session, trouble));
@@ -251,7 +208,7 @@ impl Worker {
         self.renew_at = Instant::now() + self.connector.setup.renew_after;
         self.batch.committed(sent, sending);
         let records_max = self.batch.records_max();
-        self.status.update(|report| {
+        self.keeper.status.update(|report| {
             report.transactions += 1;
             report.last_transaction_ms = begin.elapsed().as_millis() as u64;
             report.transaction_records_max = records_max;
@@ -267,7 +224,7 @@ impl Worker {
             let longer = self.connector.transaction_timeout * 2;
             self.connector.transaction_timeout = longer.min(TRANSACTION_TIMEOUT_MAX);
         }
-        self.give_up(session, Trouble::NewProducer(text))
+        self.give_up(session, Trouble::Reconnect(text))
     }
 
     /// Some records were not taken.
@@ -300,7 +257,7 @@ impl Worker {
             let trouble = self.give_up(session, Trouble::Again(reason.clone()));
             return match (self.bisect.refused(sent, next), first) {
                 (Refusal::Found, Some(letter)) => {
-                    self.bury(super::DeadLetter { reason, ..letter }).err().unwrap_or(trouble)
+                    self.keeper.bury(super::DeadLetter { reason, ..letter }).err().unwrap_or(trouble)
                 }
                 _ => {
                     // A refusal of many may be one of their size.
@@ -313,22 +270,16 @@ impl Worker {
             return self.timed_out(session, sent);
         }
         let reason = failures.first().map_or("the records were not acknowledged".to_owned(), text);
-        self.give_up(session, Trouble::NewProducer(reason))
-    }
-
-    fn bury(&mut self, letter: super::DeadLetter) -> Result<(), Trouble> {
-        let skips = Skips { ranges: vec![(letter.offset, letter.offset + 1)], dead: vec![letter], ..Skips::default() };
-        self.tell_dead(&skips);
-        self.accounts.skip(skips)
+        self.give_up(session, Trouble::Reconnect(reason))
     }
 
     /// Ends the open transaction, if there is one, so that another can begin.
     fn give_up(&mut self, session: &Session, trouble: Trouble) -> Trouble {
         if session.open.get() {
-            self.status.update(|report| report.aborted += 1);
+            self.keeper.status.update(|report| report.aborted += 1);
         }
         match trouble {
-            Trouble::Again(_) | Trouble::Wait(_) | Trouble::Store(_) => match session.abort(&self.ending) {
+            Trouble::Again(_) | Trouble::Wait(_) | Trouble::Store(_) => match session.abort(&self.keeper.ending) {
                 Ok(()) => trouble,
                 Err(worse) => worse,
             },
@@ -336,66 +287,32 @@ impl Worker {
         }
     }
 
-    /// When the next transaction may begin.
-    fn pace(&mut self, begin: Instant, sent: u32, full: bool) {
-        let spacing = if full { Duration::ZERO } else { SPACING };
-        let rate = self.connector.setup.sink.kafka.drain_records_per_second_max;
-        let limited =
-            rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(f64::from(sent) / f64::from(rate.max(1))));
-        self.not_before = begin + spacing.max(limited);
-    }
-
-    /// A log that has reached its share drops its oldest records, but not while they may be on their way; so between
-    /// two transactions it gets a moment.
-    fn breathe(&mut self) -> Result<(), Trouble> {
-        let sink = &self.connector.setup.sink;
-        if sink.overflow != Overflow::DropOldest || !self.accounts.is_over_share(sink.share_max_bytes) {
-            return Ok(());
-        }
-        self.accounts.move_cursor()?;
-        self.accounts.release();
-        let mut end = self.writer.log_end(self.connector.setup.log);
-        // Made inside the runtime, since a timer needs one.
-        let _ = self.runtime.block_on(async { tokio::time::timeout(BREATH, end.changed()).await });
-        self.accounts.protect()
-    }
-
     fn idle(&mut self, session: &Session) {
         session.tend();
-        self.recovered();
-        self.tell_position();
+        self.keeper.recovered();
+        self.keeper.tell_position();
         if Instant::now() >= self.renew_at && session.transactions.is_some() {
             self.renew(session);
         }
-        let due = self.accounts.cursor_due();
         let until = Instant::now() + IDLE;
-        self.wait_for_records(due.map_or(until, |due| due.min(until)));
+        self.keeper.runtime.block_on(self.keeper.something_to_do(until));
     }
 
     /// Writes the position again, so that Kafka does not forget it.
     fn renew(&mut self, session: &Session) {
-        let next = self.accounts.next;
-        let outcome = self.accounts.mark_used().and_then(|()| session.begin());
-        match outcome.and_then(|()| session.commit(next, &self.ending)) {
+        let next = self.keeper.accounts.next;
+        let outcome = self.keeper.accounts.mark_used().and_then(|()| session.begin());
+        match outcome.and_then(|()| session.commit(next, &self.keeper.ending)) {
             Ok(()) => {
-                self.accounts.renewed();
+                self.keeper.accounts.renewed();
                 self.renew_at = Instant::now() + self.connector.setup.renew_after;
             }
             Err(trouble) => {
                 // The next round meets whatever is wrong; here it is enough to try again soon.
-                log::debug!("sink {}: its position could not be renewed: {trouble:?}", self.name());
+                log::debug!("sink {}: its position could not be renewed: {trouble:?}", self.keeper.name());
                 self.give_up(session, Trouble::Again(String::new()));
                 self.renew_at = Instant::now() + Duration::from_secs(60);
             }
-        }
-    }
-
-    /// Before the session is gone for some time: what is known to be in Kafka is accounted for, so that the log is free
-    /// to drop what it must.
-    fn settle_accounts(&mut self) {
-        match self.accounts.move_cursor() {
-            Ok(()) => self.accounts.release(),
-            Err(trouble) => log::debug!("sink {}: {trouble:?}", self.name()),
         }
     }
 
@@ -403,31 +320,19 @@ impl Worker {
     fn meet(&mut self, trouble: Trouble) {
         match trouble {
             Trouble::Stopping => {}
-            Trouble::Foreign => self.backoff.succeeded(),
+            Trouble::Foreign => self.keeper.backoff.succeeded(),
             Trouble::Fenced(text) => {
                 self.connector.was_fenced = true;
-                self.back_off(&text);
+                self.keeper.back_off(&text);
             }
-            Trouble::Again(text) | Trouble::Wait(text) | Trouble::NewProducer(text) => self.back_off(&text),
-            Trouble::Store(text) => {
-                if self.writer.failed().borrow().is_some() {
-                    // The daemon ends over it.
-                    self.pause(BACKOFF_MAX);
-                }
-                self.back_off(&text);
-            }
+            Trouble::Again(text) | Trouble::Wait(text) | Trouble::Reconnect(text) => self.keeper.back_off(&text),
+            Trouble::Store(text) => self.keeper.meet_store_failure(&text),
         }
     }
 
-    fn back_off(&mut self, text: &str) {
-        let pause = self.backoff.next(chance());
-        self.report(SinkState::BackingOff, text);
-        self.pause(pause);
-    }
-
     fn fence(&mut self, text: String) -> Trouble {
-        log::error!("sink {}: stopped, records are kept: {text}", self.name());
-        if let Err(trouble) = self.accounts.set_fenced(Some(&text)) {
+        log::error!("sink {}: stopped, records are kept: {text}", self.keeper.name());
+        if let Err(trouble) = self.keeper.accounts.set_fenced(Some(&text)) {
             return trouble;
         }
         self.fenced = Some(text);
@@ -436,99 +341,21 @@ impl Worker {
 
     fn wait_for_takeover(&mut self) {
         let reason = self.fenced.clone();
-        self.status.update(|report| {
+        self.keeper.status.update(|report| {
             report.state = SinkState::Fenced;
             report.reason = reason;
         });
-        self.pause(IDLE);
-        if self.status.take_takeover() {
-            match self.accounts.set_fenced(None) {
+        self.keeper.pause(IDLE);
+        if self.keeper.status.take_takeover() {
+            match self.keeper.accounts.set_fenced(None) {
                 Ok(()) => {
-                    log::info!("sink {}: taken over", self.name());
+                    log::info!("sink {}: taken over", self.keeper.name());
                     self.fenced = None;
                     (self.connector.was_fenced, self.connector.has_committed) = (false, false);
-                    self.status.update(|report| report.state = SinkState::Connecting);
+                    self.keeper.status.update(|report| report.state = SinkState::Connecting);
                 }
-                Err(_) => self.status.request_takeover(),
+                Err(_) => self.keeper.status.request_takeover(),
             }
         }
     }
-
-    fn recovered(&mut self) {
-        if self.logged.take().is_some() {
-            log::info!("sink {}: delivering again", self.name());
-        }
-        self.status.update(|report| {
-            report.state = SinkState::Connected;
-            report.reason = None;
-        });
-    }
-
-    fn report(&mut self, state: SinkState, text: &str) {
-        let known = self.logged.as_ref().is_some_and(|(said, at)| said == text && at.elapsed() < SAME_TROUBLE);
-        if !known {
-            log::warn!("sink {}: {text}; trying again", self.name());
-            self.logged = Some((text.to_owned(), Instant::now()));
-        }
-        self.status.update(|report| {
-            report.state = state;
-            report.reason = Some(text.to_owned());
-            report.last_error = Some(text.to_owned());
-        });
-    }
-
-    fn tell_dead(&self, skips: &Skips) {
-        if let Some(first) = skips.dead.first() {
-            let (count, offset) = (skips.dead.len(), first.offset);
-            log::warn!("sink {}: {count} dead letters from record {offset} on: {}", self.name(), first.reason);
-        }
-        if skips.corrupt > 0 {
-            log::error!("sink {}: {} records are damaged and left out", self.name(), skips.corrupt);
-        }
-    }
-
-    fn tell_position(&self) {
-        let (next, log_end) = (self.accounts.next, self.accounts.log_end());
-        self.status.update(|report| (report.next, report.log_end) = (next, log_end));
-    }
-
-    fn pause(&self, pause: Duration) {
-        self.wait_until(Instant::now() + pause);
-    }
-
-    /// Ends early when the sink shall stop.
-    fn wait_until(&self, until: Instant) {
-        if Instant::now() >= until || self.ending.is_stopping() {
-            return;
-        }
-        let mut signal = self.ending.signal();
-        self.runtime.block_on(async {
-            tokio::select! {
-                _ = signal.wait_for(|stop| *stop) => {}
-                () = tokio::time::sleep_until(until.into()) => {}
-            }
-        });
-    }
-
-    /// Ends early when there is something to deliver, too.
-    fn wait_for_records(&self, until: Instant) {
-        if self.ending.is_stopping() {
-            return;
-        }
-        let (mut signal, mut end) = (self.ending.signal(), self.writer.log_end(self.connector.setup.log));
-        let next = self.accounts.next;
-        self.runtime.block_on(async {
-            tokio::select! {
-                _ = signal.wait_for(|stop| *stop) => {}
-                _ = end.wait_for(|end| *end > next) => {}
-                () = tokio::time::sleep_until(until.into()) => {}
-            }
-        });
-    }
-}
-
-/// Uniform in 0..1, for the jitter of back-off: not worth a crate.
-fn chance() -> f64 {
-    let random = RandomState::new().build_hasher().finish();
-    (random >> 11) as f64 / (1u64 << 53) as f64
 }

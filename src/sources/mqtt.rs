@@ -51,7 +51,7 @@ impl TopicMap {
 }
 
 /// The captured levels, if the pattern takes the topic. As in MQTT, wildcards leave topics that begin with `$` alone.
-fn captures(levels: &[Level], topic: &str) -> Option<Vec<Arc<str>>> {
+pub fn captures(levels: &[Level], topic: &str) -> Option<Vec<Arc<str>>> {
     if topic.starts_with('$') && !matches!(levels.first(), Some(Level::Literal(_))) {
         return None;
     }
@@ -59,6 +59,10 @@ fn captures(levels: &[Level], topic: &str) -> Option<Vec<Arc<str>>> {
     let mut rest = Some(topic);
     for level in levels {
         if *level == Level::AnyRest {
+            return Some(captures);
+        }
+        if let Level::CaptureRest(_) = level {
+            captures.push(Arc::from(rest?));
             return Some(captures);
         }
         let (found, tail) = match rest?.split_once('/') {
@@ -86,7 +90,10 @@ mod tests {
             "+" => Level::AnyOne,
             "#" => Level::AnyRest,
             _ => match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
-                Some(name) => Level::Capture(name.to_owned()),
+                Some(name) => match name.strip_suffix('#') {
+                    Some(name) => Level::CaptureRest(name.to_owned()),
+                    None => Level::Capture(name.to_owned()),
+                },
                 None => Level::Literal(text.to_owned()),
             },
         };
@@ -115,6 +122,8 @@ mod tests {
         assert_eq!(matches(&patterns, "dev/p1/telemetry/x"), [(3, String::new())]);
         assert_eq!(matches(&["dev/{device}/t"], "dev//t"), [(0, String::new())]);
         assert_eq!(matches(&["{a}/{b}", "#", "$SYS/{x}"], "$SYS/up"), [(2, "up".to_owned())]);
+        assert_eq!(matches(&["{site}/{path#}"], "dev/p1/telemetry/x"), [(0, "dev,p1/telemetry/x".to_owned())]);
+        assert_eq!(matches(&["dev/{path#}", "dev/#"], "dev"), [(1, String::new())], "the rest is one level at least");
         assert!(matches(&patterns, "other").is_empty());
     }
 }

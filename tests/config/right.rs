@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tidegate::config::{
-    CertificateUser, Delivery, Encoding, Format, Input, Level, OutputFormat, Overflow, Settings, TopicPart, Transport,
-    Who, WordOrder,
+    CertificateUser, Delivery, Encoding, Format, Input, Kafka, Level, MqttVersion, OutputFormat, Overflow, Settings,
+    Sink, SinkKind, TopicPart, Transport, Who, WordOrder,
 };
 use tidegate::model::DataType;
 use tidegate::plan::{DeviceWatermark, Watermark};
@@ -20,6 +20,13 @@ fn load(text: &str) -> Settings {
 fn columns(settings: &Settings, source: usize) -> Vec<(String, DataType)> {
     let columns = &settings.sources[source].schema.columns;
     columns.iter().map(|column| (column.name.to_string(), column.data_type)).collect()
+}
+
+fn kafka(sink: &Sink) -> &Kafka {
+    match &sink.kind {
+        SinkKind::Kafka(kafka) => kafka,
+        SinkKind::Mqtt(_) => panic!("{} is no Kafka sink", sink.name),
+    }
 }
 
 const SOURCES: &str = r#"
@@ -180,12 +187,12 @@ options = { "sasl.password" = "${credential:kafka_password}", "client.id" = "$${
     );
 
     let [one, two] = settings.sinks.as_slice() else { panic!("two sinks") };
-    assert_eq!(one.kafka.offsets_topic.as_deref(), Some("scans.eu-west"), "the first topic without columns");
+    assert_eq!(kafka(one).offsets_topic.as_deref(), Some("scans.eu-west"), "the first topic without columns");
     assert_eq!((one.overflow, one.max_age), (Overflow::Block, Some(Duration::from_secs(7 * 86_400))));
-    assert_eq!(one.kafka.drain_records_per_second_max, Some(500));
-    assert_eq!((one.kafka.delivery, two.kafka.delivery), (Delivery::ExactlyOnce, Delivery::AtLeastOnce));
-    assert_eq!(two.kafka.options["sasl.password"], "s3cret");
-    assert_eq!(two.kafka.options["client.id"], "${x}");
+    assert_eq!(one.drain_records_per_second_max, Some(500));
+    assert_eq!((kafka(one).delivery, kafka(two).delivery), (Delivery::ExactlyOnce, Delivery::AtLeastOnce));
+    assert_eq!(kafka(two).options["sasl.password"], "s3cret");
+    assert_eq!(kafka(two).options["client.id"], "${x}");
     assert!(!format!("{settings:?}").contains("s3cret"), "no secret in Debug output");
 
     let store = &settings.store;
@@ -305,4 +312,73 @@ subscribe = "news"
     let who: Vec<&Who> = rules.iter().map(|rule| &rule.who).collect();
     assert_eq!(who, [&Who::Users(vec!["press-*".to_owned()]), &Who::Anonymous, &Who::Everyone]);
     assert_eq!((rules[0].publish.len(), rules[1].subscribe.len(), rules[2].publish.len()), (1, 2, 0));
+}
+
+#[test]
+fn another_broker_is_a_sink_or_a_bridge() {
+    let settings = load(
+        r#"
+[gateway]
+id = "gw-1"
+region = "eu-west"
+
+[source.everything]
+mqtt = "dev/{path#}"
+format = "raw"
+
+[query.forward]
+sql = "SELECT path, payload FROM everything"
+into = { sink = "hq", topic = "plant/{region}/{path}", format = "raw" }
+
+[sink.hq]
+mqtt = "mqtts://hq.example.com"
+user = "gw"
+password = "${credential:kafka_password}"
+ca = "/etc/ca.pem"
+certificate = "/etc/gw.pem"
+key = "/etc/gw.key"
+retain = true
+drain_rate = 50
+
+[bridge.hq]
+mqtt = "10.0.0.1:2883"
+version = "3.1.1"
+client_id = "in"
+keep_alive = "10s"
+qos = 0
+session_expiry = "1d"
+topics = [
+    { from = "plant/{region}/{device}/cmd", to = "dev/{device}/cmd" },
+    { from = "all/{path#}" },
+]
+"#,
+    );
+    let [sink] = settings.sinks.as_slice() else { panic!("one sink") };
+    let SinkKind::Mqtt(mqtt) = &sink.kind else { panic!("an MQTT sink") };
+    assert_eq!((mqtt.qos, mqtt.retain, sink.drain_records_per_second_max), (1, true, Some(50)));
+    let peer = &mqtt.peer;
+    assert_eq!((peer.version, peer.client_id.as_str()), (MqttVersion::V5, "tidegate-gw-1-hq"));
+    assert_eq!(
+        (peer.server.host.as_str(), peer.server.port, peer.keep_alive),
+        ("hq.example.com", 8883, Duration::from_secs(30))
+    );
+    assert_eq!((peer.server.user.as_deref(), peer.server.password.as_deref()), (Some("gw"), Some("s3cret")));
+    let tls = peer.server.tls.as_ref().expect("TLS");
+    assert_eq!(tls.ca.as_deref().and_then(|ca| ca.to_str()), Some("/etc/ca.pem"));
+    assert!(tls.identity.is_some());
+    assert!(!format!("{settings:?}").contains("s3cret"), "no secret in Debug output");
+    let [route] = settings.queries[0].into.as_slice() else { panic!("one route") };
+    assert_eq!(route.topic.parts, [TopicPart::Literal("plant/eu-west/".into()), TopicPart::Column(0)]);
+    assert_eq!((route.key, route.format), (None, OutputFormat::Raw(1)));
+
+    let [bridge] = settings.bridges.as_slice() else { panic!("one bridge") };
+    let peer = &bridge.peer;
+    assert_eq!((peer.server.host.as_str(), peer.server.port, peer.server.tls.is_none()), ("10.0.0.1", 2883, true));
+    assert_eq!((peer.version, peer.client_id.as_str(), bridge.qos), (MqttVersion::V311, "in", 0));
+    assert_eq!((peer.keep_alive, bridge.session_expiry), (Duration::from_secs(10), Duration::from_secs(86_400)));
+    let filters: Vec<String> = bridge.topics.iter().map(|topic| Level::filter(&topic.from)).collect();
+    assert_eq!(filters, ["plant/+/+/cmd", "all/#"]);
+    let literal = |text: &str| TopicPart::Literal(text.into());
+    assert_eq!(bridge.topics[0].to.parts, [literal("dev/"), TopicPart::Column(1), literal("/cmd")]);
+    assert_eq!(bridge.topics[1].to.parts, [literal("all/"), TopicPart::Column(0)], "the topic stays as it is");
 }

@@ -25,7 +25,7 @@ fn child_process() {
     };
     let mut config = sink(&bootstrap);
     if let Ok(timeout_ms) = std::env::var(TIMEOUT_MS) {
-        config.kafka.options.insert("transaction.timeout.ms".to_owned(), timeout_ms);
+        crate::gateway::kafka(&mut config).options.insert("transaction.timeout.ms".to_owned(), timeout_ms);
     }
     let topic = std::env::var(CHILD_TOPIC).unwrap_or_else(|_| TOPIC.to_owned());
     let gateway = Gateway::start(&format!("gw-{topic}"), Path::new(&directory), config, &[&topic]);

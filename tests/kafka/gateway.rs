@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidegate::config::{Delivery, Kafka, Overflow, Sink};
+use tidegate::config::{Delivery, Kafka, Overflow, Sink, SinkKind};
 use tidegate::delivery::Record;
 use tidegate::sinks::{self, DeadLetter, READER, Setup, SinkReport, SinkState, SinkStatus, StartRecord};
 use tidegate::store::{self, Append, Commit, LogSettings, Reader, Records, Settings, Store, Writer};
@@ -29,17 +29,24 @@ pub struct Gateway {
 pub fn sink(bootstrap: &str) -> Sink {
     Sink {
         name: "cloud".to_owned(),
-        kafka: Kafka {
+        kind: SinkKind::Kafka(Kafka {
             brokers: bootstrap.to_owned(),
             delivery: Delivery::ExactlyOnce,
             offsets_topic: None,
             options: BTreeMap::from([("reconnect.backoff.max.ms".to_owned(), "1000".to_owned())]),
-            drain_records_per_second_max: None,
             accept_duplicates: false,
-        },
+        }),
         overflow: Overflow::DropOldest,
         share_max_bytes: 64 << 20,
         max_age: None,
+        drain_records_per_second_max: None,
+    }
+}
+
+pub fn kafka(sink: &mut Sink) -> &mut Kafka {
+    match &mut sink.kind {
+        SinkKind::Kafka(kafka) => kafka,
+        SinkKind::Mqtt(_) => panic!("a sink for Kafka"),
     }
 }
 

@@ -125,7 +125,7 @@ fn a_new_carrier_topic_changes_nothing_about_what_was_delivered() {
     gateway.wait_delivered(WAIT);
     gateway.stop();
     let mut config = sink(&kafka.bootstrap());
-    config.kafka.offsets_topic = Some("carrier".to_owned());
+    crate::gateway::kafka(&mut config).offsets_topic = Some("carrier".to_owned());
     for round in 0..2 {
         let gateway = Gateway::start("gw-moved", directory.path(), config.clone(), &["moved"]);
         gateway.append(&numbered("moved", 50 + round..51 + round));

@@ -41,7 +41,7 @@ fn a_slow_and_far_link_comes_to_an_end() {
     kafka.link().shape(64_000, Duration::from_secs(2));
     let directory = tempfile::tempdir().unwrap();
     let mut config = sink(&kafka.bootstrap_through_link());
-    config.kafka.options.insert("transaction.timeout.ms".to_owned(), "30000".to_owned());
+    crate::gateway::kafka(&mut config).options.insert("transaction.timeout.ms".to_owned(), "30000".to_owned());
     let gateway = Gateway::start("gw-slow", directory.path(), config, &["slow"]);
     let mut random = 1u64;
     let mut noise = |n: u64| {
@@ -76,7 +76,7 @@ fn what_an_outage_drops_is_counted_and_the_rest_arrives() {
     let directory = tempfile::tempdir().unwrap();
     let mut config = sink(&kafka.bootstrap_through_link());
     config.share_max_bytes = 60_000;
-    config.kafka.options.insert("transaction.timeout.ms".to_owned(), "8000".to_owned());
+    crate::gateway::kafka(&mut config).options.insert("transaction.timeout.ms".to_owned(), "8000".to_owned());
     let gateway = Gateway::start("gw-dropped", directory.path(), config, &["dropped"]);
     let mut next = 0;
     let mut append = |records: u64| {

@@ -61,7 +61,7 @@ fn what_kafka_refuses_becomes_a_dead_letter_once_and_the_rest_arrives() {
     let directory = tempfile::tempdir().unwrap();
     // Not compressed, so that the broker's limit is met where the test expects it.
     let mut narrow = sink(&kafka.bootstrap());
-    narrow.kafka.options.insert("compression.type".to_owned(), "none".to_owned());
+    crate::gateway::kafka(&mut narrow).options.insert("compression.type".to_owned(), "none".to_owned());
     let mut gateway = Gateway::start("gw-narrow", directory.path(), narrow.clone(), &["narrow"]);
     let mut records = numbered("narrow", 0..100);
     records[37].payload = Some(vec![b'x'; 5_000]);
@@ -97,7 +97,7 @@ fn a_literal_topic_is_waited_for() {
     let directory = tempfile::tempdir().unwrap();
     let mut config = sink(&kafka.bootstrap());
     kafka.create_topic("positions", 1, &[]);
-    config.kafka.offsets_topic = Some("positions".to_owned());
+    crate::gateway::kafka(&mut config).offsets_topic = Some("positions".to_owned());
     let mut gateway = Gateway::start("gw-wait", directory.path(), config, &["not-yet"]);
     gateway.append(&numbered("not-yet", 0..10));
     let report = gateway.wait_for("waiting", WAIT, |report| report.state == SinkState::BackingOff);
@@ -162,7 +162,7 @@ fn at_least_once_delivers_everything_without_transactions() {
     kafka.create_topic("at-least", 2, &[]);
     let directory = tempfile::tempdir().unwrap();
     let mut config = sink(&kafka.bootstrap());
-    config.kafka.delivery = Delivery::AtLeastOnce;
+    crate::gateway::kafka(&mut config).delivery = Delivery::AtLeastOnce;
     let gateway = Gateway::start("gw-least", directory.path(), config.clone(), &[]);
     gateway.append(&numbered("at-least", 0..3_000));
     gateway.wait_delivered(WAIT);
@@ -184,7 +184,7 @@ fn draining_keeps_to_its_limit() {
     kafka.create_topic("limited", 1, &[]);
     let directory = tempfile::tempdir().unwrap();
     let mut config = sink(&kafka.bootstrap());
-    config.kafka.drain_records_per_second_max = Some(200);
+    config.drain_records_per_second_max = Some(200);
     let gateway = Gateway::start("gw-limited", directory.path(), config, &["limited"]);
     gateway.append(&numbered("limited", 0..800));
     let begin = std::time::Instant::now();

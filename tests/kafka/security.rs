@@ -24,7 +24,7 @@ fn secured(kafka: &Kafka, ca: &Path, password: &str) -> Sink {
         ("sasl.password", password),
         ("transaction.timeout.ms", "10000"),
     ] {
-        sink.kafka.options.insert(option.to_owned(), value.to_owned());
+        crate::gateway::kafka(&mut sink).options.insert(option.to_owned(), value.to_owned());
     }
     sink
 }
@@ -83,7 +83,7 @@ fn each_missing_right_is_named_and_delivery_goes_on_once_it_is_granted() {
     kafka.create_topic("acl-carrier", 1, &[]);
     let id = "tidegate-gwacl-cloud";
     let mut config = secured(kafka, &kafka.ca(), PASSWORD);
-    config.kafka.offsets_topic = Some("acl-carrier".to_owned());
+    crate::gateway::kafka(&mut config).offsets_topic = Some("acl-carrier".to_owned());
     let directory = tempfile::tempdir().unwrap();
     let gateway = Gateway::start("gwacl", directory.path(), config, &["acl"]);
     gateway.append(&numbered("acl", 0..10));

@@ -2,10 +2,12 @@
 //! replaced by its default, so that the check goes on, and no settings come of it in the end.
 
 mod access;
+mod bridge;
 mod broker;
 mod gateway;
 mod listener;
 mod modbus;
+mod peer;
 mod query;
 mod relations;
 mod sink;
@@ -34,7 +36,9 @@ pub(super) fn check(raw: &raw::Config, problems: &mut Problems) -> Option<Settin
         relations::bind_all(&raw.view, &raw.query, &checked_sources, &checked_tables, problems);
     let around = query::Surroundings { gateway: &gateway, sources: &checked_sources, sinks: &sinks };
     let checked_queries = query::check_queries(&raw.query, roots, &around, problems);
-    let (sinks, store) = sink::check_sinks(&sinks, &raw.store, &checked_queries, problems);
+    let (sinks, store) = sink::check_sinks(&sinks, &gateway, &raw.store, &checked_queries, problems);
+    let bridges = bridge::check_bridges(&raw.bridge, &gateway, problems);
+    peer::check_client_ids(raw, &sinks, &bridges, problems);
     warn_of_unused(&checked_sources, &checked_queries, problems);
     if problems.found_errors() {
         return None;
@@ -57,6 +61,7 @@ pub(super) fn check(raw: &raw::Config, problems: &mut Problems) -> Option<Settin
         views,
         queries,
         sinks,
+        bridges,
         topology,
         warnings: Vec::new(),
     })
@@ -125,6 +130,19 @@ fn report_sql(text: &At<Text>, errors: &[SqlError], problems: &mut Problems) {
     for error in errors {
         let at = text.value.place(error.line, error.column, error.length);
         problems.error(at, error.message.clone(), error.help.clone().unwrap_or_default());
+    }
+}
+
+fn key_of<T>(field: &Field<T>) -> Option<Span> {
+    field.given().map(|given| given.key)
+}
+
+/// Keys that belong to another kind of the same table.
+fn refuse_foreign(keys: &[(&str, Option<Span>)], owner: &str, other: &str, problems: &mut Problems) {
+    for (key, at) in keys {
+        if let Some(at) = at {
+            problems.error(*at, format!("{owner} has no {key}"), format!("{key} belongs to {other}"));
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::super::raw;
 use super::super::read::{At, Entry, Field, Named};
 use super::super::settings::{Gateway, OutputFormat, Query, Route, TopicPart, TopicTemplate};
 use super::super::text::Text;
+use super::topic::TopicKind;
 use super::{choose, missing, sink, source, topic, unknown_column};
 use crate::model::{Column, DataType, Millis};
 use crate::plan;
@@ -124,8 +125,11 @@ fn check_late_route(
         _ => &[],
     };
     let sink = check_sink(&raw.sink, around, problems);
-    let topic = raw.topic.given().map(|topic| topic::check_template(topic, around.gateway, Some(columns), problems));
-    let key = check_key(&raw.key, columns, &device_columns(root, around), problems);
+    let of = sink.map_or(TopicKind::Kafka, |sink| around.sinks.topic_kind(sink));
+    let template =
+        topic::Template { gateway: around.gateway, of, columns: Some(columns), what: "column of the query's source" };
+    let topic = raw.topic.given().map(|topic| topic::check_template(topic, template, problems));
+    let key = check_key(&raw.key, of, columns, &device_columns(root, around), problems);
     Some(Route { sink: sink?, topic: topic?, key, format: OutputFormat::Json })
 }
 
@@ -193,10 +197,12 @@ fn check_route(
         }
     }
     let sink = check_sink(&raw.sink, around, problems);
-    let topic = raw.topic.given().map(|topic| topic::check_template(topic, around.gateway, columns, problems));
+    let of = sink.map_or(TopicKind::Kafka, |sink| around.sinks.topic_kind(sink));
+    let template = topic::Template { gateway: around.gateway, of, columns, what: "column of the query" };
+    let topic = raw.topic.given().map(|topic| topic::check_template(topic, template, problems));
     let is_raw = choose(&raw.format, "format", false, &[("json", false), ("raw", true)], &[], problems);
     let (columns, topic) = (columns?, topic?);
-    let key = check_key(&raw.key, columns, devices, problems);
+    let key = check_key(&raw.key, of, columns, devices, problems);
     let format = match is_raw {
         false => OutputFormat::Json,
         true => OutputFormat::Raw(raw_column(raw, columns, key, &topic, problems)?),
@@ -205,7 +211,20 @@ fn check_route(
 }
 
 /// The column that is the record's key: as said (`""`: none), else the device.
-fn check_key(raw: &Field<Text>, columns: &[Column], devices: &[String], problems: &mut Problems) -> Option<usize> {
+fn check_key(
+    raw: &Field<Text>,
+    of: TopicKind,
+    columns: &[Column],
+    devices: &[String],
+    problems: &mut Problems,
+) -> Option<usize> {
+    if of == TopicKind::Mqtt {
+        if let Some(given) = raw.given() {
+            let help = "put the column into the topic, as in \"dev/{device}\"";
+            problems.error(given.key, "messages of MQTT have no key", help);
+        }
+        return None;
+    }
     let Some(given) = raw.given() else {
         let keyed = |column: &Column| {
             column.data_type == DataType::String && devices.iter().any(|device| **device == *column.name)

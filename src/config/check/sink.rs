@@ -4,10 +4,12 @@ use super::super::names::{check_name, nearest};
 use super::super::problem::{Problems, Span, is_secret};
 use super::super::raw;
 use super::super::read::{At, Entry, Field, Named, OrOff, Share};
-use super::super::settings::{Delivery, Kafka, Overflow, Sink, Store};
+use super::super::settings::{Delivery, Gateway, Kafka, MqttSink, Overflow, Sink, SinkKind, Store};
 use super::super::text::Text;
+use super::peer;
 use super::query;
-use super::{choose, missing, modbus, number};
+use super::topic::TopicKind;
+use super::{choose, key_of, modbus, number, refuse_foreign};
 use crate::model::ByteSize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,6 +40,13 @@ impl<'a> Declared<'a> {
         self.entries.iter().position(|entry| entry.name == name)
     }
 
+    /// What the topics of a sink are like.
+    pub fn topic_kind(&self, sink: usize) -> TopicKind {
+        let entry = self.entries.get(sink).and_then(|entry| entry.value.as_ref());
+        let mqtt = entry.is_some_and(|at| !at.value.mqtt.is_missing());
+        if mqtt { TopicKind::Mqtt } else { TopicKind::Kafka }
+    }
+
     pub fn names(&self) -> impl Iterator<Item = &'a str> + Clone + '_ {
         self.entries.iter().map(|entry| entry.name.as_str())
     }
@@ -45,6 +54,7 @@ impl<'a> Declared<'a> {
 
 pub(super) fn check_sinks(
     declared: &Declared,
+    gateway: &Gateway,
     store: &Field<raw::Store>,
     queries: &[query::Checked],
     problems: &mut Problems,
@@ -55,7 +65,10 @@ pub(super) fn check_sinks(
     let shares = check_shares(declared, size_max, problems);
     let mut sinks = Vec::new();
     for (index, (entry, share)) in declared.entries.iter().zip(&shares).enumerate() {
-        sinks.extend(check_sink(entry, index, *share, queries, problems));
+        let Some(raw) = &entry.value else { continue };
+        warn_if_unused(entry, index, queries, problems);
+        let Some(kind) = check_kind(entry, &raw.value, index, gateway, queries, problems) else { continue };
+        sinks.push(check_sink(entry, &raw.value, kind, *share, problems));
     }
     if let Some(given) = raw_store.commit_interval.given().filter(|given| given.value > COMMIT_INTERVAL_MAX) {
         problems.error(
@@ -133,30 +146,53 @@ fn journal_share(size_max: u64, shares: &[u64]) -> u64 {
     usable(size_max).saturating_sub(shares.iter().fold(0, |sum: u64, share| sum.saturating_add(*share)))
 }
 
-fn check_sink(
+fn warn_if_unused(entry: &Entry<raw::Sink>, index: usize, queries: &[query::Checked], problems: &mut Problems) {
+    let right = queries.iter().all(|query| query.checked.is_some());
+    let routes = queries.iter().filter_map(|query| query.checked.as_ref()).flat_map(|(query, _)| query.routes());
+    if right && !problems.found_errors() && !routes.into_iter().any(|route| route.sink == index) {
+        problems.warning(entry.key, format!("no query goes into sink {:?}", entry.name), "nothing is ever sent to it");
+    }
+}
+
+fn check_kind(
     entry: &Entry<raw::Sink>,
+    raw: &raw::Sink,
     index: usize,
-    share_max_bytes: u64,
+    gateway: &Gateway,
     queries: &[query::Checked],
     problems: &mut Problems,
-) -> Option<Sink> {
-    let raw = &entry.value.as_ref()?.value;
-    for (field, key) in [(&raw.mqtt, "mqtt"), (&raw.file, "file")] {
-        if let Some(given) = field.given() {
-            problems.error(given.key, format!("{key} sinks are not supported yet"), "a sink has kafka = \"host:9092\"");
+) -> Option<SinkKind> {
+    if let Some(given) = raw.file.given() {
+        let help = "a sink has kafka = \"host:9092\" or mqtt = \"host:1883\"";
+        problems.error(given.key, "file sinks are not supported yet", help);
+        return None;
+    }
+    match (raw.kafka.is_missing(), raw.mqtt.is_missing()) {
+        (false, true) => Some(SinkKind::Kafka(check_kafka(entry, raw, index, queries, problems))),
+        (true, false) => check_mqtt(entry, raw, gateway, problems).map(SinkKind::Mqtt),
+        (true, true) => {
+            let help = "write kafka = \"kafka1:9092,kafka2:9092\" or mqtt = \"mqtts://broker.example.com\"";
+            problems.error(entry.key, format!("sink {:?} has neither kafka nor mqtt", entry.name), help);
+            None
+        }
+        (false, false) => {
+            let at = raw.mqtt.given().map_or(entry.key, |given| given.key);
+            problems.error(at, "a sink has either kafka or mqtt, not both", "make two sinks of them");
+            None
         }
     }
-    if raw.kafka.is_missing() && raw.mqtt.is_missing() && raw.file.is_missing() {
-        let help = "write kafka = \"kafka1:9092,kafka2:9092\"";
-        missing("kafka", &format!("sink {:?}", entry.name), entry.key, help, problems);
-    }
-    let brokers = raw.kafka.given().map(|given| check_brokers(given, problems)).unwrap_or_default();
-    let deliveries = [("exactly-once", Delivery::ExactlyOnce), ("at-least-once", Delivery::AtLeastOnce)];
-    let delivery = choose(&raw.delivery, "delivery", Delivery::ExactlyOnce, &deliveries, &[], problems);
+}
+
+fn check_sink(
+    entry: &Entry<raw::Sink>,
+    raw: &raw::Sink,
+    kind: SinkKind,
+    share_max_bytes: u64,
+    problems: &mut Problems,
+) -> Sink {
     let overflows =
         [("drop_oldest", Overflow::DropOldest), ("drop_newest", Overflow::DropNewest), ("block", Overflow::Block)];
     let overflow = choose(&raw.overflow, "overflow", Overflow::DropOldest, &overflows, &[], problems);
-    let offsets_topic = check_offsets_topic(entry, raw, index, delivery, queries, problems);
     let drain = number(&raw.drain_rate, "drain_rate", 0u32, 0, i64::from(u32::MAX), problems);
     let max_age = match raw.max_age.or(OrOff::Off) {
         OrOff::Off => None,
@@ -165,15 +201,59 @@ fn check_sink(
     if let Some(given) = raw.max_age.given().filter(|_| max_age.is_some_and(|age| age.is_zero())) {
         problems.error(given.span, "max_age cannot be 0", "every record would be too old; \"off\" keeps all");
     }
-    let kafka = Kafka {
+    let drain_records_per_second_max = (drain > 0).then_some(drain);
+    Sink { name: entry.name.clone(), kind, overflow, share_max_bytes, max_age, drain_records_per_second_max }
+}
+
+fn check_kafka(
+    entry: &Entry<raw::Sink>,
+    raw: &raw::Sink,
+    index: usize,
+    queries: &[query::Checked],
+    problems: &mut Problems,
+) -> Kafka {
+    let foreign = [
+        ("qos", key_of(&raw.qos)),
+        ("retain", key_of(&raw.retain)),
+        ("version", key_of(&raw.version)),
+        ("client_id", key_of(&raw.client_id)),
+        ("user", key_of(&raw.user)),
+        ("password", key_of(&raw.password)),
+        ("ca", key_of(&raw.ca)),
+        ("certificate", key_of(&raw.certificate)),
+        ("key", key_of(&raw.key)),
+        ("keep_alive", key_of(&raw.keep_alive)),
+    ];
+    refuse_foreign(&foreign, "a sink with kafka", "a sink with mqtt; librdkafka's settings stand in options", problems);
+    let brokers = raw.kafka.given().map(|given| check_brokers(given, problems)).unwrap_or_default();
+    let deliveries = [("exactly-once", Delivery::ExactlyOnce), ("at-least-once", Delivery::AtLeastOnce)];
+    let delivery = choose(&raw.delivery, "delivery", Delivery::ExactlyOnce, &deliveries, &[], problems);
+    Kafka {
         brokers,
         delivery,
-        offsets_topic,
+        offsets_topic: check_offsets_topic(entry, raw, index, delivery, queries, problems),
         options: check_options(raw, problems),
-        drain_records_per_second_max: (drain > 0).then_some(drain),
         accept_duplicates: raw.accept_duplicates.or(false),
-    };
-    Some(Sink { name: entry.name.clone(), kafka, overflow, share_max_bytes, max_age })
+    }
+}
+
+fn check_mqtt(
+    entry: &Entry<raw::Sink>,
+    raw: &raw::Sink,
+    gateway: &Gateway,
+    problems: &mut Problems,
+) -> Option<MqttSink> {
+    let foreign = [
+        ("delivery", key_of(&raw.delivery)),
+        ("offsets_topic", key_of(&raw.offsets_topic)),
+        ("accept_duplicates", key_of(&raw.accept_duplicates)),
+        ("options", key_of(&raw.options)),
+    ];
+    refuse_foreign(&foreign, "a sink with mqtt", "a sink with kafka", problems);
+    let peer =
+        peer::check_peer(&peer::Keys::of_sink(raw), &format!("tidegate-{}-{}", gateway.id, entry.name), problems);
+    let qos = peer::check_qos(&raw.qos, problems);
+    Some(MqttSink { peer: peer?, qos, retain: raw.retain.or(false) })
 }
 
 fn check_brokers(text: &At<Text>, problems: &mut Problems) -> String {
@@ -217,9 +297,6 @@ fn check_offsets_topic(
     let all_right = right.len() == queries.len();
     let routes: Vec<_> =
         right.iter().flat_map(|(query, _)| query.routes()).filter(|route| route.sink == index).collect();
-    if routes.is_empty() && all_right && !problems.found_errors() {
-        problems.warning(entry.key, format!("no query goes into sink {:?}", entry.name), "nothing is ever sent to it");
-    }
     let literal = routes.iter().find_map(|route| route.topic.literal()).map(str::to_owned);
     if literal.is_none() && delivery == Delivery::ExactlyOnce && !routes.is_empty() && all_right {
         let message = format!("sink {:?} has no topic to keep its offsets with", entry.name);

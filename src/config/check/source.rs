@@ -9,7 +9,7 @@ use super::super::raw;
 use super::super::read::{At, Entry, Field, Named, OneOrMany, OrOff};
 use super::super::settings::{Format, Input, Level, Source};
 use super::super::text::Text;
-use super::{choose, missing, modbus, report_sql, topic, unknown_column};
+use super::{choose, key_of, missing, modbus, refuse_foreign, report_sql, topic, unknown_column};
 use crate::model::{Column, DataType, Millis, Schema};
 use crate::plan::{self, DeviceWatermark, Watermark};
 use crate::sql;
@@ -94,11 +94,7 @@ fn check_mqtt(
     refuse_foreign(&foreign, "a source with mqtt", "a source with modbus", problems);
     let mqtt = raw.mqtt.given()?;
     let levels = topic::check_filter(mqtt, problems)?;
-    let captures = levels.iter().filter_map(|level| match level {
-        Level::Capture(name) => Some(Column { name: name.as_str().into(), data_type: DataType::String }),
-        _ => None,
-    });
-    let mut columns: Vec<Column> = captures.collect();
+    let mut columns = captured_columns(&levels);
     let captures = columns.len();
     let is_raw = choose(
         &raw.format,
@@ -121,6 +117,12 @@ fn check_mqtt(
     let event_time = event_time.or(arrived_at.then(|| columns.len() - 1));
     let device = check_device(raw, &columns, captures, problems);
     Some((Input::Mqtt { levels }, format, Columns { columns, captures, event_time, arrived_at, device }))
+}
+
+/// A STRING column for each level that is captured.
+pub(super) fn captured_columns(levels: &[Level]) -> Vec<Column> {
+    let column = |name: &str| Column { name: name.into(), data_type: DataType::String };
+    levels.iter().filter_map(Level::captured).map(column).collect()
 }
 
 fn check_raw_format(raw: &raw::Source, columns: &mut Vec<Column>, mqtt: &At<Text>, problems: &mut Problems) -> Format {
@@ -312,18 +314,6 @@ fn check_modbus(
     let event_time = Some(columns.len() - 1);
     let columns = Columns { columns, captures: 1, event_time, arrived_at: true, device: Some(0) };
     Some((Input::Modbus(modbus), Format::Raw, columns))
-}
-
-fn key_of<T>(field: &Field<T>) -> Option<Span> {
-    field.given().map(|given| given.key)
-}
-
-fn refuse_foreign(keys: &[(&str, Option<Span>)], owner: &str, other: &str, problems: &mut Problems) {
-    for (key, at) in keys {
-        if let Some(at) = at {
-            problems.error(*at, format!("{owner} has no {key}"), format!("{key} belongs to {other}"));
-        }
-    }
 }
 
 fn check_watermark(raw: &raw::Source, columns: &Columns, problems: &mut Problems) -> Watermark {

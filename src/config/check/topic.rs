@@ -1,4 +1,4 @@
-//! MQTT topic filters with captures, and Kafka topic templates.
+//! MQTT topic filters with captures, and templates of topics, Kafka's and MQTT's.
 
 use super::super::names::{is_topic_char, suggestion};
 use super::super::problem::{Problems, Span};
@@ -13,7 +13,55 @@ const KAFKA_TOPIC_LENGTH_MAX: usize = 249;
 /// MQTT's own limit, in bytes.
 const MQTT_TOPIC_BYTES_MAX: usize = 65_535;
 
-/// `dev/{device}/telemetry`, with `+` for any one level and `#` at the end for the rest.
+/// What a template makes, and of what.
+#[derive(Clone, Copy)]
+pub(super) struct Template<'a> {
+    pub gateway: &'a Gateway,
+    pub of: TopicKind,
+    /// `None` if what they come from is wrong: then only the text itself is checked.
+    pub columns: Option<&'a [Column]>,
+    /// What is not there when a name is not: "column of the query".
+    pub what: &'static str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum TopicKind {
+    Kafka,
+    Mqtt,
+}
+
+impl TopicKind {
+    fn example(self) -> &'static str {
+        match self {
+            TopicKind::Kafka => "devices.{region}.telemetry",
+            TopicKind::Mqtt => "plant/{region}/{device}",
+        }
+    }
+
+    fn takes(self, c: char) -> bool {
+        match self {
+            TopicKind::Kafka => is_topic_char(c),
+            TopicKind::Mqtt => !matches!(c, '+' | '#' | '\0'),
+        }
+    }
+
+    /// What is said of a character that cannot stand in a topic.
+    fn fault(self, c: char) -> (String, &'static str) {
+        match self {
+            TopicKind::Kafka => (
+                format!("{c:?} cannot stand in a Kafka topic"),
+                "letters, digits, \".\", \"_\" and \"-\"; Kafka has no \"/\" in topics",
+            ),
+            TopicKind::Mqtt => (
+                format!("{c:?} cannot stand in the topic of a message"),
+                "only topic filters have \"+\" and \"#\"; {name} stands for a column",
+            ),
+        }
+    }
+}
+
+/// `dev/{device}/telemetry`, with `+` for any one level, `#` at the end for the rest, and `{path#}` for the rest under
+/// a name.
 pub(super) fn check_filter(text: &At<Text>, problems: &mut Problems) -> Option<Vec<Level>> {
     let filter = text.value.value.as_str();
     if filter.is_empty() || filter.len() > MQTT_TOPIC_BYTES_MAX || filter.contains('\0') {
@@ -54,10 +102,17 @@ fn check_level(level: &str, last: bool, at: Span, before: &[Level], problems: &m
         _ => {}
     }
     if let Some(name) = level.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+        let (name, rest) = name.strip_suffix('#').map_or((name, false), |name| (name, true));
         if !check_column_name(name, at, problems) {
             return None;
         }
-        if before.contains(&Level::Capture(name.to_owned())) {
+        if rest && !last {
+            let help = "{device} stands for one level";
+            let message = format!("{{{name}#}} stands for the rest of a topic, so it can only be its last level");
+            problems.error(at, message, help);
+            return None;
+        }
+        if before.iter().any(|level| level.captured() == Some(name)) {
             problems.error(
                 at,
                 format!("{{{name}}} is captured twice"),
@@ -65,7 +120,7 @@ fn check_level(level: &str, last: bool, at: Span, before: &[Level], problems: &m
             );
             return None;
         }
-        return Some(Level::Capture(name.to_owned()));
+        return Some(if rest { Level::CaptureRest(name.to_owned()) } else { Level::Capture(name.to_owned()) });
     }
     if let Some(wrong) = level.chars().find(|c| matches!(c, '{' | '}' | '+' | '#')) {
         let message = format!("{wrong:?} cannot stand in the middle of a level");
@@ -76,14 +131,8 @@ fn check_level(level: &str, last: bool, at: Span, before: &[Level], problems: &m
     Some(Level::Literal(level.to_owned()))
 }
 
-/// `devices.{region}.telemetry`: `{gateway}`, `{region}`, and STRING columns of the query.
-/// `columns` is `None` if the query is wrong: then only the text itself is checked.
-pub(super) fn check_template(
-    text: &At<Text>,
-    gateway: &Gateway,
-    columns: Option<&[Column]>,
-    problems: &mut Problems,
-) -> TopicTemplate {
+/// `devices.{region}.telemetry`: `{gateway}`, `{region}`, and STRING columns.
+pub(super) fn check_template(text: &At<Text>, rules: Template, problems: &mut Problems) -> TopicTemplate {
     let template = text.value.value.as_str();
     let mut parts: Vec<TopicPart> = Vec::new();
     let mut at = 0;
@@ -94,36 +143,30 @@ pub(super) fn check_template(
                 problems.error(
                     text.value.between(at, at + 1),
                     "\"{\" is never closed",
-                    "as in \"devices.{region}.telemetry\"",
+                    format!("as in {:?}", rules.of.example()),
                 );
                 break;
             };
             let place = text.value.between(at, at + close + 2);
-            add_named(&inner[..close], place, gateway, columns, &mut parts, problems);
+            add_named(&inner[..close], place, rules, &mut parts, problems);
             at += close + 2;
         } else {
             let end = rest.find('{').unwrap_or(rest.len());
-            for (i, c) in rest[..end].char_indices().filter(|(_, c)| !is_topic_char(*c)) {
+            for (i, c) in rest[..end].char_indices().filter(|(_, c)| !rules.of.takes(*c)) {
                 let place = text.value.between(at + i, at + i + c.len_utf8());
-                let help = "letters, digits, \".\", \"_\" and \"-\"; Kafka has no \"/\" in topics";
-                problems.error(place, format!("{c:?} cannot stand in a Kafka topic"), help);
+                let (message, help) = rules.of.fault(c);
+                problems.error(place, message, help);
             }
             add_literal(&rest[..end], &mut parts);
             at += end;
         }
     }
-    check_length(text, &parts, problems);
+    check_length(text, rules.of, &parts, problems);
     TopicTemplate { parts }
 }
 
-fn add_named(
-    name: &str,
-    at: Span,
-    gateway: &Gateway,
-    columns: Option<&[Column]>,
-    parts: &mut Vec<TopicPart>,
-    problems: &mut Problems,
-) {
+fn add_named(name: &str, at: Span, rules: Template, parts: &mut Vec<TopicPart>, problems: &mut Problems) {
+    let gateway = rules.gateway;
     match name {
         "gateway" => return add_literal(&gateway.id, parts),
         "region" => {
@@ -138,7 +181,7 @@ fn add_named(
         }
         _ => {}
     }
-    let Some(columns) = columns else { return };
+    let Some(columns) = rules.columns else { return };
     match columns.iter().position(|column| &*column.name == name) {
         Some(index) if columns[index].data_type == DataType::String => parts.push(TopicPart::Column(index)),
         Some(index) => {
@@ -147,7 +190,7 @@ fn add_named(
         }
         None => {
             let names = ["gateway", "region"].into_iter().chain(columns.iter().map(|column| &*column.name));
-            let message = format!("{{{name}}} is no column of the query");
+            let message = format!("{{{name}}} is no {}", rules.what);
             problems.error(at, message, suggestion(name, "what can stand here", names));
         }
     }
@@ -161,11 +204,15 @@ fn add_literal(text: &str, parts: &mut Vec<TopicPart>) {
     }
 }
 
-fn check_length(text: &At<Text>, parts: &[TopicPart], problems: &mut Problems) {
+fn check_length(text: &At<Text>, of: TopicKind, parts: &[TopicPart], problems: &mut Problems) {
     let literal: usize =
         parts.iter().map(|part| if let TopicPart::Literal(text) = part { text.len() } else { 1 }).sum();
     if text.value.value.is_empty() {
-        problems.error(text.span, "the topic is empty", "a Kafka topic, such as \"devices.{region}.telemetry\"");
+        problems.error(text.span, "the topic is empty", format!("a topic, such as {:?}", of.example()));
+    } else if of == TopicKind::Mqtt {
+        if literal > MQTT_TOPIC_BYTES_MAX {
+            problems.error(text.span, format!("the topic has {literal} bytes"), "MQTT allows 65535");
+        }
     } else if literal > KAFKA_TOPIC_LENGTH_MAX {
         problems.error(text.span, format!("the topic has {literal} characters"), "Kafka allows 249");
     } else if matches!(text.value.value.as_str(), "." | "..") {
