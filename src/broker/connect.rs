@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::inbound::{Publish, Will};
-use super::packets::{check_topic, message_properties, put_length, put_text};
+use super::packets::{Manner, check_topic, message_properties, put_length, put_text};
 use super::reason::{
     BAD_AUTHENTICATION_METHOD, BAD_CREDENTIALS, Fault, IDENTIFIER_INVALID, MALFORMED, NOT_AUTHORIZED, PROTOCOL_ERROR,
     QUOTA, TOPIC_INVALID, UNSUPPORTED_VERSION,
@@ -48,12 +48,21 @@ pub(super) struct Request {
     /// QoS 1 and 2 messages this client takes unacknowledged.
     pub receive_maximum: u16,
     pub packet_bytes_max: usize,
+    /// Whether it wants to know in words why something failed.
+    pub wants_reasons: bool,
     /// Topic aliases it takes.
     pub topic_alias_max: u16,
     pub will: Option<Box<Will>>,
     pub user: Option<String>,
     /// Any bytes.
     pub password: Option<Bytes>,
+}
+
+impl Request {
+    pub fn manner(&self) -> Manner {
+        let Request { version, packet_bytes_max, wants_reasons, .. } = *self;
+        Manner { version, packet_bytes_max, wants_reasons }
+    }
 }
 
 /// A CONNECT that is refused, with the version to say so in (`None`: in silence).
@@ -116,6 +125,7 @@ fn request(mut body: Reader<'_>, version: Version, flags: u8, limits: &BrokerLim
         keep_alive_s: body.u16()?,
         receive_maximum: u16::MAX,
         packet_bytes_max: usize::MAX,
+        wants_reasons: true,
         topic_alias_max: 0,
         will: None,
         user: None,
@@ -153,6 +163,7 @@ fn connect_properties(body: &mut Reader<'_>, request: &mut Request, limits: &Bro
             (id::SESSION_EXPIRY, Value::Number(seconds)) => request.session_expiry_s = seconds,
             (id::RECEIVE_MAXIMUM, Value::Number(count)) => request.receive_maximum = count as u16,
             (id::MAXIMUM_PACKET_SIZE, Value::Number(bytes)) => request.packet_bytes_max = bytes as usize,
+            (id::REQUEST_PROBLEM, Value::Number(wanted)) => request.wants_reasons = wanted != 0,
             (id::TOPIC_ALIAS_MAXIMUM, Value::Number(count)) => request.topic_alias_max = count as u16,
             (id::AUTH_METHOD, _) => method = true,
             (id::AUTH_DATA, _) => data = true,

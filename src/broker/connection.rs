@@ -215,6 +215,7 @@ impl Client {
             Order::TakenOver => self.end = Some(End::TakenOver),
             Order::ShutDown => self.shutting_down = true,
             Order::Revoked => self.end = self.end.or(Some(End::Revoked)),
+            Order::Expired => self.end = self.end.or(Some(End::Expired)),
             Order::OverQuota => {
                 let fault = Fault::new(QUOTA, "far more QoS 2 packet ids than are ever released");
                 self.end = self.end.or(Some(End::Fault(fault)));
@@ -262,7 +263,7 @@ impl Client {
                 Outgoing::Publish(delivery) if self.is_allowed(&delivery) => self.write_publish(delivery),
                 Outgoing::Publish(delivery) => self.pass_over(&delivery),
                 Outgoing::Release(packet_id) => {
-                    packets::write_ack(PUBREL, packet_id, SUCCESS, self.request.version, &mut self.out);
+                    packets::write_ack(PUBREL, packet_id, SUCCESS, self.request.manner(), &mut self.out);
                 }
                 Outgoing::More => self.ask(Ask::Drained, Kind::Nothing, 0),
             }
@@ -272,27 +273,27 @@ impl Client {
     }
 
     fn answer(&mut self, owed: Owed) {
-        let (version, packet_id) = (self.request.version, owed.packet_id);
+        let (to, packet_id) = (self.request.manner(), owed.packet_id);
         match owed.kind {
             Kind::Nothing => {}
             Kind::Ack(kind) => {
                 self.receiving -= usize::from(kind == PUBACK && self.receiving > 0);
-                packets::write_ack(kind, packet_id, SUCCESS, version, &mut self.out);
+                packets::write_ack(kind, packet_id, SUCCESS, to, &mut self.out);
             }
             Kind::Denied(kind) => {
-                if version == Version::V5 {
+                if to.version == Version::V5 {
                     self.receiving = self.receiving.saturating_sub(1);
                 }
-                packets::write_ack(kind, packet_id, NOT_AUTHORIZED, version, &mut self.out);
+                packets::write_ack(kind, packet_id, NOT_AUTHORIZED, to, &mut self.out);
             }
             Kind::Complete => {
                 self.receiving = self.receiving.saturating_sub(1);
                 let code = if let Some(Answer::Reason(code)) = self.link.take_answer() { code } else { SUCCESS };
-                packets::write_ack(PUBCOMP, packet_id, code, version, &mut self.out);
+                packets::write_ack(PUBCOMP, packet_id, code, to, &mut self.out);
             }
             Kind::Codes(kind) => {
                 let codes = if let Some(Answer::Codes(codes)) = self.link.take_answer() { codes } else { Vec::new() };
-                packets::write_codes(kind, packet_id, version, &codes, &mut self.out);
+                packets::write_codes(kind, packet_id, to, &codes, &mut self.out);
             }
         }
     }
@@ -467,16 +468,16 @@ impl Client {
             return self.ask(Ask::Acknowledge { step, packet_id, refused }, Kind::Nothing, 0);
         }
         let at = self.sent.iter().position(|sent| sent.packet_id == packet_id);
-        let version = self.request.version;
+        let to = self.request.manner();
         match (step, at.map(|at| (at, &mut self.sent[at]))) {
             (Step::Acknowledged, Some((at, sent))) if sent.qos == 1 => drop(self.sent.remove(at)),
             (Step::Received, Some((at, sent))) if sent.qos == 2 && refused => drop(self.sent.remove(at)),
             (Step::Received, Some((_, sent))) if sent.qos == 2 => {
                 (sent.received, sent.shared) = (true, None);
-                packets::write_ack(PUBREL, packet_id, SUCCESS, version, &mut self.out);
+                packets::write_ack(PUBREL, packet_id, SUCCESS, to, &mut self.out);
             }
             (Step::Received, _) if !refused => {
-                packets::write_ack(PUBREL, packet_id, PACKET_ID_NOT_FOUND, version, &mut self.out);
+                packets::write_ack(PUBREL, packet_id, PACKET_ID_NOT_FOUND, to, &mut self.out);
             }
             (Step::Completed, Some((at, sent))) if sent.received => drop(self.sent.remove(at)),
             _ => {}
@@ -566,25 +567,6 @@ fn patience(timeout: Duration, bytes: usize) -> Duration {
 
 /// The last words to a client may take so long.
 const GOODBYE_MAX: Duration = Duration::from_millis(500);
-
-/// How the end of a connection is counted.
-pub(super) fn count_end(shared: &Shared, end: End) {
-    let counters = &shared.counters;
-    let counter = match end {
-        End::Client => &counters.ended_by_client,
-        End::Lost => &counters.ended_lost,
-        End::Fault(fault) if fault.code == super::reason::MALFORMED => &counters.ended_malformed,
-        End::Fault(fault) if fault.code == QUOTA => &counters.ended_quota,
-        End::Fault(_) => &counters.ended_protocol_error,
-        End::KeepAlive => &counters.ended_keep_alive,
-        End::NoProgress => &counters.ended_write_timeout,
-        End::SlowSubscriber => &counters.ended_slow_subscriber,
-        End::TakenOver => &counters.takeovers,
-        End::Revoked => &counters.ended_revoked,
-        End::ShutDown => &counters.ended_shutdown,
-    };
-    count(counter);
-}
 
 /// A connection's share of all bytes in flight.
 pub(super) fn share_bytes(limit: usize, connections: u64) -> usize {

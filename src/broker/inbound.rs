@@ -63,6 +63,8 @@ pub(super) struct Connect {
     pub expiry_s: u32,
     /// QoS 1 and 2 messages the client takes unacknowledged.
     pub receive_maximum: u16,
+    /// The name by which the rules know it.
+    pub user: Option<Arc<str>>,
     pub will: Option<Will>,
     pub outbox: Arc<Outbox>,
 }

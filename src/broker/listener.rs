@@ -10,13 +10,13 @@ use tokio::time::timeout;
 
 use super::Shared;
 use super::accept::Peer;
-use super::access::{Claim, Rights};
+use super::access::{Admitted, Claim, Rights};
 use super::connect::{self, ConnAck, Refused, Request, Version};
-use super::connection::{Client, count_end};
+use super::connection::Client;
 use super::frame::{self, CONNECT, Cut};
 use super::inbound::{Ask, Close, Connect, Control, Inbound, Item, Parting};
 use super::link::{Answer, Link, Order, Welcome};
-use super::metrics::count;
+use super::metrics::{count, count_end};
 use super::outbox::Outbox;
 use super::partial::Partial;
 use super::reason::{
@@ -70,7 +70,7 @@ pub(super) async fn serve(shared: Arc<Shared>, mut stream: Stream, peer: Peer) {
     };
     // Boxed: its state is for the time of the login alone.
     match Box::pin(shared.access.admit(&claim, patience)).await {
-        Ok(user) => run(shared, stream, peer, request, user, buffer).await,
+        Ok(admitted) => run(shared, stream, peer, request, admitted, buffer).await,
         Err(fault) => {
             count(&shared.counters.logins_failed);
             let refused = Refused { version: Some(request.version), fault };
@@ -128,15 +128,19 @@ async fn run(
     mut stream: Stream,
     peer: Peer,
     mut request: Request,
-    user: Option<Arc<str>>,
+    admitted: Admitted,
     buffer: BytesMut,
 ) {
+    let Admitted { user, until_s } = admitted;
     let assigned = request.client_id.is_empty().then(|| format!("auto-{}", uuid::Uuid::new_v4().simple()));
     let link = Link::new(Arc::from(assigned.as_deref().unwrap_or(&request.client_id)));
     if let Some(user) = user.clone().filter(|_| peer.certificate.is_none()) {
         let _ = link.login.set(user);
     }
-    let mut rights = Rights::new(&shared.access, user, Arc::clone(link.client()));
+    if let Some(until_s) = until_s {
+        let _ = link.until_s.set(until_s);
+    }
+    let mut rights = Rights::new(&shared.access, user.clone(), Arc::clone(link.client()));
     if let Err(fault) = check_will(&shared, &mut rights, &request) {
         let refused = Refused { version: Some(request.version), fault };
         return refuse(&shared, &mut stream, &peer, &refused).await;
@@ -147,6 +151,7 @@ async fn run(
         clean: request.clean,
         expiry_s: request.session_expiry_s,
         receive_maximum: request.receive_maximum,
+        user,
         will: request.will.take().map(|will| *will),
         outbox: Arc::clone(&outbox),
     };
@@ -161,7 +166,7 @@ async fn run(
             let connected = shared.counters.connections.fetch_add(1, Relaxed) + 1;
             shared.counters.connections_peak.fetch_max(connected, Relaxed);
             let end = greet_and_serve(&shared, &mut client, &mut stream, &welcome, assigned, buffer).await;
-            count_end(&shared, end);
+            count_end(&shared.counters, end);
             client.close(end).await;
             if end.fault().is_some() && end != End::ShutDown {
                 let (mut reader, mut writer) = tokio::io::split(&mut stream);
@@ -182,7 +187,7 @@ async fn run(
                 (Ok(_), Order::TakenOver) => End::TakenOver,
                 (Ok(_), _) => End::ShutDown,
             };
-            count_end(&shared, end);
+            count_end(&shared.counters, end);
             end
         }
     };

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::reason::{End, MALFORMED, QUOTA};
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// The counters themselves. Each is an event count or a gauge; all are exact once the connections rest.
@@ -166,4 +168,22 @@ pub(super) fn subtract(counter: &AtomicU64, amount: usize) {
     if amount > 0 {
         counter.fetch_sub(amount as u64, Relaxed);
     }
+}
+
+/// How the end of a connection is counted.
+pub(super) fn count_end(counters: &Counters, end: End) {
+    let counter = match end {
+        End::Client => &counters.ended_by_client,
+        End::Lost => &counters.ended_lost,
+        End::Fault(fault) if fault.code == MALFORMED => &counters.ended_malformed,
+        End::Fault(fault) if fault.code == QUOTA => &counters.ended_quota,
+        End::Fault(_) => &counters.ended_protocol_error,
+        End::KeepAlive => &counters.ended_keep_alive,
+        End::NoProgress => &counters.ended_write_timeout,
+        End::SlowSubscriber => &counters.ended_slow_subscriber,
+        End::TakenOver => &counters.takeovers,
+        End::Revoked | End::Expired => &counters.ended_revoked,
+        End::ShutDown => &counters.ended_shutdown,
+    };
+    count(counter);
 }

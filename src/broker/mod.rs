@@ -160,6 +160,15 @@ impl Shared {
         Ok(())
     }
 
+    /// Ends the connections whose tokens have expired meanwhile.
+    fn end_expired(&self) {
+        for link in self.links().values() {
+            if link.until_s.get().is_some_and(|until_s| self.access.is_over(*until_s)) {
+                link.order(Order::Expired);
+            }
+        }
+    }
+
     fn share_bytes(&self) -> usize {
         connection::share_bytes(self.limits.inflight_bytes_max, self.counters.connections.load(Relaxed))
     }

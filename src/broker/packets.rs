@@ -8,7 +8,7 @@ use super::connect::{Version, ends};
 use super::frame;
 use super::inbound::{Filter, Options, Publish, RetainHandling, Step, Subscribe};
 use super::outbox::Delivery;
-use super::reason::{BAD_AUTHENTICATION_METHOD, Fault, QUOTA, SUCCESS, TOPIC_ALIAS_INVALID, TOPIC_INVALID};
+use super::reason::{self, BAD_AUTHENTICATION_METHOD, Fault, QUOTA, SUCCESS, TOPIC_ALIAS_INVALID, TOPIC_INVALID};
 use super::wire::{Allowed, Reader, Value, id, walk_properties};
 use crate::config::BrokerLimits;
 
@@ -287,24 +287,60 @@ pub(super) const PUBCOMP: u8 = 0x70;
 pub(super) const SUBACK: u8 = 0x90;
 pub(super) const UNSUBACK: u8 = 0xB0;
 
+/// How a client wants its answers.
+#[derive(Clone, Copy)]
+pub(super) struct Manner {
+    pub version: Version,
+    pub packet_bytes_max: usize,
+    pub wants_reasons: bool,
+}
+
+impl Manner {
+    /// The reason string for a code, if the client wants it ([MQTT-3.1.2-29]) in a packet that has `others` bytes besides.
+    fn words(self, code: u8, others: usize) -> Option<&'static str> {
+        let wanted = self.version == Version::V5 && self.wants_reasons;
+        let fits = |text: &&str| others + 3 + text.len() <= self.packet_bytes_max;
+        reason::words(code).filter(|_| wanted).filter(fits)
+    }
+}
+
 /// An acknowledgement; a code other than success is for v5 alone.
-pub(super) fn write_ack(kind: u8, packet_id: u16, code: u8, version: Version, out: &mut BytesMut) {
+pub(super) fn write_ack(kind: u8, packet_id: u16, code: u8, to: Manner, out: &mut BytesMut) {
     let [high, low] = packet_id.to_be_bytes();
-    if code == SUCCESS || version == Version::V4 {
+    if code == SUCCESS || to.version == Version::V4 {
         out.extend_from_slice(&[kind, 2, high, low]);
-    } else {
-        out.extend_from_slice(&[kind, 3, high, low, code]);
+        return;
+    }
+    // Our texts are short: every length is one byte.
+    match to.words(code, 6) {
+        None => out.extend_from_slice(&[kind, 3, high, low, code]),
+        Some(text) => {
+            let properties = 3 + text.len() as u8;
+            out.extend_from_slice(&[kind, 4 + properties, high, low, code, properties, id::REASON_STRING]);
+            put_text(text.as_bytes(), out);
+        }
     }
 }
 
 /// SUBACK or UNSUBACK; the codes of an UNSUBACK are for v5 alone.
-pub(super) fn write_codes(kind: u8, packet_id: u16, version: Version, codes: &[u8], out: &mut BytesMut) {
-    let codes = if kind == UNSUBACK && version == Version::V4 { &[] } else { codes };
-    let properties = usize::from(version == Version::V5);
+pub(super) fn write_codes(kind: u8, packet_id: u16, to: Manner, codes: &[u8], out: &mut BytesMut) {
+    let v5 = to.version == Version::V5;
+    let codes = if kind == UNSUBACK && !v5 { &[] } else { codes };
+    // There is one reason string for all of them: that of the first which has one.
+    let others = 1 + 4 + 2 + 1 + codes.len();
+    let text = codes.iter().find_map(|code| to.words(*code, others));
+    let properties = text.map_or(0, |text| 3 + text.len());
     out.put_u8(kind);
-    put_length(2 + properties + codes.len(), out);
+    put_length(2 + usize::from(v5) + properties + codes.len(), out);
     out.put_u16(packet_id);
-    out.put_bytes(0, properties);
+    if v5 {
+        // Our texts are short: the length is one byte.
+        out.put_u8(properties as u8);
+    }
+    if let Some(text) = text {
+        out.put_u8(id::REASON_STRING);
+        put_text(text.as_bytes(), out);
+    }
     out.extend_from_slice(codes);
 }
 

@@ -23,6 +23,18 @@ pub(super) const TOPIC_ALIAS_INVALID: u8 = 0x94;
 pub(super) const PACKET_TOO_LARGE: u8 = 0x95;
 pub(super) const QUOTA: u8 = 0x97;
 
+/// What an acknowledgement's code means here, for whoever looks at a client's log.
+pub(super) fn words(code: u8) -> Option<&'static str> {
+    match code {
+        NO_SUBSCRIPTION_EXISTED => Some("there was no such subscription"),
+        NOT_AUTHORIZED => Some("no [[broker.acl]] allows this"),
+        FILTER_INVALID => Some("this is no topic filter, or it has more levels than topic_levels_max"),
+        PACKET_ID_NOT_FOUND => Some("no message with this packet identifier is under way"),
+        QUOTA => Some("subscriptions_per_client_max is reached"),
+        _ => None,
+    }
+}
+
 /// What is wrong with a packet: the code a v5 client is told, and words for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
@@ -66,6 +78,8 @@ pub(super) enum End {
     TakenOver,
     /// Its user is no longer known.
     Revoked,
+    /// The token that it logged in with.
+    Expired,
     ShutDown,
 }
 
@@ -80,6 +94,7 @@ impl End {
             End::SlowSubscriber => fault(QUOTA, "queue_messages_max or queue_bytes_max: it reads too slowly"),
             End::TakenOver => fault(TAKEN_OVER, "another connection uses this client identifier"),
             End::Revoked => fault(NOT_AUTHORIZED, "the user is no longer known"),
+            End::Expired => fault(NOT_AUTHORIZED, "the token has expired"),
             End::ShutDown => fault(SHUTTING_DOWN, "tidegate stops"),
         }
     }
@@ -96,6 +111,7 @@ impl fmt::Display for End {
             End::SlowSubscriber => f.write_str("its queue is full: it reads too slowly"),
             End::TakenOver => f.write_str("another connection uses its client identifier"),
             End::Revoked => f.write_str("its user is no longer known"),
+            End::Expired => f.write_str("its token has expired"),
             End::ShutDown => f.write_str("tidegate stops"),
         }
     }

@@ -1,5 +1,5 @@
 //! Looks every few seconds whether a certificate, a key, a CA, the password file or the token's key has changed, and
-//! reads again what has. A file that is wrong then is reported once, and what was read before goes on.
+//! reads again what has; and ends connections whose tokens have expired. A file that is wrong then is reported once, and what was read before goes on.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,6 +32,7 @@ pub(super) async fn watch(shared: Arc<Shared>, doors: Vec<Arc<Door>>) {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
+        shared.end_expired();
         let (shared, doors) = (Arc::clone(&shared), doors.clone());
         // Files may lie on a slow disk.
         let looked = tokio::task::spawn_blocking(move || {

@@ -164,6 +164,55 @@ fn tokens_are_passwords() {
 }
 
 #[test]
+fn a_connection_ends_with_its_token() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path();
+    shell(
+        path,
+        "openssl genpkey -algorithm rsa -pkeyopt rsa_keygen_bits:2048 -out jwt.key 2>/dev/null; openssl pkey -in jwt.key -pubout -out jwt.pem",
+    );
+    let text = format!("[broker.jwt]\npublic_key = {:?}\n", path.join("jwt.pem"));
+    let mut gateway = Gateway::new(env!("CARGO_BIN_EXE_tidegate"), path, &text);
+    let file = path.join("tidegate.toml");
+    let head = std::fs::read_to_string(&file).expect("read");
+    std::fs::write(&file, head.replacen("[gateway]", "[gateway]\nclock = \"rtc\"", 1)).expect("written");
+    gateway.start();
+    let at = at(&gateway);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+    let claims = |user: &str, exp: u64| token(path, &format!("{{\"sub\":\"{user}\",\"exp\":{exp}}}"));
+    let stays = format!("{at} -V 5 -u x -P {} -t #", claims("stays", now + 86_400));
+    let stays = Subscriber::start(&gateway, path.join("stays"), &stays);
+    let goes = format!("{at} -V 5 -u x -P {} -t #", claims("goes", now + 15));
+    let _goes = Subscriber::start(&gateway, path.join("goes"), &goes);
+    eventually("the token's end", || metric(&gateway.metrics(), "tidegate_broker_ended_revoked_total") == 1.0);
+    let publisher = format!("{at} -V 5 -u x -P {} -q 1 -t t -m still", claims("p", now + 86_400));
+    assert!(publish(&publisher).status.success());
+    stays.wait_for("still");
+}
+
+#[test]
+fn a_will_is_not_published_by_a_right_that_was_withdrawn() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path();
+    let gateway = start(path, "[[broker.acl]]\npublish = [\"ok/#\", \"will/#\"]\nsubscribe = \"#\"\n");
+    let connect = |name: &str, topic: &str| {
+        crate::device::Device::connect_with_will(gateway.mqtt, name, true, Some((topic, "gone"))).expect("connected")
+    };
+    let (withdrawn, kept) = (connect("withdrawn", "will/a"), connect("kept", "ok/a"));
+    let subscriber = Subscriber::start(&gateway, path.join("got"), &format!("{} -t # -v", at(&gateway)));
+    let file = path.join("tidegate.toml");
+    let text = std::fs::read_to_string(&file).expect("read");
+    std::fs::write(&file, text.replace(", \"will/#\"", "")).expect("written");
+    shell(path, &format!("kill -HUP {}", gateway.pid()));
+    eventually("the new rules", || gateway.log().contains("were read again"));
+    drop(withdrawn);
+    eventually("the first one's end", || metric(&gateway.metrics(), "tidegate_broker_denied_will_total") == 1.0);
+    drop(kept);
+    subscriber.wait_for("ok/a gone");
+    assert!(!subscriber.text().contains("will/a"), "{}", subscriber.text());
+}
+
+#[test]
 fn wills_and_shared_subscriptions_are_asked_for_too() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path();

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::gateway::{Gateway, metric};
 
 /// Every topic of three levels below `in` is a row of the source `s`, so `tidegate_in_total` counts messages durably.
-const SOURCE: &str = "\n[source.s]\nmqtt = \"in/{test}/{name}\"\nformat = \"raw\"\n";
+pub const SOURCE: &str = "\n[source.s]\nmqtt = \"in/{test}/{name}\"\nformat = \"raw\"\n";
 
 pub struct Broker {
     gateway: Gateway,

@@ -23,4 +23,5 @@ mod sessions;
 mod statements;
 mod version5;
 mod violations;
+mod websocket;
 mod wills;

@@ -142,6 +142,34 @@ fn a_reader_that_takes_nothing_for_the_write_time_out_is_ended() {
     sender.quiet();
 }
 
+/// It sends and sends, and takes no answer: its own answers fill the line. Others publish meanwhile, so that commits wake
+/// it in the middle of a write.
+#[test]
+fn clients_that_never_read_their_answers_are_ended() {
+    const CLIENTS: u64 = 4;
+    let broker = Broker::with("write_timeout = \"1s\"");
+    let floods: Vec<_> = (0..CLIENTS)
+        .map(|number| {
+            let mut client = Client::connect(broker.mqtt, V311, &format!("deaf{number}"));
+            std::thread::spawn(move || {
+                let publishes = (1..=20).flat_map(|id| Publish::new("in/deaf/a", "x", 1, id).bytes(V311));
+                let chunk: Vec<u8> = publishes.chain(crate::packet::PINGREQ.repeat(2_000)).collect();
+                // Until the gateway closes.
+                while std::io::Write::write_all(&mut client.socket, &chunk).is_ok() {}
+            })
+        })
+        .collect();
+    let mut neighbour = Client::connect(broker.mqtt, V5, "neighbour");
+    let deadline = std::time::Instant::now() + crate::gateway::PATIENCE;
+    while broker.count("ended_write_timeout_total") < CLIENTS {
+        assert!(std::time::Instant::now() < deadline, "they are still there:\n{}", broker.metrics());
+        neighbour.publish("in/neighbour/a", "x");
+    }
+    floods.into_iter().for_each(|flood| flood.join().expect("it ends"));
+    neighbour.leave();
+    broker.wait_until_empty();
+}
+
 #[test]
 fn subscriptions_of_a_client_are_bounded() {
     let broker = Broker::with("subscriptions_per_client_max = 5");

@@ -347,6 +347,58 @@ fn no_packet_is_larger_than_the_client_takes() {
     }
 }
 
+/// The reason string of a property block with its length, if there is one.
+fn reason(block: &[u8]) -> Option<String> {
+    let (length, rest) = block.split_first()?;
+    let block = &rest[..usize::from(*length)];
+    let (id, text) = block.split_first()?;
+    assert_eq!(*id, 31, "{block:?}");
+    assert_eq!(usize::from(u16::from_be_bytes([text[0], text[1]])), text.len() - 2);
+    Some(String::from_utf8(text[2..].to_vec()).expect("text"))
+}
+
+#[test]
+fn failures_are_explained_in_words_that_fit() {
+    let rules = "[[broker.acl]]\npublish = \"in/ok/+\"\nsubscribe = \"in/#\"\n";
+    let broker = Broker::configured(rules);
+    let mut client = Client::connect(broker.mqtt, V5, "wordy");
+    let mut refusal = |filters: &[(&str, u8)]| {
+        client.send(&crate::packet::subscribe(V5, 7, filters));
+        let answer = client.expect(SUBACK);
+        (reason(&answer.body[2..]), answer.codes(V5))
+    };
+    let (words, codes) = refusal(&[("in/a", 1), ("in/#/b", 1), ("other", 1)]);
+    assert_eq!(codes, [1, 0x8F, 0x87]);
+    assert!(words.is_some_and(|words| words.contains("no topic filter")), "of the first that fails");
+    let (words, codes) = refusal(&[("other", 1)]);
+    assert_eq!(codes, [0x87]);
+    assert!(words.is_some_and(|words| words.contains("broker.acl")));
+    assert_eq!(refusal(&[("in/b", 0)]), (None, vec![0]), "nothing to explain");
+    for (qos, first) in [(1, PUBACK), (2, crate::packet::PUBREC)] {
+        client.send(&Publish::new("in/no/a", "x", qos, 9).bytes(V5));
+        let answer = client.expect(first);
+        assert_eq!((answer.packet_id(), answer.body[2]), (9, 0x87));
+        assert!(reason(&answer.body[3..]).is_some_and(|words| words.contains("broker.acl")));
+    }
+    client.send(&crate::packet::ack(crate::packet::PUBREL, 99));
+    let answer = client.expect(crate::packet::PUBCOMP);
+    assert_eq!(answer.body[2], 0x92);
+    assert!(reason(&answer.body[3..]).is_some_and(|words| words.contains("packet identifier")));
+    client.send(&crate::packet::unsubscribe(V5, 8, &["none"]));
+    let answer = client.expect(crate::packet::UNSUBACK);
+    assert_eq!(answer.codes(V5), [0x11]);
+    assert!(reason(&answer.body[2..]).is_some_and(|words| words.contains("no such subscription")));
+
+    // The code alone, where the client takes no larger packet.
+    let connect = Connect::new(V5, "short").with_property(&[39, 0, 0, 0, 20]);
+    let mut client = Client::open(broker.mqtt, V5);
+    client.send(&connect.bytes());
+    if client.next().is_some_and(|answer| answer.first == CONNACK) {
+        client.send(&Publish::new("in/no/a", "x", 1, 9).bytes(V5));
+        assert_eq!(client.expect(PUBACK).body, [0, 9, 0x87]);
+    }
+}
+
 #[test]
 fn reasons_in_words_are_left_out_where_they_are_not_wanted() {
     let broker = Broker::start();

@@ -45,6 +45,15 @@ pub(super) struct Claim<'a> {
     pub allow_anonymous: bool,
 }
 
+/// Who was let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Admitted {
+    /// `None`: anonymously.
+    pub user: Option<Arc<str>>,
+    /// When the token expires, in seconds since 1970.
+    pub until_s: Option<i64>,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
     #[error("{}: {problem}", file.display())]
@@ -174,10 +183,15 @@ impl Access {
         known.users.contains_key(user) || known.token.is_some()
     }
 
-    /// Lets a client in as a user, or anonymously (`None`), or says why not. Slow where its address failed before.
-    pub async fn admit(&self, claim: &Claim<'_>, patience: Duration) -> Result<Option<Arc<str>>, Fault> {
+    /// Whether this second since 1970 is past, as far as the clock is to be believed.
+    pub fn is_over(&self, second: i64) -> bool {
+        (self.clock)().is_some_and(|now| now >= second)
+    }
+
+    /// Lets a client in as a user, or anonymously, or says why not. Slow where its address failed before.
+    pub async fn admit(&self, claim: &Claim<'_>, patience: Duration) -> Result<Admitted, Fault> {
         if let Some(user) = claim.certificate {
-            return Ok(Some(Arc::from(user)));
+            return Ok(Admitted { user: Some(Arc::from(user)), until_s: None });
         }
         let known = self.known();
         let anonymous = claim.user.is_none() && claim.password.is_none() || !known.has_logins();
@@ -188,14 +202,15 @@ impl Access {
                 "anonymous clients are not allowed"
             };
             let code = if claim.user.is_some() { BAD_CREDENTIALS } else { NOT_AUTHORIZED };
-            return if claim.allow_anonymous { Ok(None) } else { Err(Fault::new(code, text)) };
+            let admitted = Admitted { user: None, until_s: None };
+            return if claim.allow_anonymous { Ok(admitted) } else { Err(Fault::new(code, text)) };
         }
         self.wait_for_turn(claim.address, patience).await?;
-        let user = self.log_in(&known, claim).await;
-        if let (Err(_), Some(address)) = (&user, claim.address) {
+        let admitted = self.log_in(&known, claim).await;
+        if let (Err(_), Some(address)) = (&admitted, claim.address) {
             self.throttle().failed(address, Instant::now());
         }
-        user.map(Some)
+        admitted
     }
 
     async fn wait_for_turn(&self, address: Option<IpAddr>, patience: Duration) -> Result<(), Fault> {
@@ -213,13 +228,13 @@ impl Access {
         }
     }
 
-    async fn log_in(&self, known: &Arc<Known>, claim: &Claim<'_>) -> Result<Arc<str>, Fault> {
+    async fn log_in(&self, known: &Arc<Known>, claim: &Claim<'_>) -> Result<Admitted, Fault> {
         let password = claim.password.unwrap_or_default();
         if let (Some((key, settings)), Ok(text)) = (&known.token, std::str::from_utf8(password)) {
             if token::looks_like_one(text) {
                 let now = (self.clock)();
                 return match token::user(text, key, settings, now) {
-                    Ok(user) => Ok(Arc::from(user)),
+                    Ok(user) => Ok(Admitted { user: Some(Arc::from(user)), until_s: token::expiry(text) }),
                     Err(why) => Err(Fault::new(BAD_CREDENTIALS, why)),
                 };
             }
@@ -244,7 +259,7 @@ impl Access {
                 remembered.insert(user.to_owned(), seen);
             }
         }
-        Ok(Arc::from(user))
+        Ok(Admitted { user: Some(Arc::from(user)), until_s: None })
     }
 
     async fn compare(&self, password: Vec<u8>, hash: String) -> bool {
@@ -281,7 +296,9 @@ mod tests {
     async fn users_come_in_with_their_password_alone() {
         let access = access(&[("press-7", "right")]);
         let patience = Duration::from_secs(60);
-        let code = async |claim: Claim<'_>| access.admit(&claim, patience).await.map_err(|fault| fault.code);
+        let code = async |claim: Claim<'_>| {
+            access.admit(&claim, patience).await.map(|in_| in_.user).map_err(|fault| fault.code)
+        };
         for _ in 0..2 {
             assert_eq!(code(claim(Some("press-7"), Some("right"))).await, Ok(Some(Arc::from("press-7"))));
         }
@@ -314,7 +331,7 @@ mod tests {
         let access = access(&[]);
         let patience = Duration::from_secs(60);
         let named = Claim { allow_anonymous: true, ..claim(Some("press-8"), Some("x")) };
-        assert_eq!(access.admit(&named, patience).await.unwrap(), None);
+        assert_eq!(access.admit(&named, patience).await.unwrap().user, None);
         let fault = access.admit(&claim(Some("press-8"), Some("x")), patience).await.unwrap_err();
         assert_eq!(fault.code, BAD_CREDENTIALS);
     }

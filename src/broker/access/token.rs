@@ -121,6 +121,12 @@ pub(super) fn user(
     }
 }
 
+/// When a token that names a user expires, in seconds since 1970.
+pub(super) fn expiry(token: &str) -> Option<i64> {
+    let claims = object(token.split('.').nth(1)?)?;
+    claims.get("exp").and_then(Value::as_f64).map(|seconds| seconds as i64)
+}
+
 fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }

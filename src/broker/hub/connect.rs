@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::super::access::Rights;
 use super::super::inbound::{Close, Connect, Parting, Publish, Will};
 use super::super::link::{Answer, Link, Order, Welcome};
 use super::super::metrics::{add, count, subtract};
@@ -39,8 +40,9 @@ impl Hub {
         self.put_session(slot);
         if let Some(will) = connect.will {
             let number = self.new_number();
+            let user = connect.user;
             if let Some(session) = self.sessions.get_mut(slot) {
-                session.will = Some(ArmedWill { number, will, due: None });
+                session.will = Some(ArmedWill { number, user, will, due: None });
             }
             self.put_will(slot);
         }
@@ -53,6 +55,7 @@ impl Hub {
     /// Another connection has the client's name: the old one is to end. Gives the session if it goes on.
     fn take_over(&mut self, slot: u32, clean: bool) -> Option<u32> {
         let session = self.sessions.get_mut(slot)?;
+        let client = Arc::clone(&session.client);
         let line = session.line.take();
         if let Some(line) = &line {
             line.link.order(Order::TakenOver);
@@ -66,7 +69,7 @@ impl Hub {
         // connection is gone.
         if let Some(armed) = session.will.take() {
             if line.is_some() && armed.will.delay_s == 0 {
-                self.fire(armed);
+                self.fire(&client, armed);
             } else {
                 self.changes.delete(Table::Will, armed.number.to_be_bytes().to_vec());
             }
@@ -119,9 +122,10 @@ impl Hub {
             armed.due = after(now, armed.will.delay_s);
             self.deadlines.extend(armed.due.map(|at| (at, slot, number)));
         }
+        let client = Arc::clone(&session.client);
         self.put_session(slot);
         match fired {
-            Some(armed) => self.fire(armed),
+            Some(armed) => self.fire(&client, armed),
             None => self.put_will(slot),
         }
     }
@@ -137,8 +141,9 @@ impl Hub {
             return self.end_session(slot);
         }
         let due = |armed: &mut ArmedWill| armed.due.is_some_and(|at| at <= now);
+        let client = Arc::clone(&session.client);
         if let Some(armed) = session.will.take_if(due) {
-            self.fire(armed);
+            self.fire(&client, armed);
         }
     }
 
@@ -164,14 +169,22 @@ impl Hub {
         add(&counters.dropped_session_end, messages.len());
         messages.into_iter().for_each(|message| self.forget(message));
         if let Some(armed) = session.will {
-            self.fire(armed);
+            self.fire(&session.client, armed);
         }
         self.session_count();
     }
 
-    /// Sends a will on its way into the pipeline. Its row stays until the message that it is gets committed.
-    pub(super) fn fire(&mut self, armed: ArmedWill) {
-        let ArmedWill { number, will: Will { publish, expiry_s, .. }, .. } = armed;
+    /// Sends a will on its way into the pipeline, if the rules of now allow it. Its row stays until the message that it is
+    /// gets committed.
+    pub(super) fn fire(&mut self, client: &Arc<str>, armed: ArmedWill) {
+        let ArmedWill { number, user, will: Will { publish, expiry_s, .. }, .. } = armed;
+        let mut rights = Rights::new(&self.shared.access, user, Arc::clone(client));
+        if !rights.may_publish(&self.shared.access, publish.topic_str()) {
+            count(&self.shared.counters.denied_will);
+            self.shared
+                .warn(|| format!("the will of {client:?} is not published: no [[broker.acl]] allows it any more"));
+            return self.changes.delete(Table::Will, number.to_be_bytes().to_vec());
+        }
         let expires_at = expiry_s.and_then(|seconds| after(self.time.now, seconds));
         self.born.push(Publish { will: Some(number), expires_at, ..publish });
     }
@@ -195,7 +208,8 @@ impl Hub {
             (None, None) => NEVER,
             (None, Some(at)) => self.time.stamp(at),
         };
-        let row = WillRow { client: session.client.to_string(), due, will: armed.will.clone() };
+        let user = armed.user.as_ref().map(ToString::to_string);
+        let row = WillRow { client: session.client.to_string(), user, due, will: armed.will.clone() };
         self.changes.put(Table::Will, armed.number.to_be_bytes().to_vec(), row.encode());
     }
 }

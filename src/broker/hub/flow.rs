@@ -4,7 +4,7 @@
 //! Holds always: messages are sent in the order of their numbers; at most `window` are under way; those sent over the
 //! present connection are the first `sent` flights, so that after a reconnect everything is sent again in order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::super::outbox::Extra;
@@ -39,6 +39,8 @@ pub(super) struct Flow {
     last_id: u16,
     /// Messages before this are under way or done.
     taken: u64,
+    /// Those behind it that waited here and went to another member of their group.
+    given: BTreeSet<u64>,
 }
 
 /// What a PUBREC was for.
@@ -59,7 +61,8 @@ impl Flow {
             received: row.received,
         };
         let flights = row.flights.iter().map(flight).collect();
-        Flow { flights, last_id: row.last_id, taken: row.taken, ..Flow::default() }
+        let given = row.given.iter().copied().collect();
+        Flow { flights, last_id: row.last_id, taken: row.taken, given, ..Flow::default() }
     }
 
     pub fn row(&self, received: Vec<u16>) -> FlowRow {
@@ -68,11 +71,16 @@ impl Flow {
             message: flight.entry.message,
             received: flight.received,
         };
-        FlowRow { taken: self.taken, last_id: self.last_id, flights: self.flights.iter().map(row).collect(), received }
+        let flights = self.flights.iter().map(row).collect();
+        let given = self.given.iter().copied().collect();
+        FlowRow { taken: self.taken, last_id: self.last_id, flights, received, given }
     }
 
     /// A stored message that was for this session, in order of the numbers; false if it is done with it.
     pub fn restore(&mut self, entry: Entry) -> bool {
+        if self.given.contains(&entry.message) {
+            return false;
+        }
         if entry.message >= self.taken {
             self.push(entry);
             return true;
@@ -105,11 +113,16 @@ impl Flow {
     pub fn pop(&mut self) -> Option<Entry> {
         let entry = self.queue.pop_front()?;
         self.queue_bytes -= entry.bytes as usize;
-        self.taken = entry.message + 1;
+        self.taken_before(entry.message + 1);
         if self.queue.is_empty() && self.queue.capacity() > 64 {
             self.queue = VecDeque::new();
         }
         Some(entry)
+    }
+
+    fn taken_before(&mut self, message: u64) {
+        self.taken = self.taken.max(message);
+        self.given = self.given.split_off(&self.taken);
     }
 
     /// Whether one more may be sent.
@@ -199,11 +212,20 @@ impl Flow {
             }
         }
         for entry in std::mem::take(&mut self.queue) {
-            if wanted(&entry) { out.push(entry) } else { queue.push_back(entry) }
+            if wanted(&entry) {
+                self.given.insert(entry.message);
+                out.push(entry);
+            } else {
+                queue.push_back(entry);
+            }
         }
         self.queue_bytes = queue.iter().map(|entry| entry.bytes as usize).sum();
-        // What was taken out of the middle counts as taken and not done, until the first that stayed is taken.
         (self.flights, self.queue) = (flights, queue);
+        let first = self.queue.front().map(|entry| entry.message);
+        let behind = self.given.last().map(|message| message + 1);
+        if let Some(taken) = first.or(behind) {
+            self.taken_before(taken);
+        }
         self.disconnect();
         out
     }

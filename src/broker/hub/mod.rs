@@ -366,16 +366,18 @@ impl Hub {
             }
             let (options, id) = (filter.options, subscribe.id);
             self.tree.insert(path, Subscription { slot, options, id });
-            if session.durable {
-                let row = SubscriptionRow { session: session.number, filter: path.to_owned(), options, id };
-                self.changes.put(Table::Subscription, SubscriptionRow::key(session.number, path), row.encode());
-            }
             let send = match filter.retain_handling {
                 RetainHandling::Send => true,
                 RetainHandling::SendIfNew => new,
                 RetainHandling::DoNotSend => false,
             };
-            if send && shared_filter(path).is_none() {
+            let retained_due = send && shared_filter(path).is_none();
+            if session.durable {
+                let (session, filter) = (session.number, path.to_owned());
+                let row = SubscriptionRow { session, filter, options, id, retained_due };
+                self.changes.put(Table::Subscription, SubscriptionRow::key(session, path), row.encode());
+            }
+            if retained_due {
                 session.replays.retain(|replay| replay.filter != path);
                 session.replays.push_back(Replay::new(path.to_owned(), options, id));
                 self.changes.replay.insert(slot);

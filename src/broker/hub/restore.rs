@@ -15,7 +15,7 @@ use super::super::tables::{
 use super::changes::Changes;
 use super::flow::{Entry, Flow};
 use super::messages::{Held, Messages};
-use super::retained::Retained;
+use super::retained::{Replay, Retained};
 use super::session::{ArmedWill, Session, Sessions};
 use super::sys::Sys;
 use super::time::Time;
@@ -153,6 +153,10 @@ impl Hub {
             };
             session.filters.insert(row.filter.as_str().into());
             self.tree.insert(&row.filter, Subscription { slot, options: row.options, id: row.id });
+            if row.retained_due {
+                // From their beginning: where they were is not known.
+                session.replays.push_back(Replay::new(row.filter, row.options, row.id));
+            }
         }
         self.restore_messages(messages, &slots);
         self.restore_retained(retained);
@@ -206,7 +210,8 @@ impl Hub {
     }
 
     fn restore_wills(&mut self, wills: Vec<(u64, WillRow)>, were_connected: &mut BTreeSet<u32>) {
-        for (number, WillRow { client, due, will }) in wills {
+        for (number, WillRow { client, user, due, will }) in wills {
+            let (name, user): (Arc<str>, _) = (client.as_str().into(), user.map(Arc::from));
             let slot = self.sessions.of_client(&client).unwrap_or_else(|| {
                 // Its session ended with its connection, and so with the last run.
                 let number = self.new_number();
@@ -217,9 +222,9 @@ impl Hub {
             let due = if due == CONNECTED { None } else { self.time.instant(due) };
             let Some(session) = self.sessions.get_mut(slot) else { continue };
             self.deadlines.extend(due.map(|at| (at, slot, session.number)));
-            if let Some(older) = session.will.replace(ArmedWill { number, will, due }) {
+            if let Some(older) = session.will.replace(ArmedWill { number, user, will, due }) {
                 // Only a will that was on its way when the power went; it goes out now.
-                self.fire(older);
+                self.fire(&name, older);
             }
         }
     }

@@ -7,9 +7,10 @@ use std::time::Instant;
 use super::super::inbound::Publish;
 use super::super::metrics::count;
 use super::super::outbox::{Delivery, Extra, Outgoing};
-use super::super::tables::{Body, MessageRow, NEVER, Target};
+use super::super::tables::{Body, MessageRow, NEVER, SubscriptionRow, Target};
 use super::flow::Entry;
 use super::messages::Held;
+use super::retained::Replay;
 use super::tree::Subscription;
 use super::{Hub, Table};
 
@@ -267,6 +268,15 @@ impl Hub {
         }
     }
 
+    /// A subscription has all its retained messages: after a restart they are not due again.
+    fn replayed(&mut self, slot: u32, replay: Replay) {
+        let Some(session) = self.sessions.get(slot).filter(|session| session.durable) else { return };
+        let (session, Replay { filter, options, id, .. }) = (session.number, replay);
+        let key = SubscriptionRow::key(session, &filter);
+        let row = SubscriptionRow { session, filter, options, id, retained_due: false };
+        self.changes.put(Table::Subscription, key, row.encode());
+    }
+
     /// False when `look` is used up.
     fn replay_one(&mut self, slot: u32, look: &mut usize) -> bool {
         let Some(session) = self.sessions.get_mut(slot) else { return true };
@@ -276,7 +286,7 @@ impl Hub {
             room = room.min((2 * window).saturating_sub(session.flow.waiting().0));
         }
         let mut replays = std::mem::take(&mut session.replays);
-        let (mut shares, mut at_end) = (Vec::new(), true);
+        let (mut shares, mut at_end, mut done) = (Vec::new(), true, Vec::new());
         while let Some(replay) = replays.front_mut().filter(|_| room > 0) {
             let mut found = Vec::new();
             let kept = if replay.filter.starts_with('$') { &self.status } else { &self.retained };
@@ -291,12 +301,13 @@ impl Hub {
             if !at_end {
                 break;
             }
-            replays.pop_front();
+            done.extend(replays.pop_front());
         }
         let waits = !replays.is_empty();
         if let Some(session) = self.sessions.get_mut(slot) {
             session.replays = replays;
         }
+        done.into_iter().for_each(|replay| self.replayed(slot, replay));
         let some = !shares.is_empty();
         for (publish, share) in shares {
             self.deliver(&publish, vec![share]);

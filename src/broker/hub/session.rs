@@ -25,6 +25,8 @@ pub(super) struct Line {
 pub(super) struct ArmedWill {
     /// Key of its row.
     pub number: u64,
+    /// The name by which the rules know the client.
+    pub user: Option<Arc<str>>,
     pub will: Will,
     /// Once the client is away.
     pub due: Option<Instant>,

@@ -144,7 +144,7 @@ impl World {
         let link = Link::new(name.into());
         let outbox =
             Arc::new(Outbox::new(Arc::clone(&link), self.limits.queue_messages_max, self.limits.queue_bytes_max));
-        let connect = Connect { clean, expiry_s, receive_maximum, will, outbox: Arc::clone(&outbox) };
+        let connect = Connect { clean, expiry_s, receive_maximum, user: None, will, outbox: Arc::clone(&outbox) };
         self.ask(&link, Ask::Connect(Box::new(connect)));
         let Some(Answer::Welcome(welcome)) = link.take_answer() else { panic!("no welcome") };
         Client { link, outbox, welcome }
@@ -684,4 +684,61 @@ proptest! {
         }
         prop_assert_eq!(world.rows(Table::Message), 0);
     }
+}
+
+#[test]
+fn retained_messages_that_were_due_when_the_power_went_still_come() {
+    let mut world = World::new(BrokerLimits { queue_messages_max: 4, ..BrokerLimits::default() });
+    for topic in ["r/1", "r/2", "r/3", "r/4", "r/5", "r/6", "r/7", "r/8"] {
+        world.retain(topic, "kept");
+    }
+    let client = world.connect_with("a", false, 100, 1, None);
+    world.subscribe(&client, "r/#", 1);
+    assert!(texts(&client).len() < 8, "they come as the client takes them");
+    world.crash();
+    let mut topics = std::collections::BTreeSet::new();
+    let client = world.connect_with("a", false, 100, 10, None);
+    for _ in 0..20 {
+        for text in texts(&client) {
+            if text == "more" {
+                world.ask(&client.link, Ask::Drained);
+                continue;
+            }
+            let mut words = text.split(' ');
+            topics.insert(words.next().expect("a topic").to_owned());
+            let id = words.find_map(|word| word.strip_prefix("id")).expect("a packet id");
+            world.acknowledge(&client, Step::Acknowledged, id.parse().expect("a number"));
+        }
+    }
+    assert_eq!(topics.len(), 8, "{topics:?}");
+    // Now that it has them all, they are not due again.
+    world.crash();
+    let client = world.connect("a", false, 100);
+    assert_eq!(texts(&client), [""; 0]);
+}
+
+#[test]
+fn what_another_member_of_the_group_has_does_not_come_again_after_a_crash() {
+    let mut world = World::new(BrokerLimits::default());
+    let ordinary = world.connect("ordinary", false, 100);
+    world.subscribe(&ordinary, "t", 1);
+    world.close(&ordinary, Parting::Broken);
+    let first = world.connect_with("first", false, 100, 1, None);
+    world.subscribe(&first, "$share/g/t", 1);
+    for payload in ["1", "2", "3"] {
+        world.publish("t", payload, 1);
+    }
+    // One is under way to it, and two wait: all of them go to the second one.
+    let second = world.connect("second", false, 100);
+    world.subscribe(&second, "$share/g/t", 1);
+    world.close(&first, Parting::Broken);
+    assert_eq!(texts(&second), ["t 1 q1 id1", "t 2 q1 id2", "t 3 q1 id3"]);
+    for id in 1..=3 {
+        world.acknowledge(&second, Step::Acknowledged, id);
+    }
+    world.crash();
+    let first = world.connect("first", false, 100);
+    assert_eq!(texts(&first), [""; 0]);
+    let ordinary = world.connect("ordinary", false, 100);
+    assert_eq!(texts(&ordinary), ["t 1 q1 id1", "t 2 q1 id2", "t 3 q1 id3"]);
 }

@@ -4,7 +4,8 @@
 //! key     number of the session u64
 //! bytes   version u8, taken u64, last packet id u16,
 //!         count u16, for each message sent and not yet done, in order: packet id u16, message u64, stage u8,
-//!         count u16, for each QoS 2 publish received and not yet released: packet id u16
+//!         count u16, for each QoS 2 publish received and not yet released: packet id u16,
+//!         count u32, for each message from `taken` on that another member of a shared subscription has: message u64
 //! ```
 //! A message before `taken` that is not among those sent is done. Stage 0: sent; 1: received (PUBREC came, so the message
 //! itself is no longer needed).
@@ -21,6 +22,7 @@ pub(in crate::broker) struct FlowRow {
     pub last_id: u16,
     pub flights: Vec<FlightRow>,
     pub received: Vec<u16>,
+    pub given: Vec<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,8 @@ impl FlowRow {
         for packet_id in &self.received {
             out.put_u16(*packet_id);
         }
+        out.put_u32(self.given.len() as u32);
+        self.given.iter().for_each(|message| out.put_u64(*message));
         out
     }
 
@@ -60,8 +64,11 @@ impl FlowRow {
         });
         let flights = flights.collect::<Result<_, Fault>>()?;
         let received = (0..reader.u16()?).map(|_| reader.packet_id()).collect::<Result<_, Fault>>()?;
+        // Older rows end here.
+        let given = if reader.is_empty() { 0 } else { reader.u32()? };
+        let given = (0..given).map(|_| reader.u64()).collect::<Result<_, Fault>>()?;
         reader.finish()?;
-        Ok(FlowRow { taken, last_id, flights, received })
+        Ok(FlowRow { taken, last_id, flights, received, given })
     }
 }
 
@@ -73,9 +80,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_flow_comes_back(taken: u64, last_id: u16, flights in prop::collection::vec((1..=u16::MAX, any::<u64>(), any::<bool>()), 0..9), received in prop::collection::vec(1..=u16::MAX, 0..9)) {
+        fn a_flow_comes_back(taken: u64, last_id: u16, flights in prop::collection::vec((1..=u16::MAX, any::<u64>(), any::<bool>()), 0..9), received in prop::collection::vec(1..=u16::MAX, 0..9), given: Vec<u64>) {
             let flights = flights.into_iter().map(|(packet_id, message, received)| FlightRow { packet_id, message, received });
-            let row = FlowRow { taken, last_id, flights: flights.collect(), received };
+            let row = FlowRow { taken, last_id, flights: flights.collect(), received, given };
             prop_assert_eq!(FlowRow::decode(&row.encode()), Ok(row));
         }
 
