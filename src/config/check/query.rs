@@ -126,8 +126,7 @@ fn check_late_route(
     };
     let sink = check_sink(&raw.sink, around, problems);
     let of = sink.map_or(TopicKind::Kafka, |sink| around.sinks.topic_kind(sink));
-    let template =
-        topic::Template { gateway: around.gateway, of, columns: Some(columns), what: "column of the query's source" };
+    let template = topic::Template { gateway: around.gateway, of, columns: Some(columns), what: "column of the query" };
     let topic = raw.topic.given().map(|topic| topic::check_template(topic, template, problems));
     let key = check_key(&raw.key, of, columns, &device_columns(root, around), problems);
     Some(Route { sink: sink?, topic: topic?, key, format: OutputFormat::Json })
