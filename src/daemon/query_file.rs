@@ -15,6 +15,7 @@ use crate::engine::eval::{Context, EvalError, Program};
 use crate::engine::{Engine, Input, InputRow, Limits, RestoreError, Step};
 use crate::formats::{CsvReader, DecodeError, JsonDecoder, JsonEncoder, JsonField};
 use crate::model::{After, Millis, Now, Row, Value};
+use crate::plan::Expr;
 use crate::sql::{Format, Script, ScriptTable, SqlError, bind_script};
 
 /// The window results of one step are held in memory up to here.
@@ -105,10 +106,12 @@ impl<'a> Runner<'a> {
 
     fn run(&mut self, folder: &Path) -> Result<(), QueryError> {
         let sources = self.script.query().map(|query| query.sources()).unwrap_or_default();
+        let (tables, constants) = (&self.script.tables, &self.script.constants);
         for source in sources {
-            let table = &self.script.tables[source];
-            let path = folder.join(&table.path);
-            self.feed(source, table, &path)?;
+            match tables.get(source) {
+                Some(table) => self.feed(source, table, &folder.join(&table.path))?,
+                None => self.feed_constants(source, &constants[source - tables.len()])?,
+            }
         }
         loop {
             let step = self.engine.finish();
@@ -147,16 +150,38 @@ impl<'a> Runner<'a> {
                 return Ok(());
             }
             rows_read += rows.len() as u64;
-            let mut step = self.engine.step(self.now, vec![Input { source, rows }]);
-            while step.more {
-                self.put(step, path, rows_read)?;
-                step = self.engine.step(self.now, Vec::new());
-            }
-            self.put(step, path, rows_read)?;
-            if self.ticks == Ticks::RestoreAfterEach {
-                self.restore()?;
-            }
+            self.take(source, rows, path, rows_read)?;
         }
+    }
+
+    /// The rows of VALUES.
+    fn feed_constants(&mut self, source: usize, rows: &[Vec<Expr>]) -> Result<(), QueryError> {
+        let path = Path::new("VALUES");
+        let context = Context { now_ms: self.now.millis, watermark: None };
+        for (row, number) in rows.iter().zip(1..) {
+            let values = row.iter().map(|expr| Program::compile(expr).eval(&[], &context)).collect::<Result<Row, _>>();
+            let values = values.map_err(|reason| QueryError::Row {
+                path: path.to_owned(),
+                row: number,
+                reason: reason.to_string(),
+            })?;
+            self.take(source, vec![InputRow { arrival: self.now.millis, values }], path, number)?;
+        }
+        Ok(())
+    }
+
+    /// Gives rows to the engine, the last of which has this number.
+    fn take(&mut self, source: usize, rows: Vec<InputRow>, path: &Path, number: u64) -> Result<(), QueryError> {
+        let mut step = self.engine.step(self.now, vec![Input { source, rows }]);
+        while step.more {
+            self.put(step, path, number)?;
+            step = self.engine.step(self.now, Vec::new());
+        }
+        self.put(step, path, number)?;
+        if self.ticks == Ticks::RestoreAfterEach {
+            self.restore()?;
+        }
+        Ok(())
     }
 
     /// Writes what a step put out; `row`: the last one that it took.

@@ -10,6 +10,7 @@ use super::eval::Program;
 use super::expiring::Expiring;
 use super::first_row::FirstRow;
 use super::join;
+use super::limit::Limit;
 use super::operand::Operand;
 use super::operator::{Out, TimeLines, Timed};
 use super::over::Over;
@@ -19,6 +20,7 @@ use super::recognize::Recognizer;
 use super::report::Reporter;
 use super::session_rows::SessionRows;
 use super::sort::Sort;
+use super::unnest::Unnest;
 use super::windowing::Panes;
 use crate::model::Millis;
 use crate::plan::{Expr, ExprKind, Frame, Join, JoinKind, JoinMethod, Node, NodeKind, Query, Source, Watermark};
@@ -95,6 +97,14 @@ impl Builder<'_> {
             NodeKind::Distinct { input } => {
                 let columns = input.schema.columns.len();
                 self.remembering(Distinct::new(columns), input, &(0..columns).collect::<Vec<usize>>(), next)
+            }
+            NodeKind::Unnest { input, list, fields, numbered, outer, condition } => {
+                let unnest = Unnest::new(list, *fields, *numbered, *outer, condition.as_ref());
+                let operator = Operator::Unnest(unnest);
+                self.stage(operator, false, 0, &[input], next)
+            }
+            NodeKind::Limit { input, skipped, count } => {
+                self.timed_by(Limit::new(*skipped, *count), None, &[input], next)
             }
             NodeKind::WindowAggregate { input, time, windowing, keys, aggregates } => {
                 let device = device_of(input, self.sources).and_then(|device| key_position(keys, device.column));
@@ -198,11 +208,14 @@ impl Builder<'_> {
         let inputs = [&join.left, &join.right];
         match join.method {
             JoinMethod::Interval { times, lower_ms, upper_ms } => {
-                let by_clock = inputs.iter().any(|input| self.follows_the_clock(input));
-                let operator = join::Interval::new(join, times, lower_ms, upper_ms, by_clock);
+                let punctual = self.is_remembered(next) && inputs.iter().any(|input| self.follows_the_clock(input));
+                let operator = join::Interval::new(join, times, lower_ms, upper_ms, punctual);
                 self.timed_by(operator, devices, &inputs, next)
             }
-            JoinMethod::Versioned { times } => self.timed_by(join::Versioned::new(join, times), devices, &inputs, next),
+            JoinMethod::Versioned { times } => {
+                let operator = join::Versioned::new(join, times, self.limited);
+                self.timed_by(operator, devices, &inputs, next)
+            }
             JoinMethod::Window { ends } => self.timed_by(join::Windowed::new(join, ends), devices, &inputs, next),
             JoinMethod::Lookup { table } => {
                 let operator = Operator::Lookup(Box::new(join::Lookup::new(join, table)));
@@ -221,6 +234,17 @@ impl Builder<'_> {
             }
         });
         all
+    }
+
+    /// Whether an operator on the way to the output keeps rows, or what they add up to.
+    fn is_remembered(&self, mut next: Option<Next>) -> bool {
+        while let Some(stage) = next.and_then(|next| self.stages.get(next.stage)) {
+            if matches!(stage.operator, Operator::Stateful(_)) {
+                return true;
+            }
+            next = stage.next;
+        }
+        false
     }
 
     /// Whether watermarks move with the clock, too: they do where the device rule is below.
@@ -297,6 +321,9 @@ pub fn device_of(node: &Node, sources: &[Source]) -> Option<Device> {
         NodeKind::Filter { input, .. }
         | NodeKind::Window { input, .. }
         | NodeKind::Expand { input, .. }
+        | NodeKind::Unnest { input, .. }
+        // Its rows go on at once, whatever line they are on.
+        | NodeKind::Limit { input, .. }
         | NodeKind::Distinct { input } => device_of(input, sources),
         NodeKind::Session { input, partition, .. }
         | NodeKind::Over { input, partition, .. }
@@ -317,7 +344,7 @@ pub fn device_of(node: &Node, sources: &[Source]) -> Option<Device> {
         NodeKind::Join(join) => {
             let [left, right] = devices_of_join(join, sources)?;
             match join.kind {
-                JoinKind::Inner | JoinKind::Left => Some(left),
+                JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti => Some(left),
                 JoinKind::Right => Some(Device { column: join.left.schema.columns.len() + right.column, ..right }),
                 // Either may be NULL.
                 JoinKind::Full => None,

@@ -26,6 +26,7 @@ mod first_row;
 mod join;
 mod key_index;
 mod keyed;
+mod limit;
 mod operand;
 mod operator;
 mod over;
@@ -38,6 +39,7 @@ mod sessions;
 mod sort;
 #[cfg(test)]
 mod tests;
+mod unnest;
 mod watermark;
 mod windowing;
 
@@ -51,7 +53,7 @@ use crate::model::{After, Millis, Now, Row, Value};
 use crate::plan::Topology;
 
 /// Raised with each change of results: state of an older number is not restored.
-pub const SEMANTICS: u32 = 2;
+pub const SEMANTICS: u32 = 3;
 
 #[derive(Clone, Debug)]
 pub struct Limits {

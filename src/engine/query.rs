@@ -10,6 +10,7 @@ use super::eval::{Context, EvalError, Program};
 use super::join::Lookup;
 use super::operand::Operand;
 use super::operator::{At, Due, Out, Stateful, Taken};
+use super::unnest::Unnest;
 use super::watermark::Move;
 use super::windowing::{Panes, event_time};
 use super::{Failure, LateRow, Output, QueryCounts, RestoreError, RowError, Step};
@@ -51,6 +52,7 @@ pub enum Operator {
         sets: Vec<Vec<bool>>,
     },
     Lookup(Box<Lookup>),
+    Unnest(Unnest),
     Stateful(Box<dyn Stateful>),
 }
 
@@ -97,6 +99,8 @@ struct Walk<'a> {
     kept: bool,
     /// The watermark by which it was late.
     late: Option<Millis>,
+    /// What operators gave up at the limits of their state.
+    given_up: u64,
 }
 
 /// A row that may be taken, or must be copied to be kept.
@@ -189,12 +193,14 @@ impl Query {
                 output_bytes: bytes,
                 kept: false,
                 late: None,
+                given_up: 0,
             };
             let is_last = last && !self.entries[entry + 1..].iter().any(|(read, _)| *read == source);
             let carried = if is_last { Carried::Owned(row) } else { Carried::Borrowed(row) };
             let result = push(&mut self.stages, next, carried, &mut walk);
-            let (kept, late) = (walk.kept, walk.late);
+            let (kept, late, given_up) = (walk.kept, walk.late, walk.given_up);
             let counts = &mut step.counts[self.index];
+            counts.given_up += given_up;
             match (result, late) {
                 (Err(error), _) => self.fail(row.clone(), error.to_string(), step),
                 (Ok(()), _) if kept => counts.used += 1,
@@ -282,8 +288,11 @@ impl Query {
             output_bytes: bytes,
             kept: false,
             late: None,
+            given_up: 0,
         };
         send(&mut firing.out, below, firing.next, &mut walk);
+        let given_up = walk.given_up;
+        step.counts[self.index].given_up += given_up;
         if !fired {
             firing.watermark = firing.watermark_of(&self.watermarks);
         }
@@ -474,6 +483,12 @@ fn push(stages: &mut [Stage], to: Option<Next>, row: Carried<'_>, walk: &mut Wal
             }
             Ok(())
         }
+        Operator::Unnest(unnest) => {
+            for mut row in unnest.rows(row.values(), &walk.context)? {
+                push(below, next, Carried::Owned(&mut row), walk)?;
+            }
+            Ok(())
+        }
         Operator::Lookup(lookup) => {
             let mut joined = std::mem::take(&mut stage.out.rows);
             let mut result = lookup.join(row.values(), &walk.context, &mut joined).map_err(RowError::from);
@@ -497,6 +512,7 @@ fn push(stages: &mut [Stage], to: Option<Next>, row: Carried<'_>, walk: &mut Wal
                 Taken::Late => walk.late = Some(at.watermark),
                 Taken::Filtered => {}
             }
+            walk.given_up += operator.take_given_up();
             if !stage.out.rows.is_empty() || !stage.out.failed.is_empty() {
                 send(&mut stage.out, below, next, walk);
             }

@@ -3,7 +3,7 @@
 use super::{Expr, Node};
 use crate::model::Millis;
 
-/// Partners side by side: the left one's columns, then the right one's.
+/// Partners side by side: the left one's columns, then, but for Semi and Anti, the right one's.
 #[derive(Clone, Debug)]
 pub struct Join {
     pub left: Node,
@@ -16,13 +16,24 @@ pub struct Join {
     pub method: JoinMethod,
 }
 
-/// Which rows come out without a partner, too, with NULLs for the other side.
+/// What comes out: pairs of partners, and with Left, Right and Full also rows without one, with NULLs for the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JoinKind {
     Inner,
     Left,
     Right,
     Full,
+    /// IN and EXISTS: each left row that has a partner, once and alone.
+    Semi,
+    /// NOT IN and NOT EXISTS: each left row that has none, alone.
+    Anti,
+}
+
+impl JoinKind {
+    /// Whether the right side's columns come out.
+    pub fn has_right(self) -> bool {
+        !matches!(self, JoinKind::Semi | JoinKind::Anti)
+    }
 }
 
 /// What limits how long rows wait for partners. Columns of the left and of the right side.
@@ -32,10 +43,10 @@ pub enum JoinMethod {
     Interval { times: [usize; 2], lower_ms: Millis, upper_ms: Millis },
     /// The keys are the right side's PRIMARY KEY; of its rows the newest one up to the left row's time. Inner or Left.
     Versioned { times: [usize; 2] },
-    /// Both are in the same window, whose start and end are among the keys.
+    /// Both are in the same window, whose start and end are among the keys. Any kind.
     Window { ends: [usize; 2] },
-    /// Nothing waits: the right side is this lookup table as it is now. Inner or Left.
+    /// Nothing waits: the right side is this lookup table as it is now. Inner, Left, Semi or Anti.
     Lookup { table: usize },
-    /// Nothing. Inner.
+    /// Nothing. Inner or Semi.
     Unbounded,
 }

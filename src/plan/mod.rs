@@ -141,6 +141,7 @@ impl Query {
                         | NodeKind::Project { .. }
                         | NodeKind::Window { .. }
                         | NodeKind::Expand { .. }
+                        | NodeKind::Unnest { .. }
                         | NodeKind::Union { .. }
                 )
         });
@@ -184,6 +185,27 @@ pub enum NodeKind {
         keys: Vec<OrderKey>,
     },
     Join(Box<Join>),
+    /// UNNEST beside each row: the row once for each element of its list, with the element appended, or the fields of the
+    /// element where they are rows.
+    Unnest {
+        input: Box<Node>,
+        /// An ARRAY; NULL is an empty one.
+        list: Expr,
+        /// How many fields the elements have; `None`: they are no rows.
+        fields: Option<usize>,
+        /// WITH ORDINALITY: the number of the element, from 1 on, is appended.
+        numbered: bool,
+        /// LEFT JOIN: a row without an element for which the condition is TRUE comes once, with NULLs.
+        outer: bool,
+        /// Over the row with an element; only with `outer`.
+        condition: Option<Expr>,
+    },
+    /// LIMIT: so many rows, the first ones skipped, and then no more.
+    Limit {
+        input: Box<Node>,
+        skipped: u64,
+        count: u64,
+    },
     /// SELECT DISTINCT: each row the first time it comes.
     Distinct {
         input: Box<Node>,
@@ -398,6 +420,8 @@ impl Node {
             | NodeKind::FirstRow { input, .. }
             | NodeKind::Match { input, .. }
             | NodeKind::Report { input, .. }
+            | NodeKind::Unnest { input, .. }
+            | NodeKind::Limit { input, .. }
             | NodeKind::Distinct { input } => vec![input],
             NodeKind::Union { inputs } => inputs.iter().collect(),
             NodeKind::Join(join) => vec![&join.left, &join.right],
@@ -423,6 +447,8 @@ impl Node {
             | NodeKind::FirstRow { input, .. }
             | NodeKind::Match { input, .. }
             | NodeKind::Report { input, .. }
+            | NodeKind::Unnest { input, .. }
+            | NodeKind::Limit { input, .. }
             | NodeKind::Distinct { input } => vec![input],
             NodeKind::Union { inputs } => inputs.iter_mut().collect(),
             NodeKind::Join(join) => vec![&mut join.left, &mut join.right],

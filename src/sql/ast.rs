@@ -1,12 +1,16 @@
 //! The text as a tree, before anything is known of what its names mean.
 
 mod over;
+mod table;
 
 pub use over::{Frame, FrameBound, GroupBy, GroupElement, Over, WindowSpec};
+pub use table::{
+    Alias, Join, JoinCondition, Limit, Table, TableKind, Unnest, Values, WindowCall, WindowFunction, WindowInterval,
+};
 
 use super::span::Span;
 use crate::model::DataType;
-use crate::plan::{ArithmeticOp, CompareOp, JoinKind, JsonKind, JsonOnError, TimeUnit, Wrapper};
+use crate::plan::{ArithmeticOp, CompareOp, JsonKind, JsonOnError, TimeUnit, Wrapper};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ident {
@@ -68,7 +72,10 @@ pub struct Query {
     pub with: Vec<CommonTable>,
     /// At least one; between several stands UNION ALL.
     pub branches: Vec<Branch>,
+    /// UNION without ALL: each row once.
+    pub distinct: bool,
     pub order_by: Vec<OrderBy>,
+    pub limit: Option<Limit>,
 }
 
 /// One of ORDER BY.
@@ -120,40 +127,6 @@ pub enum SelectItem {
         span: Span,
         table: Option<Ident>,
     },
-}
-
-#[derive(Clone, Debug)]
-pub struct Table {
-    pub kind: TableKind,
-    /// FOR SYSTEM_TIME AS OF
-    pub as_of: Option<Expr>,
-    pub alias: Option<Alias>,
-}
-
-#[derive(Clone, Debug)]
-pub struct Alias {
-    pub name: Ident,
-    pub columns: Vec<Ident>,
-}
-
-#[derive(Clone, Debug)]
-pub enum TableKind {
-    Named(Ident),
-    Subquery(Box<Query>),
-    Window(WindowCall),
-    Match(Box<MatchRecognize>),
-    Join(Box<Join>),
-}
-
-#[derive(Clone, Debug)]
-pub struct Join {
-    pub left: Table,
-    pub right: Table,
-    pub kind: JoinKind,
-    /// The word JOIN or the comma.
-    pub span: Span,
-    /// `None`: a comma or CROSS JOIN.
-    pub on: Option<Expr>,
 }
 
 /// `table MATCH_RECOGNIZE (…)`
@@ -213,37 +186,6 @@ pub struct PatternVariable {
 pub struct Definition {
     pub variable: Ident,
     pub condition: Expr,
-}
-
-/// `TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' MINUTES))`
-#[derive(Clone, Debug)]
-pub struct WindowCall {
-    pub function: WindowFunction,
-    /// The function's name.
-    pub span: Span,
-    pub input: Box<Table>,
-    /// Of SESSION and of windows by count.
-    pub partition_by: Vec<Ident>,
-    pub time: Ident,
-    pub intervals: Vec<WindowInterval>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WindowFunction {
-    Tumble,
-    Hop,
-    Cumulate,
-    Session,
-    /// Windows by count, not Flink's.
-    TumbleRows,
-    HopRows,
-}
-
-/// One interval of a window function; `name` where it is given as `SIZE => INTERVAL …`.
-#[derive(Clone, Debug)]
-pub struct WindowInterval {
-    pub name: Option<Ident>,
-    pub expr: Expr,
 }
 
 #[derive(Clone, Debug)]
@@ -313,6 +255,14 @@ pub enum ExprKind {
         list: Vec<Expr>,
         negated: bool,
     },
+    /// `operand IN (query)`; of several columns the operand is a row.
+    InQuery {
+        operand: Box<Expr>,
+        query: Box<Query>,
+        negated: bool,
+    },
+    /// `EXISTS (query)`
+    Exists(Box<Query>),
     Like {
         /// SIMILAR TO
         similar: bool,
@@ -522,7 +472,8 @@ impl Expr {
             | ExprKind::Date(_)
             | ExprKind::Time(_)
             | ExprKind::Timestamp(_)
-            | ExprKind::Interval(_) => {}
+            | ExprKind::Interval(_)
+            | ExprKind::Exists(_) => {}
             ExprKind::Negate(operand)
             | ExprKind::Not(operand)
             | ExprKind::Is { operand, .. }
@@ -547,7 +498,10 @@ impl Expr {
                 each(operand);
                 each(index);
             }
-            ExprKind::Field { operand, .. } | ExprKind::IsJson { operand, .. } => each(operand),
+            // What a subquery holds is its own.
+            ExprKind::Field { operand, .. } | ExprKind::IsJson { operand, .. } | ExprKind::InQuery { operand, .. } => {
+                each(operand);
+            }
             ExprKind::Json(call) => {
                 call.arguments.iter().for_each(&mut *each);
                 call.defaults().into_iter().for_each(each);

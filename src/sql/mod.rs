@@ -51,6 +51,8 @@ pub struct Columns {
 pub struct Script {
     /// The tables in order of name: `topology.sources[i]` is read from `tables[i]`.
     pub tables: Vec<ScriptTable>,
+    /// The rows of each VALUES, over nothing: of the sources behind those of the tables.
+    pub constants: Vec<Vec<Vec<Expr>>>,
     /// The one query of it, the final SELECT.
     pub topology: Topology,
 }

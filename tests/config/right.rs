@@ -259,6 +259,27 @@ fn views_and_queries_are_read_by_others_in_any_order() {
     assert!(settings.topology.queries.iter().all(|query| query.sources() == [0]));
 }
 
+/// A ROW_NUMBER in a view has its limit in the queries that read it, each its own.
+#[test]
+fn a_view_may_number_rows() {
+    let view = r#"
+[view.numbered]
+sql = """
+SELECT device, temp, window_end, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY temp DESC) AS place
+FROM TABLE(TUMBLE(TABLE telemetry, DESCRIPTOR(ts), INTERVAL '1' MINUTE))"""
+"#;
+    let query = |name: &str, filter: &str| {
+        let sql = format!("SELECT device, temp, window_end FROM numbered {filter}");
+        format!("[query.{name}]\nsql = \"{sql}\"\ninto = {{ sink = \"cloud\", topic = \"{name}\" }}\n")
+    };
+    let queries = query("hottest", "WHERE place = 1") + &query("hot", "WHERE place <= 3");
+    let settings = load(&format!("{RELATIONS}{view}{queries}"));
+    assert_eq!(settings.topology.queries.len(), 5);
+    let problems = load_text(&format!("{RELATIONS}{view}{}", query("all", "")), "gateway.toml");
+    let problems = problems.err().expect("without a limit it is refused");
+    assert!(problems.iter().any(|problem| problem.message.contains("needs a limit")), "{problems:?}");
+}
+
 #[test]
 fn listeners_and_who_may_use_them() {
     let settings = load(

@@ -304,6 +304,13 @@ impl Layout {
         }
     }
 
+    /// Whether accumulators of parts can be kept and merged: not if they grow with each value, and only if it is no
+    /// matter in which order the parts are merged.
+    pub fn adds_up_ahead(&self) -> bool {
+        let grows = |kind| matches!(kind, Kind::Distinct(_) | Kind::List | Kind::Percentile);
+        self.slots.iter().all(|slot| !grows(slot.kind) && slot.kind != Kind::SumFloat)
+    }
+
     /// The result of aggregate `index`.
     pub fn value(&self, index: usize, words: &[u64], objects: &Objects) -> Result<Value, EvalError> {
         let Slot { kind, at, argument, result } = self.slots[index];

@@ -1,11 +1,8 @@
-//! Order, equality and hash of values of one type: for comparisons, MIN and MAX, sort and group keys.
+//! Order of values of one type: for comparisons, MIN and MAX and sort keys.
 //!
-//! Two notions, as in Flink. *Comparison* (`=`, `<`, MIN, MAX): [`compare_doubles`] and [`total_cmp`]. *Grouping*: the
-//! binary form of a key, so NULL equals NULL, NaN equals NaN, and -0.0 is another key than 0.0 ([`group_eq`],
-//! [`group_hash`]).
+//! As in Flink comparison (`=`, `<`, MIN, MAX) is one notion, grouping another (`engine/key_index.rs`).
 
 use std::cmp::Ordering;
-use std::hash::{Hash, Hasher};
 
 use crate::model::Value;
 use crate::model::decimal::Scaled;
@@ -41,37 +38,6 @@ pub fn java_compare(left: f64, right: f64) -> Ordering {
 /// Decimals of two types by their numbers.
 pub fn compare_decimals(left: i128, left_scale: u8, right: i128, right_scale: u8) -> Ordering {
     Scaled { unscaled: left, scale: left_scale }.compare(Scaled { unscaled: right, scale: right_scale })
-}
-
-/// Whether two values of one type belong into one group.
-pub fn group_eq(left: &Value, right: &Value) -> bool {
-    match (left, right) {
-        (Value::Double(left), Value::Double(right)) => group_bits(*left) == group_bits(*right),
-        (Value::List(left), Value::List(right)) => {
-            left.len() == right.len() && left.iter().zip(right.iter()).all(|(left, right)| group_eq(left, right))
-        }
-        _ => left == right,
-    }
-}
-
-/// Agrees with [`group_eq`].
-pub fn group_hash<H: Hasher>(value: &Value, state: &mut H) {
-    match value {
-        Value::Null => state.write_u8(0),
-        Value::Boolean(truth) => truth.hash(state),
-        Value::Int(number) | Value::Timestamp(number) => state.write_i64(*number),
-        Value::Double(number) => state.write_u64(group_bits(*number)),
-        Value::Decimal(number) => state.write_i128(number.unscaled()),
-        Value::String(text) => text.hash(state),
-        Value::Bytes(bytes) => bytes.hash(state),
-        Value::Date(number) | Value::Time(number) => state.write_i32(*number),
-        Value::List(parts) => parts.iter().for_each(|part| group_hash(part, state)),
-    }
-}
-
-/// Java's `Double.doubleToLongBits`: all NaNs are one.
-fn group_bits(number: f64) -> u64 {
-    if number.is_nan() { f64::NAN.to_bits() } else { number.to_bits() }
 }
 
 fn rank(value: &Value) -> u8 {

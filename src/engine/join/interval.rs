@@ -21,6 +21,8 @@ pub struct Interval {
     /// How much later than a row of this side its latest partner is; negative: how much earlier.
     after_ms: [Millis; 2],
     delay_ms: Millis,
+    /// See [`Interval::new`].
+    punctual: bool,
 }
 
 /// A row that waits for partners.
@@ -50,18 +52,20 @@ impl Interval {
     /// The right row's time is between the left one's `+ lower_ms` and `+ upper_ms`, both included.
     ///
     /// A row without a partner comes out at a clean-up, when Flink's own watermark has passed it, so that windows above
-    /// count it as late or not by how often watermarks come. That must not depend on the ticks of a gateway: with
-    /// `by_clock` (the device rule is below, whose watermarks follow the clock, too) the watermark is held back until
-    /// the clean-up.
-    pub fn new(join: &Join, times: [usize; 2], lower_ms: Millis, upper_ms: Millis, by_clock: bool) -> Interval {
+    /// count it as late or not by how often watermarks come. That must not depend on the ticks and restarts of a
+    /// gateway. So with `punctual` (the device rule is below, whose watermarks follow the clock, too, and something
+    /// above remembers rows) each row is cleaned up at its own time at the latest, where Flink lets one that came after
+    /// a newer one wait for that one's clean-up, and the watermark is held back until then: no row comes out late.
+    pub fn new(join: &Join, times: [usize; 2], lower_ms: Millis, upper_ms: Millis, punctual: bool) -> Interval {
         let (after_ms, matching) = ([upper_ms, -lower_ms], Matching::new(join));
+        let punctual = punctual && (matching.keeps(LEFT) || matching.keeps(RIGHT));
         let spare_ms = (after_ms[LEFT] + after_ms[RIGHT]) / 2 + 1;
-        let delay_ms = match by_clock && (matching.keeps(LEFT) || matching.keeps(RIGHT)) {
+        let delay_ms = match punctual {
             _ if after_ms[LEFT] + after_ms[RIGHT] < 0 => 0,
             true => after_ms[LEFT].max(after_ms[RIGHT]) + spare_ms,
             false => after_ms[LEFT].max(after_ms[RIGHT]),
         };
-        Interval { matching, times, after_ms, delay_ms }
+        Interval { matching, times, after_ms, delay_ms, punctual }
     }
 
     /// No two rows can be partners.
@@ -158,8 +162,9 @@ impl Timed for Interval {
         if waits {
             state.bytes += bytes_of(row);
             sides[port].rows.entry(time).or_default().push(Waiting { row: row.to_vec(), joined });
-            if sides[port].clean_up.is_none() {
-                sides[port].clean_up = Some(self.clean_up_of(port, time));
+            let clean_up = self.clean_up_of(port, time);
+            if sides[port].clean_up.is_none_or(|before| self.punctual && clean_up < before) {
+                sides[port].clean_up = Some(clean_up);
             }
         } else if keeps && !joined {
             out.push(self.matching.padded(port, row));

@@ -34,15 +34,20 @@ impl Lookup {
     pub fn join(&mut self, row: &[Value], context: &Context, out: &mut Vec<Row>) -> Result<(), EvalError> {
         self.matching.find_key(LEFT, row, context)?;
         let before = out.len();
-        if !has_null(self.matching.key()) {
-            let partners = self.rows.find(self.matching.key()).and_then(|slot| self.rows.get(slot));
-            for partner in partners.into_iter().flatten() {
-                match self.matching.joined(LEFT, row, partner, context) {
-                    Ok(joined) => out.extend(joined),
-                    Err((_, error)) => {
-                        out.truncate(before);
-                        return Err(error);
-                    }
+        let key = self.matching.key();
+        let slot = if has_null(key) { None } else { self.rows.find(key) };
+        let partners = slot.and_then(|slot| self.rows.get(slot)).map_or(&[][..], Vec::as_slice);
+        if let Some(wanted) = self.matching.tests() {
+            let found = self.matching.has_partner(row, partners, context).map_err(|(_, error)| error)?;
+            out.extend((found == wanted).then(|| row.to_vec()));
+            return Ok(());
+        }
+        for partner in partners {
+            match self.matching.joined(LEFT, row, partner, context) {
+                Ok(joined) => out.extend(joined),
+                Err((_, error)) => {
+                    out.truncate(before);
+                    return Err(error);
                 }
             }
         }

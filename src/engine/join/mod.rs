@@ -2,7 +2,8 @@
 //! the left input, port 1 the right one; a joined row is the left one's columns, then the right one's.
 //!
 //! Holds always: a NULL key matches nothing; a row that has a partner is put out with each, one that has none only
-//! where the kind of join wants it, with NULLs for the other side, once.
+//! where the kind of join wants it, with NULLs for the other side, once. Of IN, EXISTS and their opposites the left row
+//! comes out alone, once.
 
 mod interval;
 mod lookup;
@@ -69,11 +70,30 @@ impl Matching {
     /// Whether rows of this side come out without a partner, too.
     fn keeps(&self, port: usize) -> bool {
         match self.kind {
-            JoinKind::Inner => false,
-            JoinKind::Left => port == LEFT,
+            JoinKind::Inner | JoinKind::Semi => false,
+            JoinKind::Left | JoinKind::Anti => port == LEFT,
             JoinKind::Right => port == RIGHT,
             JoinKind::Full => true,
         }
+    }
+
+    /// Whether the left rows come out alone: those with a partner (Semi), or those without (Anti).
+    fn tests(&self) -> Option<bool> {
+        match self.kind {
+            JoinKind::Semi => Some(true),
+            JoinKind::Anti => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Whether the left row has a partner among these; the keys are equal.
+    fn has_partner(&self, left: &[Value], others: &[Row], context: &Context) -> Result<bool, (Row, EvalError)> {
+        for right in others {
+            if self.joined(LEFT, left, right, context)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A row of one side with NULLs for the other.
@@ -118,30 +138,43 @@ fn has_null(key: &[Value]) -> bool {
 /// Rows of one key, left and right.
 type Sides = [Vec<Row>; 2];
 
-fn write_sides(keys: &Keyed<Sides>, writer: &mut Writer) {
-    keys.write(writer, |sides, writer| {
-        for side in sides {
-            writer.count(side.len());
-            side.iter().for_each(|row| writer.row(row));
-        }
-    });
+/// Rows by key, for joins that keep them as they came.
+#[derive(Default)]
+pub struct Kept {
+    keys: Keyed<Sides>,
+    /// Of the rows.
+    bytes: usize,
 }
 
-/// The keys, and the bytes of their rows.
-fn read_sides(matching: &Matching, reader: &mut Reader<'_>) -> Result<(Keyed<Sides>, usize), RestoreError> {
-    let mut bytes = 0;
-    let keys = Keyed::read(reader, matching.key_columns(), |reader| {
-        let mut sides: Sides = Default::default();
-        for (side, width) in sides.iter_mut().zip(matching.widths) {
-            for _ in 0..reader.count()? {
-                let row = reader.row(width)?;
-                bytes += bytes_of(&row);
-                side.push(row);
+impl Kept {
+    fn state_bytes(&self) -> usize {
+        self.keys.bytes() + self.bytes
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        self.keys.write(writer, |sides, writer| {
+            for side in sides {
+                writer.count(side.len());
+                side.iter().for_each(|row| writer.row(row));
             }
-        }
-        Ok(sides)
-    })?;
-    Ok((keys, bytes))
+        });
+    }
+
+    fn read(matching: &Matching, reader: &mut Reader<'_>) -> Result<Kept, RestoreError> {
+        let mut bytes = 0;
+        let keys = Keyed::read(reader, matching.key_columns(), |reader| {
+            let mut sides: Sides = Default::default();
+            for (side, width) in sides.iter_mut().zip(matching.widths) {
+                for _ in 0..reader.count()? {
+                    let row = reader.row(width)?;
+                    bytes += bytes_of(&row);
+                    side.push(row);
+                }
+            }
+            Ok(sides)
+        })?;
+        Ok(Kept { keys, bytes })
+    }
 }
 
 /// Bytes that a kept row costs.

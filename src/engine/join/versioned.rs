@@ -1,7 +1,9 @@
 //! The temporal join: each left row meets the version of its key that was valid at its own time.
 //!
 //! As in Flink's TemporalRowTimeJoinOperator a left row, late or not, waits until the watermark passes its time; of the
-//! versions the newest that the watermark has passed is kept, and those after it.
+//! versions the newest that the watermark has passed is kept, and those after it. In a gateway what is kept has limits, so
+//! that a source that falls silent and holds the watermark does not fill the memory: what goes beyond is given up, and
+//! counted.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,9 +16,21 @@ use crate::engine::{RestoreError, RowError};
 use crate::model::{Millis, Row, Value};
 use crate::plan::Join;
 
+/// Left rows that wait on one time line; beyond these the one that is due first is given up.
+const WAITING_MAX: usize = 1 << 16;
+
+/// Keys of one time line; beyond these the versions of a new one are given up.
+const KEYS_MAX: usize = 1 << 20;
+
+/// Versions of one key, most of them not valid yet; beyond these the oldest is given up.
+const VERSIONS_MAX: usize = 1 << 10;
+
 pub struct Versioned {
     matching: Matching,
     times: [usize; 2],
+    /// Whether the limits are in force.
+    limited: bool,
+    given_up: u64,
 }
 
 #[derive(Default)]
@@ -30,11 +44,36 @@ struct Versions {
 pub struct State {
     keys: Keyed<Versions>,
     bytes: usize,
+    /// Left rows of all keys.
+    waiting: usize,
 }
 
 impl Versioned {
-    pub fn new(join: &Join, times: [usize; 2]) -> Versioned {
-        Versioned { matching: Matching::new(join), times }
+    pub fn new(join: &Join, times: [usize; 2], limited: bool) -> Versioned {
+        Versioned { matching: Matching::new(join), times, limited, given_up: 0 }
+    }
+
+    /// Gives up the left row that is due first.
+    fn give_up_first(&mut self, state: &mut State) {
+        let Some(slot) = state.keys.first_due(Millis::MAX) else { return };
+        let Some(key) = state.keys.get_mut(slot) else { return };
+        let first = key.waiting.iter().enumerate().min_by_key(|(_, (time, _))| *time).map(|(at, _)| at);
+        if let Some((_, row)) = first.and_then(|at| key.waiting.remove(at)) {
+            state.bytes -= bytes_of(&row);
+            state.waiting -= 1;
+            self.given_up += 1;
+        }
+        Versioned::schedule(state, slot);
+    }
+
+    fn schedule(state: &mut State, slot: u32) {
+        let Some(key) = state.keys.get(slot) else { return };
+        let next = key.waiting.iter().map(|(time, _)| *time).min();
+        if key.waiting.is_empty() && key.versions.is_empty() {
+            state.keys.remove(slot);
+        } else {
+            state.keys.schedule(slot, next);
+        }
     }
 
     fn put_out(&self, time: Millis, row: &[Value], of: &Versions, at: &At, out: &mut Out) {
@@ -69,17 +108,29 @@ impl Timed for Versioned {
         if has_null(self.matching.key()) && !self.matching.keeps(port) {
             return Ok(Taken::Filtered);
         }
+        let is_full = self.limited && port != LEFT && state.keys.len() >= KEYS_MAX;
+        if is_full && state.keys.find(self.matching.key()).is_none() {
+            self.given_up += 1;
+            return Ok(Taken::Kept);
+        }
         let slot = state.keys.find_or_add(self.matching.key(), Versions::default);
         let due = state.keys.due_of(slot);
         let Some(key) = state.keys.get_mut(slot) else { return Ok(Taken::Late) };
         state.bytes += bytes_of(row);
         if port == LEFT {
             key.waiting.push_back((time, row.to_vec()));
+            state.waiting += 1;
         } else if let Some(before) = key.versions.insert(time, row.to_vec()) {
             state.bytes -= bytes_of(&before);
+        } else if self.limited && key.versions.len() > VERSIONS_MAX {
+            state.bytes -= key.versions.pop_first().map_or(0, |(_, oldest)| bytes_of(&oldest));
+            self.given_up += 1;
         }
         if due.is_none_or(|due| time < due) {
             state.keys.schedule(slot, Some(time));
+        }
+        if self.limited && state.waiting > WAITING_MAX {
+            self.give_up_first(state);
         }
         Ok(Taken::Kept)
     }
@@ -94,6 +145,7 @@ impl Timed for Versioned {
         for (time, row) in std::mem::take(&mut key.waiting) {
             if time <= at.watermark {
                 state.bytes -= bytes_of(&row);
+                state.waiting -= 1;
                 self.put_out(time, &row, key, at, out);
             } else {
                 key.waiting.push_back((time, row));
@@ -104,12 +156,7 @@ impl Timed for Versioned {
             let old = std::mem::replace(&mut key.versions, kept);
             state.bytes -= old.values().map(|row| bytes_of(row)).sum::<usize>();
         }
-        let next = key.waiting.iter().map(|(time, _)| *time).min();
-        if key.waiting.is_empty() && key.versions.is_empty() {
-            state.keys.remove(slot);
-        } else {
-            state.keys.schedule(slot, next);
-        }
+        Versioned::schedule(state, slot);
         true
     }
 
@@ -135,7 +182,7 @@ impl Timed for Versioned {
     }
 
     fn read(&self, reader: &mut Reader<'_>) -> Result<State, RestoreError> {
-        let mut bytes = 0;
+        let (mut bytes, mut waits) = (0, 0);
         let mut rows = |reader: &mut Reader<'_>, width: usize| {
             let mut rows = Vec::new();
             for _ in 0..reader.count()? {
@@ -147,7 +194,8 @@ impl Timed for Versioned {
         };
         let keys = Keyed::read(reader, self.matching.key_columns(), |reader| {
             let [left, right] = self.matching.widths;
-            let waiting = rows(reader, left)?.into();
+            let waiting: VecDeque<(Millis, Row)> = rows(reader, left)?.into();
+            waits += waiting.len();
             let versions: Vec<(Millis, Row)> = rows(reader, right)?;
             let count = versions.len();
             let versions: BTreeMap<Millis, Row> = versions.into_iter().collect();
@@ -156,6 +204,10 @@ impl Timed for Versioned {
             }
             Ok(Versions { waiting, versions })
         })?;
-        Ok(State { keys, bytes })
+        Ok(State { keys, bytes, waiting: waits })
+    }
+
+    fn take_given_up(&mut self) -> u64 {
+        std::mem::take(&mut self.given_up)
     }
 }

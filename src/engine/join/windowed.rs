@@ -1,8 +1,7 @@
 //! The window join: partners are in the same window. Everything comes out when the window closes.
 
-use super::{LEFT, Matching, RIGHT, Sides, bytes_of, has_null};
+use super::{Kept, LEFT, Matching, RIGHT, Sides, bytes_of, has_null};
 use crate::engine::codec::{Reader, Writer};
-use crate::engine::keyed::Keyed;
 use crate::engine::operator::{At, Out, Taken, Timed};
 use crate::engine::windowing::event_time;
 use crate::engine::{RestoreError, RowError};
@@ -16,15 +15,21 @@ pub struct Windowed {
     ends: [usize; 2],
 }
 
-#[derive(Default)]
-pub struct State {
-    keys: Keyed<Sides>,
-    bytes: usize,
-}
-
 impl Windowed {
     pub fn new(join: &Join, ends: [usize; 2]) -> Windowed {
         Windowed { matching: Matching::new(join), ends }
+    }
+
+    /// Left rows alone, as IN, EXISTS and their opposites want them.
+    fn close_tests(&self, wanted: bool, lonely: bool, [left, right]: &Sides, at: &At, out: &mut Out) {
+        let partners = if lonely { &[][..] } else { right.as_slice() };
+        for row in left {
+            match self.matching.has_partner(row, partners, &at.context) {
+                Ok(found) if found == wanted => out.push(row.clone()),
+                Ok(_) => {}
+                Err((pair, error)) => out.failed.push((pair, error.into())),
+            }
+        }
     }
 
     fn close(&self, lonely: bool, [left, right]: &Sides, at: &At, out: &mut Out) {
@@ -52,11 +57,11 @@ impl Windowed {
 }
 
 impl Timed for Windowed {
-    type State = State;
+    type State = Kept;
 
     fn take(
         &mut self,
-        state: &mut State,
+        state: &mut Kept,
         port: usize,
         row: &[Value],
         at: &At,
@@ -79,35 +84,37 @@ impl Timed for Windowed {
         Ok(Taken::Kept)
     }
 
-    fn next_due(&self, state: &State) -> Option<Millis> {
+    fn next_due(&self, state: &Kept) -> Option<Millis> {
         state.keys.next_due()
     }
 
-    fn fire(&mut self, state: &mut State, at: &At, out: &mut Out) -> bool {
+    fn fire(&mut self, state: &mut Kept, at: &At, out: &mut Out) -> bool {
         let Some(slot) = state.keys.first_due(at.watermark) else { return false };
         let Some((key, sides)) = state.keys.entry_mut(slot) else { return false };
         let lonely = has_null(key);
         let sides = std::mem::take(sides);
-        self.close(lonely, &sides, at, out);
+        match self.matching.tests() {
+            Some(wanted) => self.close_tests(wanted, lonely, &sides, at, out),
+            None => self.close(lonely, &sides, at, out),
+        }
         state.bytes -= sides.iter().flatten().map(|row| bytes_of(row)).sum::<usize>();
         state.keys.remove(slot);
         true
     }
 
-    fn is_empty(&self, state: &State) -> bool {
+    fn is_empty(&self, state: &Kept) -> bool {
         state.keys.len() == 0
     }
 
-    fn state_bytes(&self, state: &State) -> usize {
-        state.keys.bytes() + state.bytes
+    fn state_bytes(&self, state: &Kept) -> usize {
+        state.state_bytes()
     }
 
-    fn write(&self, state: &State, writer: &mut Writer) {
-        super::write_sides(&state.keys, writer);
+    fn write(&self, state: &Kept, writer: &mut Writer) {
+        state.write(writer);
     }
 
-    fn read(&self, reader: &mut Reader<'_>) -> Result<State, RestoreError> {
-        let (keys, bytes) = super::read_sides(&self.matching, reader)?;
-        Ok(State { keys, bytes })
+    fn read(&self, reader: &mut Reader<'_>) -> Result<Kept, RestoreError> {
+        Kept::read(&self.matching, reader)
     }
 }

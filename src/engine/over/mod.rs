@@ -5,11 +5,12 @@
 //! before the last row that the partition has put out, whatever the watermark; with an unbounded one those at or before
 //! the watermark.
 //!
-//! A bounded frame holds its rows and is computed from them anew: nothing is ever taken out of a sum, so nothing drifts.
+//! A bounded frame holds its rows; how it adds them up without taking any out again says `frame.rs`.
 //! A partition with a frame by time is forgotten when half as much again has gone by after its last row. Flink sets a
 //! timer for that, a later one as rows come, and each of them that goes by counts as a row put out; so it is here.
 //! LAG looks back from the last of the rows of equal time, which share its answer.
 
+mod frame;
 mod partition;
 
 use partition::{Partition, TIMER_BYTES, Turn};
@@ -85,7 +86,8 @@ impl Over {
 
     fn is_late(&self, partition: Option<&Partition>, time: Millis, watermark: Millis) -> bool {
         match self.frame {
-            Frame::RowsUnbounded | Frame::RangeUnbounded => time <= watermark,
+            // At 0 there is no watermark yet.
+            Frame::RowsUnbounded | Frame::RangeUnbounded => time <= watermark && watermark > 0,
             Frame::Rows(_) | Frame::Range(_) => time <= partition.map_or(0, |partition| partition.last),
         }
     }
@@ -120,24 +122,23 @@ impl Over {
 
     /// The rows of one partition and one time go on.
     fn turn(&self, partition: &mut Partition, objects: &mut Objects, at: &At, out: &mut Out) {
-        let Some((time, rows)) = partition.waiting.pop_first() else { return };
+        let Some((time, rows)) = partition.take_next() else { return };
         partition.last = time;
         partition.dense_rank += 1;
         partition.rank = partition.row_number + 1;
-        if self.lag_max.is_some() {
-            rows.iter().for_each(|row| partition.past.push_front(row.clone()));
-            partition.past.truncate(self.lag_max.map_or(0, |most| most.saturating_add(1)));
+        if let Some(most) = self.lag_max {
+            partition.remember(&rows, most.saturating_add(1));
         }
         let shared = matches!(self.frame, Frame::RangeUnbounded | Frame::Range(_));
         if shared {
             rows.iter().for_each(|row| self.enter(partition, time, row, objects));
-            self.leave(partition, time);
+            self.leave(partition, time, objects);
             self.frame_of(partition, objects);
         }
         for row in rows {
             if !shared {
                 self.enter(partition, time, &row, objects);
-                self.leave(partition, time);
+                self.leave(partition, time, objects);
                 self.frame_of(partition, objects);
             }
             partition.row_number += 1;
@@ -156,20 +157,20 @@ impl Over {
     /// The row becomes part of the frame.
     fn enter(&self, partition: &mut Partition, time: Millis, row: &Row, objects: &mut Objects) {
         match self.frame {
-            Frame::Rows(_) | Frame::Range(_) => partition.frame.push_back((time, row.clone())),
+            Frame::Rows(_) | Frame::Range(_) => partition.frame.push(time, row.clone(), &self.fold, objects),
             Frame::RowsUnbounded | Frame::RangeUnbounded => self.fold.add(row, &mut partition.words, objects),
         }
     }
 
     /// What the frame does not hold any more goes.
-    fn leave(&self, partition: &mut Partition, time: Millis) {
+    fn leave(&self, partition: &mut Partition, time: Millis, objects: &mut Objects) {
         let outside = |partition: &Partition| match self.frame {
             Frame::Rows(before) => partition.frame.len() as u64 > before.saturating_add(1),
-            Frame::Range(before) => partition.frame.front().is_some_and(|(first, _)| *first < time - before),
+            Frame::Range(before) => partition.frame.first().is_some_and(|first| first < time - before),
             Frame::RowsUnbounded | Frame::RangeUnbounded => false,
         };
         while outside(partition) {
-            partition.frame.pop_front();
+            partition.frame.pop(&self.fold, objects);
         }
     }
 
@@ -178,14 +179,12 @@ impl Over {
         if self.is_bounded() {
             self.fold.layout.release(&partition.words, objects);
             partition.words.fill(0);
-            let Partition { frame, words, .. } = partition;
-            frame.iter().for_each(|(_, row)| self.fold.add(row, words, objects));
+            partition.frame.total(&mut partition.words, &self.fold, objects);
         }
     }
 
     fn due(&self, partition: &Partition) -> Option<Millis> {
-        let first = partition.waiting.first_key_value().map(|(time, _)| *time);
-        first.into_iter().chain(partition.timers.first().copied()).min()
+        partition.next().into_iter().chain(partition.timers.first().copied()).min()
     }
 }
 
@@ -210,13 +209,14 @@ impl Timed for Over {
         }
         let words = self.fold.layout.words;
         let slot = known.unwrap_or_else(|| {
-            state.bytes += words * 8;
-            state.partitions.find_or_add(&self.key, || Partition::new(words))
+            let partition = Partition::new(words);
+            state.bytes += partition.bytes();
+            state.partitions.find_or_add(&self.key, || partition)
         });
         let Some(partition) = state.partitions.get_mut(slot) else {
             return Err(EvalError::new("a partition is not there").into());
         };
-        partition.waiting.entry(time).or_default().push(row.to_vec());
+        partition.wait(time, row.to_vec());
         if let Frame::Range(before) = self.frame {
             // A later time is set only once this one is too early for the row.
             if partition.forget_at.is_none_or(|at| at < time.saturating_add(before + 1)) {
@@ -246,13 +246,14 @@ impl Timed for Over {
             partition.timers.pop_first();
             if partition.forget_at.is_some_and(|forget_at| forget_at <= timer) {
                 self.fold.layout.release(&partition.words, objects);
+                partition.frame.release(&self.fold, objects);
                 *bytes -= before;
                 partitions.remove(slot);
                 return true;
             }
             partition.last = timer;
             // Rows of the timer's own time go on with it.
-            if partition.waiting.first_key_value().is_some_and(|(time, _)| *time == timer) {
+            if partition.next() == Some(timer) {
                 self.turn(partition, objects, at, out);
             }
         } else {
@@ -282,7 +283,7 @@ impl Timed for Over {
     fn read(&self, reader: &mut Reader<'_>) -> Result<State, RestoreError> {
         let (mut objects, mut bytes) = (Objects::default(), 0);
         let partitions = Keyed::read(reader, self.partition.len(), |reader| {
-            let mut partition = Partition::read(reader, self.columns, self.fold.layout.words)?;
+            let mut partition = Partition::read(reader, self.columns, &self.fold, &mut objects)?;
             self.fold.layout.read(&mut partition.words, &mut objects, reader)?;
             bytes += partition.bytes();
             Ok(partition)

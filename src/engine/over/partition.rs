@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::frame::FrameRows;
+use crate::engine::aggregate::{Fold, Objects};
 use crate::engine::codec::{Reader, Writer};
 use crate::engine::windowing::TIME_MAX_MS;
 use crate::engine::{RestoreError, row_bytes};
@@ -10,14 +12,15 @@ use crate::model::{Millis, Row};
 /// A time in a set, about.
 pub const TIMER_BYTES: usize = 16;
 
-#[derive(Default)]
 pub struct Partition {
     /// Rows whose time the watermark has not reached; those of one time in order of arrival.
-    pub waiting: BTreeMap<Millis, Vec<Row>>,
-    /// The rows of a bounded frame, oldest first.
-    pub frame: VecDeque<(Millis, Row)>,
+    waiting: BTreeMap<Millis, Vec<Row>>,
+    /// The rows of a bounded frame.
+    pub frame: FrameRows,
     /// Rows that LAG may ask for, newest first.
-    pub past: VecDeque<Row>,
+    past: VecDeque<Row>,
+    /// Bytes of `waiting` and `past`.
+    row_bytes: usize,
     /// The aggregates of an unbounded frame; of a bounded one only while it is computed.
     pub words: Box<[u64]>,
     pub row_number: i64,
@@ -48,7 +51,47 @@ impl Turn<'_> {
 
 impl Partition {
     pub fn new(words: usize) -> Partition {
-        Partition { words: vec![0; words].into(), ..Partition::default() }
+        Partition {
+            waiting: BTreeMap::new(),
+            frame: FrameRows::new(words),
+            past: VecDeque::new(),
+            row_bytes: 0,
+            words: vec![0; words].into(),
+            row_number: 0,
+            rank: 0,
+            dense_rank: 0,
+            last: 0,
+            forget_at: None,
+            timers: BTreeSet::new(),
+        }
+    }
+
+    pub fn wait(&mut self, time: Millis, row: Row) {
+        self.row_bytes += row_bytes(&row);
+        self.waiting.entry(time).or_default().push(row);
+    }
+
+    /// When the first of the waiting rows is due.
+    pub fn next(&self) -> Option<Millis> {
+        self.waiting.first_key_value().map(|(time, _)| *time)
+    }
+
+    /// The waiting rows of the earliest time.
+    pub fn take_next(&mut self) -> Option<(Millis, Vec<Row>)> {
+        let (time, rows) = self.waiting.pop_first()?;
+        self.row_bytes -= rows.iter().map(|row| row_bytes(row)).sum::<usize>();
+        Some((time, rows))
+    }
+
+    /// LAG may ask for these from now on, and for no more than so many.
+    pub fn remember(&mut self, rows: &[Row], most: usize) {
+        for row in rows {
+            self.row_bytes += row_bytes(row);
+            self.past.push_front(row.clone());
+        }
+        while self.past.len() > most {
+            self.row_bytes -= self.past.pop_back().map_or(0, |row| row_bytes(&row));
+        }
     }
 
     pub fn turn(&self) -> Turn<'_> {
@@ -57,20 +100,15 @@ impl Partition {
     }
 
     pub fn bytes(&self) -> usize {
-        let waiting = self.waiting.values().flatten();
-        let frame = self.frame.iter().map(|(_, row)| row);
-        let rows: usize = waiting.chain(frame).chain(&self.past).map(|row| row_bytes(row)).sum();
-        rows + self.words.len() * 8 + self.timers.len() * TIMER_BYTES
+        self.row_bytes + self.frame.bytes() + self.words.len() * 8 + self.timers.len() * TIMER_BYTES
     }
 
     /// All but the accumulators.
     pub fn write(&self, writer: &mut Writer) {
         let waiting = self.waiting.iter().flat_map(|(time, rows)| rows.iter().map(|row| (*time, row)));
-        let frame = self.frame.iter().map(|(time, row)| (*time, row));
         writer.count(self.waiting.values().map(Vec::len).sum());
         waiting.for_each(|(time, row)| write_row(time, row, writer));
-        writer.count(self.frame.len());
-        frame.for_each(|(time, row)| write_row(time, row, writer));
+        self.frame.write(writer);
         writer.count(self.past.len());
         self.past.iter().for_each(|row| writer.row(row));
         for number in [self.row_number, self.rank, self.dense_rank, self.last] {
@@ -81,17 +119,22 @@ impl Partition {
         self.timers.iter().for_each(|timer| writer.signed(*timer));
     }
 
-    pub fn read(reader: &mut Reader<'_>, columns: usize, words: usize) -> Result<Partition, RestoreError> {
-        let mut partition = Partition::new(words);
+    pub fn read(
+        reader: &mut Reader<'_>,
+        columns: usize,
+        fold: &Fold,
+        objects: &mut Objects,
+    ) -> Result<Partition, RestoreError> {
+        let mut partition = Partition::new(fold.layout.words);
         for _ in 0..reader.count()? {
             let (time, row) = read_row(reader, columns)?;
-            partition.waiting.entry(time).or_default().push(row);
+            partition.wait(time, row);
         }
+        partition.frame = FrameRows::read(reader, columns, fold, objects)?;
         for _ in 0..reader.count()? {
-            partition.frame.push_back(read_row(reader, columns)?);
-        }
-        for _ in 0..reader.count()? {
-            partition.past.push_back(reader.row(columns)?);
+            let row = reader.row(columns)?;
+            partition.row_bytes += row_bytes(&row);
+            partition.past.push_back(row);
         }
         /// No counter reaches this.
         const COUNT_MAX: i64 = 1 << 60;
@@ -107,12 +150,12 @@ impl Partition {
     }
 }
 
-fn write_row(time: Millis, row: &Row, writer: &mut Writer) {
+pub fn write_row(time: Millis, row: &Row, writer: &mut Writer) {
     writer.signed(time);
     writer.row(row);
 }
 
-fn read_row(reader: &mut Reader<'_>, columns: usize) -> Result<(Millis, Row), RestoreError> {
+pub fn read_row(reader: &mut Reader<'_>, columns: usize) -> Result<(Millis, Row), RestoreError> {
     let time = reader.signed()?;
     if time.abs() > TIME_MAX_MS {
         return Err(RestoreError("a time is out of range".to_owned()));

@@ -16,7 +16,8 @@ fn joined_of(left: Node, right: Node, kind: JoinKind, keys: &[(usize, DataType)]
         left: Box::new(column(NUMBER, DataType::Int)),
         right: Box::new(column(left.schema.columns.len() + NUMBER, DataType::Int)),
     };
-    let columns = left.schema.columns.iter().chain(&right.schema.columns).cloned().collect();
+    let of_right = right.schema.columns.iter().filter(|_| kind.has_right());
+    let columns = left.schema.columns.iter().chain(of_right).cloned().collect();
     let schema = Schema { columns, event_time: Some(TIME), device: None };
     let keys = keys.iter().map(key).collect();
     let residual = Some(Expr { kind: residual, data_type: DataType::Boolean });
@@ -38,11 +39,26 @@ fn joined_in_windows(kind: JoinKind, keys: &[(usize, DataType)]) -> Node {
     joined_of(in_windows(scan()), in_windows(filtered(scan())), kind, &keys, JoinMethod::Window { ends: [5, 5] })
 }
 
+/// A window over the left sides of a join; the event time is theirs.
+fn in_windows_above(join: Node, key: (usize, DataType)) -> Node {
+    windowed(join, tumble(10), &[key])
+}
+
 /// Joins with a bound, by device and not, and windows over what comes of them.
-fn join_queries(watermark: &Watermark) -> Vec<Node> {
+fn join_queries() -> Vec<Node> {
     let interval = JoinMethod::Interval { times: TIMES, lower_ms: -5, upper_ms: 12 };
     let versions = JoinMethod::Versioned { times: TIMES };
-    let mut queries = vec![
+    let by_zone_above = {
+        let first = joined(JoinKind::Left, &[BY_ZONE], interval.clone());
+        let width = first.schema.columns.len();
+        let mut second = joined_of(first, scan(), JoinKind::Left, &[BY_ZONE], interval.clone());
+        if let NodeKind::Join(join) = &mut second.kind {
+            join.residual = None;
+        }
+        assert_eq!(second.schema.columns.len(), width + 4);
+        in_windows_above(second, BY_ZONE)
+    };
+    vec![
         joined(JoinKind::Full, &[BY_DEVICE], interval.clone()),
         joined(JoinKind::Left, &[BY_ZONE], interval.clone()),
         joined(JoinKind::Inner, &[], JoinMethod::Interval { times: TIMES, lower_ms: 2, upper_ms: 3 }),
@@ -50,13 +66,14 @@ fn join_queries(watermark: &Watermark) -> Vec<Node> {
         joined(JoinKind::Inner, &[BY_ZONE], versions.clone()),
         joined_in_windows(JoinKind::Full, &[BY_DEVICE]),
         joined_in_windows(JoinKind::Right, &[BY_ZONE]),
-        windowed(joined(JoinKind::Left, &[BY_ZONE], versions), tumble(10), &[BY_ZONE]),
-    ];
-    // The binder refuses it under the device rule.
-    if matches!(watermark, Watermark::Source { .. }) {
-        queries.push(windowed(joined(JoinKind::Left, &[BY_DEVICE], interval), tumble(10), &[BY_DEVICE]));
-    }
-    queries
+        in_windows_above(joined_in_windows(JoinKind::Semi, &[BY_DEVICE]), BY_DEVICE),
+        joined_in_windows(JoinKind::Anti, &[BY_ZONE]),
+        in_windows_above(joined(JoinKind::Left, &[BY_ZONE], versions), BY_ZONE),
+        in_windows_above(joined(JoinKind::Left, &[BY_DEVICE], interval.clone()), BY_DEVICE),
+        in_windows_above(joined(JoinKind::Left, &[BY_ZONE], interval.clone()), BY_ZONE),
+        in_windows_above(joined(JoinKind::Left, &[BY_DEVICE], interval), BY_ZONE),
+        by_zone_above,
+    ]
 }
 
 proptest! {
@@ -64,7 +81,7 @@ proptest! {
 
     #[test]
     fn joins_too(watermark in any_rule(), ticks in ticks(), percent in 0i64..=100, bytes in 1usize..1_000) {
-        let topology = topology(watermark.clone(), join_queries(&watermark));
+        let topology = topology(watermark, join_queries());
         let straight = Run::new(&topology, Manner::default()).history(&ticks);
         for manner in [
             Manner { cut_percent: Some(percent), ..Manner::default() },
@@ -75,8 +92,10 @@ proptest! {
             prop_assert_eq!(&other, &straight, "{:?}", manner);
         }
         let rows: u64 = ticks.iter().map(|tick| tick.rows.len() as u64).sum();
-        for counts in &straight.counts {
-            prop_assert_eq!(counts.used + counts.filtered + counts.late + counts.failed, 2 * rows, "both inputs count");
+        for (counts, query) in straight.counts.iter().zip(&topology.queries) {
+            let mut inputs = 0;
+            query.root.visit(&mut |node| inputs += u64::from(matches!(node.kind, NodeKind::Scan { .. })));
+            prop_assert_eq!(counts.used + counts.filtered + counts.late + counts.failed, inputs * rows, "all inputs count");
         }
     }
 
@@ -120,12 +139,43 @@ proptest! {
         prop_assert_eq!(text(&ours), text(&expected));
     }
 
+    /// IN, EXISTS and their opposites: each left row once, if some pair says so.
+    #[test]
+    fn tests_of_rows_are_all_pairs(
+        rows in prop::collection::vec((0u8..3, -20i64..0, prop::option::of(0i64..5)), 0..50),
+        (kind, in_windows) in prop::sample::select(vec![(JoinKind::Semi, true), (JoinKind::Anti, true), (JoinKind::Semi, false)]),
+    ) {
+        let root = match in_windows {
+            true => joined_in_windows(kind, &[BY_DEVICE]),
+            false => joined(kind, &[BY_DEVICE], JoinMethod::Unbounded),
+        };
+        let topology = topology(Watermark::Source { delay_ms: 20 }, vec![root]);
+        let mut engine = Engine::new(topology, Limits { output_bytes_max: usize::MAX });
+        let rows: Vec<Row> = rows.iter().enumerate().map(|(at, (device, ahead, n))| row(*device, 1_000 + at as i64 * 7 + ahead, 0, *n)).collect();
+        let mut ours: Vec<Row> = Vec::new();
+        for row in &rows {
+            ours.extend(one_step(&mut engine, 0, vec![row.clone()]).outputs.into_iter().map(|output| output.row));
+        }
+        ours.extend(engine.finish().outputs.into_iter().map(|output| output.row));
+        let number = |row: &Row| if let Value::Int(n) = row[NUMBER] { Some(n) } else { None };
+        let window = |row: &Row| event_time(row, TIME).unwrap().div_euclid(10);
+        let partners = |l: &Row, r: &Row| {
+            l[DEVICE] == r[DEVICE] && (!in_windows || window(l) == window(r))
+                && number(r) > Some(2) && number(l).is_some_and(|n| Some(n) <= number(r))
+        };
+        let passes = |l: &&Row| rows.iter().any(|r| partners(l, r)) == (kind == JoinKind::Semi);
+        let mut expected: Vec<String> = rows.iter().filter(passes).map(|row| format!("{row:?}")).collect();
+        let mut ours: Vec<String> = ours.iter().map(|row| format!("{:?}", &row[..4])).collect();
+        (expected.sort(), ours.sort());
+        prop_assert_eq!(ours, expected);
+    }
+
     /// Joins by device: on each device's rows alone the device rule is Flink's. (Not so a window over an outer interval join
     /// at the end of all: there Flink counts as late what had no partner, and a device's own watermark is not known.)
     #[test]
     fn each_device_has_flinks_joins(rows in prop::collection::vec((0u8..4, 0i64..300, prop::option::of(0i64..5)), 0..80), delay_ms in 0i64..20) {
         let by_device = [0, 3, 5];
-        let queries = || by_device.map(|query| join_queries(&Watermark::None).swap_remove(query)).to_vec();
+        let queries = || by_device.map(|query| join_queries().swap_remove(query)).to_vec();
         let rule = DeviceWatermark { delay_ms, ..settings() };
         let run = |watermark, rows: &[&(u8, i64, Option<i64>)]| {
             let mut engine = Engine::new(topology(watermark, queries()), Limits { output_bytes_max: usize::MAX });
@@ -170,4 +220,28 @@ fn lookup_tables_change() {
     assert_eq!(zones(&mut engine), [Value::Int(10), Value::Int(12)]);
     engine.set_table(0, vec![row(2, 0, 13, Some(9)), row(2, 0, 14, Some(9))].into());
     assert_eq!(zones(&mut engine), [Value::Null, Value::Int(13), Value::Int(14)]);
+}
+
+/// A silent source holds the watermark; what waits for it has a limit, and what is given up is counted.
+#[test]
+fn a_version_join_keeps_no_more_than_its_limits() {
+    let root = joined_of(scan(), scan(), JoinKind::Left, &[BY_ZONE], JoinMethod::Versioned { times: TIMES });
+    let mut engine = Engine::new(
+        topology(Watermark::Source { delay_ms: 1_000_000 }, vec![root]),
+        Limits { output_bytes_max: usize::MAX },
+    );
+    let mut given_up = 0;
+    let mut full = 0;
+    for block in 0..70 {
+        let rows = (0..1_000).map(|at| row(0, 1_000 + block * 1_000 + at, at % 10, Some(1))).collect();
+        given_up += one_step(&mut engine, 0, rows).counts[0].given_up;
+        if block == 65 {
+            full = engine.state_bytes(0);
+        }
+    }
+    // 70,000 rows wait, of which 65,536 may; of the 7,000 versions of each of ten keys 1,024 may.
+    assert_eq!(given_up, 70_000 - 65_536 + 10 * (7_000 - 1_024));
+    assert!(engine.state_bytes(0) <= full + full / 50, "{} {full}", engine.state_bytes(0));
+    let step = engine.finish();
+    assert_eq!(step.outputs.len(), 65_536);
 }

@@ -1,27 +1,18 @@
 //! Which queries would remember more and more for as long as they run. A gateway runs for years, so there they are
-//! refused, with what would bound them; a script over files may have them. What cannot be answered the same after a
-//! restart is refused beside them.
+//! refused, with what would bound them; a script over files may have them.
 
 use super::expr::Bound;
 use super::{Binder, Bounds, Relation};
-use crate::plan::{Frame, JoinKind, JoinMethod, Node, NodeKind, Source, Watermark};
+use crate::plan::{Frame, JoinMethod, Node, NodeKind};
 use crate::sql::span::{Problem, Span};
 
 impl Binder<'_> {
     /// The relation, if what it remembers has a bound: that of its windows, or the number of devices.
     pub(super) fn bounded(&mut self, relation: Relation, span: Span) -> Bound<Relation> {
-        let sources = self.names.sources;
-        let mut above_outer_join = false;
-        relation.node.visit(&mut |node| above_outer_join |= remembers_lonely_rows(node, sources));
-        if above_outer_join && self.bounds != Bounds::None {
-            let problem =
-                Problem::new(span, "a window or another memory above an outer interval join needs one time line");
-            return self.fail(problem.help("set watermark = \"source\" on the sources, or take an inner JOIN"));
-        }
         let mut found = None;
         relation.node.visit(&mut |node| found = found.max(remembers(node)));
         let Some(remembered) = found else { return Ok(relation) };
-        if self.bounds == Bounds::None || (self.bounds == Bounds::Expiring && remembered != Remembered::BothSides) {
+        if self.bounds == Bounds::None || (self.bounds == Bounds::Expiring && remembered < Remembered::BothSides) {
             return Ok(relation);
         }
         let (what, help) = remembered.explained();
@@ -38,6 +29,8 @@ enum Remembered {
     Keys,
     Rows,
     BothSides,
+    /// Of IN and EXISTS.
+    Partners,
 }
 
 impl Remembered {
@@ -64,6 +57,10 @@ impl Remembered {
                 "SELECT DISTINCT would have to remember every row for ever",
                 "with a window it forgets: GROUP BY window_start, window_end and the columns, over TABLE(TUMBLE(…)); or say when a row may be forgotten: state_ttl = \"1d\" in the query's section",
             ),
+            Remembered::Partners => (
+                "IN or EXISTS would have to keep both sides for ever",
+                "compare the windows of both sides, too: … AND a.window_start = b.window_start AND a.window_end = b.window_end; or read a lookup table, [table.x]",
+            ),
             Remembered::BothSides => (
                 "this join would have to keep both sides for ever",
                 "bound it: … AND b.ts BETWEEN a.ts - INTERVAL '1' MINUTE AND a.ts + INTERVAL '1' MINUTE, or join the same windows of both, or make one side a lookup table, [table.x]",
@@ -76,7 +73,10 @@ fn remembers(node: &Node) -> Option<Remembered> {
     let by_device =
         |input: &Node, partition: &[usize]| partition.iter().all(|column| input.schema.device == Some(*column));
     match &node.kind {
-        NodeKind::Join(join) if matches!(join.method, JoinMethod::Unbounded) => Some(Remembered::BothSides),
+        NodeKind::Join(join) if matches!(join.method, JoinMethod::Unbounded) => Some(match join.kind.has_right() {
+            true => Remembered::BothSides,
+            false => Remembered::Partners,
+        }),
         NodeKind::Distinct { .. } => Some(Remembered::Rows),
         NodeKind::FirstRow { input, partition, .. } if !by_device(input, partition) => Some(Remembered::Keys),
         NodeKind::Report { input, report } if !by_device(input, &report.partition) => Some(Remembered::Reports),
@@ -89,39 +89,4 @@ fn remembers(node: &Node) -> Option<Remembered> {
         NodeKind::Over { input, partition, .. } if !by_device(input, partition) => Some(Remembered::Partitions),
         _ => None,
     }
-}
-
-/// Whether the node keeps rows of an outer interval join under the device rule. Those without a partner come out when the
-/// clock moves a device's time, and how far an operator above has come by then is not yet the same after a restart.
-fn remembers_lonely_rows(node: &Node, sources: &[Source]) -> bool {
-    let stateless = match &node.kind {
-        NodeKind::Scan { .. }
-        | NodeKind::Table { .. }
-        | NodeKind::Filter { .. }
-        | NodeKind::Project { .. }
-        | NodeKind::Window { .. }
-        | NodeKind::Expand { .. }
-        | NodeKind::Union { .. } => true,
-        NodeKind::Join(join) => matches!(join.method, JoinMethod::Lookup { .. }),
-        _ => false,
-    };
-    let by_device = |node: &Node| {
-        let mut found = false;
-        node.visit(&mut |node| {
-            if let NodeKind::Scan { source } = node.kind {
-                found |= sources.get(source).is_some_and(|source| matches!(source.watermark, Watermark::Device(_)));
-            }
-        });
-        found
-    };
-    let mut found = false;
-    for input in node.inputs().into_iter().filter(|_| !stateless) {
-        input.visit(&mut |below| {
-            if let NodeKind::Join(join) = &below.kind {
-                let outer = join.kind != JoinKind::Inner && matches!(join.method, JoinMethod::Interval { .. });
-                found |= outer && by_device(below);
-            }
-        });
-    }
-    found
 }

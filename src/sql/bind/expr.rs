@@ -2,7 +2,7 @@
 
 use super::aggregate;
 use super::match_recognize::MatchScope;
-use super::{Named, literals, types};
+use super::{Common, Named, literals, types};
 use crate::model::{Column, DataType, Value};
 use crate::plan::{self, Aggregate, ArithmeticOp, CompareOp, ExprKind, Function};
 use crate::sql::ast::{self, CastTarget, Ident, Interval, TextLength, TrimSide};
@@ -25,6 +25,10 @@ pub struct Scope<'a> {
     pub columns: &'a [Column],
     /// Positions of the event times among them.
     pub times: &'a [usize],
+    /// Columns that several tables have and that are one here.
+    pub common: &'a [Common],
+    /// Columns before this are those of the query around.
+    pub outer: usize,
 }
 
 /// Where an expression stands, as far as aggregates are concerned.
@@ -85,6 +89,10 @@ impl ExprBinder<'_> {
             K::Item { operand, index } => self.item(operand, index, span),
             K::Not(_) | K::And(_) | K::Or(_) | K::Compare { .. } | K::Distinct { .. } => self.logic(expr),
             K::Extract { .. } | K::RoundTime { .. } | K::Field { .. } => self.part(expr),
+            K::InQuery { .. } | K::Exists(_) => {
+                let problem = Problem::unsupported(span, "a subquery in this place");
+                self.fail(problem.help("IN and EXISTS with a subquery stand in WHERE, beside the rest with AND"))
+            }
             _ => self.literal(expr),
         }
     }
@@ -164,10 +172,25 @@ impl ExprBinder<'_> {
                 self.columns_of(table)?
             }
             Some(table) => self.columns_of(table)?,
-            None => 0..self.scope.columns.len(),
+            None => return self.unqualified(column),
         };
         let index = self.column_within(within, column)?;
         Ok(plan::Expr::column(index, self.scope.columns[index].data_type))
+    }
+
+    /// What a name without a table means.
+    pub fn unqualified(&mut self, column: &Ident) -> Bound {
+        let Scope { columns, outer, common, .. } = self.scope;
+        if let Some(common) = common.iter().find(|common| common.name == column.name) {
+            return Ok(common.expr.clone());
+        }
+        let is_inner = columns[outer..].iter().any(|known| *known.name == *column.name);
+        let within = match (outer, is_inner) {
+            (0, _) | (_, true) => outer..columns.len(),
+            (_, false) => 0..outer,
+        };
+        let index = self.column_within(within, column)?;
+        Ok(plan::Expr::column(index, columns[index].data_type))
     }
 
     /// The position of the one column of that name.
@@ -201,7 +224,8 @@ impl ExprBinder<'_> {
 
     /// The columns of the table that is called so.
     pub fn columns_of(&mut self, table: &Ident) -> Bound<std::ops::Range<usize>> {
-        if let Some(known) = self.scope.tables.iter().find(|known| known.name == table.name) {
+        // Those of a subquery stand behind those of the query around it.
+        if let Some(known) = self.scope.tables.iter().rev().find(|known| known.name == table.name) {
             return Ok(known.columns.clone());
         }
         let problem = Problem::new(table.span, format!("there is no table {} here", table.name));

@@ -205,10 +205,12 @@ const SPECIAL: [&str; 25] = [
     "JSON_ARRAY",
 ];
 
-const AGGREGATES: [&str; 5] = ["COUNT", "SUM", "AVG", "MIN", "MAX"];
-
-/// Flink has them, tidegate not yet.
-const NOT_YET: &[&str] = &[
+const AGGREGATES: [&str; 15] = [
+    "COUNT",
+    "SUM",
+    "AVG",
+    "MIN",
+    "MAX",
     "STDDEV_POP",
     "STDDEV_SAMP",
     "STDDEV",
@@ -218,11 +220,15 @@ const NOT_YET: &[&str] = &[
     "FIRST_VALUE",
     "LAST_VALUE",
     "LISTAGG",
+    "APPROX_PERCENTILE",
+];
+
+/// Those that stand with OVER alone.
+const NUMBERING: [&str; 4] = ["ROW_NUMBER", "RANK", "DENSE_RANK", "LAG"];
+
+/// Flink has them, tidegate not yet.
+const NOT_YET: &[&str] = &[
     "COLLECT",
-    "ROW_NUMBER",
-    "RANK",
-    "DENSE_RANK",
-    "LAG",
     "LEAD",
     "NTILE",
     "CUME_DIST",
@@ -230,7 +236,6 @@ const NOT_YET: &[&str] = &[
     "ARRAY_AGG",
     "JSON_OBJECTAGG",
     "JSON_ARRAYAGG",
-    "GROUPING",
     "GROUPING_ID",
     "GROUP_ID",
     "TUMBLE",
@@ -303,6 +308,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     builtins
         .chain(SPECIAL)
         .chain(AGGREGATES)
+        .chain(NUMBERING)
         .chain(super::collections::names())
         .chain(super::mixed::names())
         .chain(super::report::names())
@@ -314,6 +320,9 @@ pub fn explain(upper: &str) -> Unknown {
     }
     if upper == "MATCH_ROWTIME" {
         return Unknown::Never(Some("it stands in MEASURES of MATCH_RECOGNIZE".to_owned()));
+    }
+    if NUMBERING.contains(&upper) {
+        return Unknown::Never(Some(format!("it needs OVER: {upper}(…) OVER (PARTITION BY device ORDER BY ts)")));
     }
     if BY_CHANCE.contains(&upper) {
         return Unknown::ByChance;

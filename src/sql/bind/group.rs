@@ -2,7 +2,7 @@
 
 use super::aggregate::{Calls, Regroup, SET};
 use super::expr::{Aggregation, Bound, Reported, compare};
-use super::select::{filtered, has_over};
+use super::select::{Item, filtered, has_over};
 use super::window::WINDOW_COLUMNS;
 use super::{Binder, Relation, WindowColumns};
 use crate::model::{Column, DataType, Schema, Value};
@@ -50,6 +50,10 @@ impl Binder<'_> {
             Some(group_by) if input.window.start.is_some() && input.window.end.is_some() => group_by,
             group_by => {
                 let span = group_by.as_ref().map_or(select.span, |group_by| group_by.span);
+                let counts = !(calls.aggregates.is_empty() && calls.groupings.is_empty() && calls.overs.is_empty());
+                if group_by.is_some() && !counts {
+                    return self.grouped_for_ever(select, input, filter?, keys?, (items?, having?));
+                }
                 return self.fail(no_window(span, &input, group_by.is_some()));
             }
         };
@@ -89,6 +93,38 @@ impl Binder<'_> {
             relation = filtered(relation, predicate);
         }
         let relation = self.over(relation, &mut items, overs)?;
+        self.project(relation, items, select.span)
+    }
+
+    /// GROUP BY without aggregates: each key once, the first time it comes.
+    fn grouped_for_ever(
+        &mut self,
+        select: &ast::Select,
+        input: Relation,
+        filter: Option<Expr>,
+        mut sets: Vec<Vec<Expr>>,
+        (mut items, mut having): (Vec<Item>, Option<Expr>),
+    ) -> Bound<Relation> {
+        let (Some(keys), true) = (sets.pop(), sets.is_empty()) else {
+            return self.fail(Problem::unsupported(select.span, "GROUPING SETS without a window"));
+        };
+        let regroup = Regroup { keys: &keys, set: false, aggregates: 0, window: [None; 3], groupings: &[] };
+        for item in &mut items {
+            self.regroup(&regroup, &mut item.expr, item.span, &input)?;
+        }
+        if let Some(having) = &mut having {
+            self.regroup(&regroup, having, select.span, &input)?;
+        }
+        let input = match filter {
+            Some(predicate) => self.restricted(input, predicate),
+            None => input,
+        };
+        let key =
+            |(index, key): (usize, &Expr)| Item { name: format!("key${index}"), expr: key.clone(), span: select.span };
+        let keys = keys.iter().enumerate().map(key).collect();
+        let keys = self.project(input, keys, select.span)?;
+        let relation = self.distinct(keys, select.span)?;
+        let relation = having.into_iter().fold(relation, filtered);
         self.project(relation, items, select.span)
     }
 
@@ -255,6 +291,35 @@ impl Binder<'_> {
             }
         };
         grouped_relation(kind, &plain_keys, &schema, window_time, depth)
+    }
+
+    /// SELECT DISTINCT of rows with their windows: grouped by all columns, so that it ends with the window.
+    pub(super) fn distinct_in_windows(&mut self, input: Relation, window: [usize; 2], span: Span) -> Bound<Relation> {
+        let (columns, schema) = (input.window, input.schema().clone());
+        let all = || schema.columns.iter().enumerate();
+        let is_key = |index: &usize| !columns.holds(*index);
+        let keys: Vec<Expr> = all()
+            .filter(|(index, _)| is_key(index))
+            .map(|(index, column)| Expr::column(index, column.data_type))
+            .collect();
+        let first = keys.len();
+        let place =
+            |index: usize| match [columns.start, columns.end, columns.time].iter().position(|c| *c == Some(index)) {
+                Some(of_window) => first + of_window,
+                None => keys.iter().position(|key| key.kind == ExprKind::Column(index)).unwrap_or_default(),
+            };
+        let item = |(index, column): (usize, &Column)| Item {
+            name: column.name.to_string(),
+            expr: Expr::column(place(index), column.data_type),
+            span,
+        };
+        let items = all().map(item).collect();
+        let window_time = columns.time.map(|time| schema.columns[time].data_type);
+        let depth = input.depth + 1;
+        let node = Box::new(input.node);
+        let kind = NodeKind::AttachedAggregate { input: node, window, keys: keys.clone(), aggregates: Vec::new() };
+        let relation = grouped_relation(kind, &keys, &schema, window_time, depth);
+        self.project(relation, items, span)
     }
 
     fn regroup(&mut self, regroup: &Regroup<'_>, expr: &mut Expr, span: Span, input: &Relation) -> Bound<()> {

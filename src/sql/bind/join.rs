@@ -4,12 +4,13 @@
 //! [`Joins`] beside a scope of all columns; [`Binder::resolve`] gives each condition its place and makes the operators.
 
 use super::expr::Aggregation;
-use super::expr::{Bound, ExprBinder};
+use super::expr::{Bound, ExprBinder, compare};
 use super::join_condition::{Split, rebased, split, within};
-use super::{Binder, Named, Relation};
+use super::unnest::Unnesting;
+use super::{Binder, Common, Named, Relation};
 use crate::model::Schema;
-use crate::plan::{Expr, ExprKind, Join, JoinKind, JoinMethod, Node, NodeKind};
-use crate::sql::ast::{self, TableKind};
+use crate::plan::{CompareOp, Expr, ExprKind, Join, JoinKind, JoinMethod, Node, NodeKind};
+use crate::sql::ast::{self, JoinCondition, TableKind};
 use crate::sql::span::{Problem, Span};
 
 /// What FROM gives.
@@ -24,6 +25,7 @@ pub struct From {
 pub enum Joins {
     Table(Box<Relation>),
     Join(Box<Pending>),
+    Unnest(Box<Unnesting>),
 }
 
 pub struct Pending {
@@ -35,6 +37,7 @@ pub struct Pending {
     /// The time at which the right side's version is wanted, a column of the left side.
     as_of: Option<usize>,
     span: Span,
+    common: Vec<Common>,
 }
 
 impl Joins {
@@ -46,6 +49,7 @@ impl Joins {
         match self {
             Joins::Table(relation) => relation.schema().columns.len(),
             Joins::Join(join) => join.left.width() + join.right.width(),
+            Joins::Unnest(unnesting) => unnesting.input.width() + unnesting.width(),
         }
     }
 }
@@ -59,8 +63,15 @@ impl Binder<'_> {
                     problem.help("FROM orders AS o JOIN prices FOR SYSTEM_TIME AS OF o.ts AS p ON o.item = p.item"),
                 );
             }
+            if let TableKind::Unnest(_) = table.kind {
+                return self.unnest_alone(table);
+            }
             return Ok(From { scope: self.stream(table)?, joins: None });
         };
+        if let TableKind::Unnest(_) = join.right.kind {
+            let left = self.from(&join.left)?;
+            return self.unnest(left, &join.right, join.kind, &join.condition);
+        }
         let (left, right) = (self.from(&join.left), self.table(&join.right));
         let (left, right) = (left?, right?);
         let is_lookup = matches!(right.node.kind, NodeKind::Table { .. });
@@ -70,22 +81,67 @@ impl Binder<'_> {
             Some(as_of) => Some(self.version_time(as_of, &left.scope)?),
             None => None,
         };
-        let scope = side_by_side(&left.scope, &right);
+        let mut scope = side_by_side(&left.scope, &right);
         if let Some(twice) = right.tables.iter().find(|table| left.scope.tables.iter().any(|t| t.name == table.name)) {
             let problem = Problem::new(join.span, format!("two tables are called {} here", twice.name));
             return self.fail(problem.help("give one of them another name with AS"));
         }
-        let conditions = match &join.on {
-            Some(on) => conjuncts(self.binder(&scope, Aggregation::Refuse("ON")).boolean(on, "ON")?),
-            None => Vec::new(),
+        scope.common.clone_from(&left.scope.common);
+        let conditions = match &join.condition {
+            JoinCondition::On(on) => conjuncts(self.binder(&scope, Aggregation::Refuse("ON")).boolean(on, "ON")?),
+            JoinCondition::None => Vec::new(),
+            JoinCondition::Using(names) => self.using(names, &left.scope, &right, &mut scope, join.kind)?,
+            JoinCondition::Natural => {
+                let names = shared_names(&left.scope, &right, join.span);
+                self.using(&names, &left.scope, &right, &mut scope, join.kind)?
+            }
         };
         let left = match left.joins {
             Some(joins) => joins,
             None => Joins::Table(Box::new(left.scope)),
         };
         let (right, kind, span) = (Joins::Table(Box::new(right)), join.kind, join.span);
-        let pending = Pending { left, right, kind, conditions, as_of, span };
+        let common = scope.common.clone();
+        let pending = Pending { left, right, kind, conditions, as_of, span, common };
         Ok(From { scope, joins: Some(Joins::Join(Box::new(pending))) })
+    }
+
+    /// The conditions of USING; its columns become one in the scope.
+    fn using(
+        &mut self,
+        names: &[ast::Ident],
+        left: &Relation,
+        right: &Relation,
+        scope: &mut Relation,
+        kind: JoinKind,
+    ) -> Bound<Vec<Expr>> {
+        let width = left.schema().columns.len();
+        let mut conditions = Vec::new();
+        let mut merged: Vec<Common> = Vec::new();
+        for name in names {
+            let l = self.binder(left, Aggregation::Refuse("USING")).unqualified(name);
+            let r = self.binder(right, Aggregation::Refuse("USING")).column(name);
+            let (l, r) = (l?, r?);
+            let r = Expr::column(width + r, right.schema().columns[r].data_type);
+            let before = left.common.iter().find(|common| common.name == name.name);
+            let mut columns = before.map(|common| common.columns.clone()).unwrap_or_default();
+            columns.extend([&l, &r].into_iter().filter_map(|side| match side.kind {
+                ExprKind::Column(column) => Some(column),
+                _ => None,
+            }));
+            let mut binder = self.binder(scope, Aggregation::Refuse("USING"));
+            let (a, b) = binder.comparable(l.clone(), r.clone(), Some(CompareOp::Equal), name.span)?;
+            conditions.push(compare(CompareOp::Equal, a.clone(), b.clone()));
+            let expr = match kind {
+                JoinKind::Right => r,
+                JoinKind::Full => Expr::new(ExprKind::Coalesce(vec![a.clone(), b]), a.data_type),
+                _ => l,
+            };
+            merged.push(Common { name: name.name.clone(), expr, columns });
+        }
+        scope.common.retain(|common| merged.iter().all(|new| new.name != common.name));
+        scope.common.extend(merged);
+        Ok(conditions)
     }
 
     /// A table whose rows come of themselves.
@@ -131,8 +187,11 @@ impl Binder<'_> {
     fn resolve_filtered(&mut self, joins: Joins, filters: Vec<Expr>) -> Bound<Relation> {
         let mut pending = match joins {
             Joins::Table(relation) => return Ok(self.filtered_by(*relation, filters)),
+            Joins::Unnest(unnesting) => return self.resolve_unnesting(*unnesting, filters),
             Joins::Join(pending) => *pending,
         };
+        let common = std::mem::take(&mut pending.common);
+        pending.kind = simplified(pending.kind, &filters, pending.left.width());
         let width = pending.left.width();
         // What is found among versions and in lookup tables must not be filtered before.
         let is_versioned = pending.as_of.is_some() || pending.right.is_lookup();
@@ -162,11 +221,23 @@ impl Binder<'_> {
         let (left, right) = (self.resolve_filtered(left_side, left), self.resolve_filtered(right_side, right));
         let join =
             Found { kind: pending.kind, conditions: pending.conditions, as_of: pending.as_of, span: pending.span };
-        let relation = self.join(left?, right?, join)?;
+        let relation = Relation { common, ..self.join(left?, right?, join)? };
         Ok(self.filtered_by(relation, above))
     }
 
-    fn join(&mut self, left: Relation, right: Relation, join: Found) -> Bound<Relation> {
+    /// What WHERE says of the table alone goes below.
+    fn resolve_unnesting(&mut self, mut unnesting: Unnesting, mut filters: Vec<Expr>) -> Bound<Relation> {
+        filters.append(&mut unnesting.take_filters());
+        let width = unnesting.input.width();
+        let (below, above): (Vec<Expr>, Vec<Expr>) =
+            filters.into_iter().partition(|filter| within(filter, width) == Split::Left);
+        let input = std::mem::replace(&mut unnesting.input, Joins::Table(Box::new(nothing())));
+        let input = self.resolve_filtered(input, below)?;
+        let relation = self.unnested(input, unnesting)?;
+        Ok(self.filtered_by(relation, above))
+    }
+
+    pub(super) fn join(&mut self, left: Relation, right: Relation, join: Found) -> Bound<Relation> {
         let conditions = split(join.conditions, &left, &right);
         let mut scope = side_by_side(&left, &right);
         let lookup = match right.node.kind {
@@ -184,20 +255,28 @@ impl Binder<'_> {
                 (JoinMethod::Versioned { times: time }, conditions.all_residual())
             }
             (None, Some(ends), _) => (JoinMethod::Window { ends }, conditions.all_residual()),
-            (None, None, Some((times, lower_ms, upper_ms))) => {
+            (None, None, Some((times, lower_ms, upper_ms))) if join.kind.has_right() => {
                 (JoinMethod::Interval { times, lower_ms, upper_ms }, conditions.residual.clone())
             }
-            (None, None, None) => {
+            (None, None, _) => {
                 self.unbounded(join.kind, join.span)?;
                 (JoinMethod::Unbounded, conditions.all_residual())
             }
         };
+        if !join.kind.has_right() {
+            let device = scope.node.schema.device;
+            let schema = Schema { device, ..left.schema().clone() };
+            scope = Relation { times: left.times.clone(), tables: left.tables.clone(), ..scope };
+            scope.node.schema = schema;
+            scope.common.clone_from(&left.common);
+        }
         let depth = left.depth.max(right.depth) + 1;
         let keys = conditions.keys;
         let residual = conjunction(residual);
         let join_node = Join { left: left.node, right: right.node, kind: join.kind, keys, residual, method };
         let node = Node { kind: NodeKind::Join(Box::new(join_node)), schema: scope.node.schema };
-        let relation = Relation { times: scope.times, tables: scope.tables, depth, ..Relation::of_node(node) };
+        let Relation { times, tables, common, .. } = scope;
+        let relation = Relation { times, tables, common, depth, ..Relation::of_node(node) };
         self.limit_depth(relation, join.span)
     }
 
@@ -232,7 +311,7 @@ impl Binder<'_> {
     }
 
     fn check_lookup(&mut self, kind: JoinKind, span: Span) -> Bound<()> {
-        if matches!(kind, JoinKind::Inner | JoinKind::Left) {
+        if !matches!(kind, JoinKind::Right | JoinKind::Full) {
             return Ok(());
         }
         let problem = Problem::new(span, "a join with a lookup table is INNER or LEFT: nobody asks for its other rows");
@@ -241,7 +320,13 @@ impl Binder<'_> {
 
     /// A join that must keep both sides for ever.
     fn unbounded(&mut self, kind: JoinKind, span: Span) -> Bound<()> {
-        if kind != JoinKind::Inner {
+        if kind == JoinKind::Anti {
+            let problem = Problem::unsupported(span, "NOT IN or NOT EXISTS without a window, which takes rows back,");
+            return self.fail(problem.help(
+                "compare the windows of both sides, too: … AND a.window_start = b.window_start AND a.window_end = b.window_end",
+            ));
+        }
+        if !matches!(kind, JoinKind::Inner | JoinKind::Semi) {
             let problem = Problem::unsupported(span, "an outer join without a bound in time, which takes rows back,");
             return self.fail(
                 problem.help("bound it: … AND b.ts BETWEEN a.ts - INTERVAL '1' MINUTE AND a.ts + INTERVAL '1' MINUTE"),
@@ -252,11 +337,60 @@ impl Binder<'_> {
 }
 
 /// A join, its sides taken out.
-struct Found {
-    kind: JoinKind,
-    conditions: Vec<Expr>,
-    as_of: Option<usize>,
-    span: Span,
+pub struct Found {
+    pub kind: JoinKind,
+    pub conditions: Vec<Expr>,
+    pub as_of: Option<usize>,
+    pub span: Span,
+}
+
+/// The kind of join that is left when WHERE drops the rows without a partner, as Flink's planner has it.
+fn simplified(kind: JoinKind, filters: &[Expr], width: usize) -> JoinKind {
+    let drops_null = |side: Split| filters.iter().any(|filter| rejects_nulls(filter, side, width));
+    let (left, right) = (drops_null(Split::Left), drops_null(Split::Right));
+    match kind {
+        JoinKind::Left if right => JoinKind::Inner,
+        JoinKind::Right if left => JoinKind::Inner,
+        JoinKind::Full if left && right => JoinKind::Inner,
+        JoinKind::Full if left => JoinKind::Left,
+        JoinKind::Full if right => JoinKind::Right,
+        kind => kind,
+    }
+}
+
+/// Whether the condition cannot be TRUE where all columns of the side are NULL.
+fn rejects_nulls(condition: &Expr, side: Split, width: usize) -> bool {
+    fn is_null(expr: &Expr, side: Split, width: usize) -> bool {
+        match &expr.kind {
+            ExprKind::Column(_) => within(expr, width) == side,
+            ExprKind::Cast { operand, .. } | ExprKind::Negate(operand) => is_null(operand, side, width),
+            ExprKind::AddInterval { time, .. } => is_null(time, side, width),
+            ExprKind::Arithmetic { left, right, .. } => is_null(left, side, width) || is_null(right, side, width),
+            _ => false,
+        }
+    }
+    match &condition.kind {
+        ExprKind::Compare { left, right, .. } => is_null(left, side, width) || is_null(right, side, width),
+        ExprKind::IsNull { operand, negated: true } => is_null(operand, side, width),
+        _ => false,
+    }
+}
+
+/// Stands where something was taken out.
+fn nothing() -> Relation {
+    Relation::of_node(Node { kind: NodeKind::Scan { source: 0 }, schema: Schema::default() })
+}
+
+/// The names of columns that both have, in the order of the left side.
+fn shared_names(left: &Relation, right: &Relation, span: Span) -> Vec<ast::Ident> {
+    let mut names: Vec<ast::Ident> = Vec::new();
+    for column in &left.schema().columns {
+        let is_new = names.iter().all(|known| *known.name != *column.name);
+        if is_new && right.schema().position(&column.name).is_some() {
+            names.push(ast::Ident { name: column.name.to_string(), span });
+        }
+    }
+    names
 }
 
 /// `PROCTIME()`
@@ -265,7 +399,7 @@ fn is_proctime(expr: &ast::Expr) -> bool {
 }
 
 /// The columns of both, left first, for names; there is no operator.
-fn side_by_side(left: &Relation, right: &Relation) -> Relation {
+pub fn side_by_side(left: &Relation, right: &Relation) -> Relation {
     let width = left.schema().columns.len();
     let columns = left.schema().columns.iter().chain(&right.schema().columns).cloned().collect();
     let moved = |time: &usize| time + width;
@@ -281,14 +415,14 @@ fn side_by_side(left: &Relation, right: &Relation) -> Relation {
     }
 }
 
-pub(super) fn conjuncts(expr: Expr) -> Vec<Expr> {
+pub fn conjuncts(expr: Expr) -> Vec<Expr> {
     match expr.kind {
         ExprKind::And(operands) => operands.into_iter().flat_map(conjuncts).collect(),
         _ => vec![expr],
     }
 }
 
-fn conjunction(mut conditions: Vec<Expr>) -> Option<Expr> {
+pub fn conjunction(mut conditions: Vec<Expr>) -> Option<Expr> {
     match conditions.len() {
         0 | 1 => conditions.pop(),
         _ => Some(super::expr::boolean(ExprKind::And(conditions))),

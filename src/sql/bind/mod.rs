@@ -14,6 +14,7 @@ mod group;
 mod join;
 mod join_condition;
 mod json;
+mod limit;
 mod literals;
 mod match_recognize;
 mod mixed;
@@ -23,15 +24,18 @@ mod rank;
 mod report;
 mod script;
 mod select;
+mod subquery;
 mod types;
 mod union;
+mod unnest;
+mod values;
 mod window;
 
 pub use functions::names as function_names;
 pub use script::{declare, script};
 
 use crate::model::{DataType, Schema};
-use crate::plan::{ExprKind, Formula, JoinMethod, Node, NodeKind, Source, Table};
+use crate::plan::{Expr, ExprKind, Formula, JoinMethod, Node, NodeKind, Source, Table};
 use crate::sql::Catalog;
 use crate::sql::ast;
 use crate::sql::span::{Problem, Span, nearest};
@@ -56,6 +60,20 @@ struct Relation {
     tables: Vec<Named>,
     /// Columns of the PRIMARY KEY, where this is a table as it was declared.
     primary_key: Vec<usize>,
+    /// What USING and NATURAL have made one column of two.
+    common: Vec<Common>,
+    /// Columns before this are those of the query around; a name means one of them only if no other has it.
+    outer: usize,
+}
+
+/// A column that both sides of a join have.
+#[derive(Clone, Debug)]
+struct Common {
+    name: String,
+    /// What the name alone means.
+    expr: Expr,
+    /// The columns of both sides, which `*` leaves out.
+    columns: Vec<usize>,
 }
 
 /// A name that may stand before the dot.
@@ -103,6 +121,8 @@ impl WindowColumns {
             | NodeKind::Sort { input, .. }
             | NodeKind::Distinct { input }
             | NodeKind::Expand { input, .. }
+            | NodeKind::Unnest { input, .. }
+            | NodeKind::Limit { input, .. }
             | NodeKind::Over { input, .. }
             | NodeKind::Report { input, .. }
             | NodeKind::Rank { input, .. }
@@ -145,6 +165,14 @@ struct Binder<'a> {
     inlined_nodes: usize,
     /// The last ROW_NUMBER that needs a limit on its number.
     ranking: Option<Span>,
+    /// VALUES: sources behind those that there are. `None`: this is no script, and has none.
+    constants: Option<Vec<Constants>>,
+}
+
+/// Rows that stand in the text, and their columns.
+struct Constants {
+    schema: Schema,
+    rows: Vec<Vec<Expr>>,
 }
 
 impl Relation {
@@ -159,7 +187,8 @@ impl Relation {
         node.visit(&mut |_| depth += 1);
         let window = WindowColumns::of(&node);
         let times = node.schema.event_time.into_iter().collect();
-        Relation { times, window, depth, tables: Vec::new(), primary_key: Vec::new(), node }
+        let (tables, primary_key, common) = (Vec::new(), Vec::new(), Vec::new());
+        Relation { times, window, depth, tables, primary_key, common, outer: 0, node }
     }
 
     fn schema(&self) -> &Schema {
@@ -172,7 +201,11 @@ pub fn query(query: &ast::Query, catalog: &Catalog<'_>, bounds: Bounds) -> Resul
     let Catalog { sources, tables, views } = *catalog;
     let views = views.iter().map(|view| (view.name.clone(), Relation::of_node(view.root.clone()))).collect();
     let mut binder = Binder::new(Names { sources, tables, views }, bounds);
-    let bound = binder.query(query).and_then(|relation| binder.settled(relation, query.span()));
+    let bound = binder.query(query).and_then(|relation| match bounds {
+        // A ROW_NUMBER of a view may still get its limit from those that read it.
+        Bounds::None => Ok(relation),
+        Bounds::Needed | Bounds::Expiring => binder.settled(relation, query.span()),
+    });
     let bound = bound.and_then(|relation| binder.bounded(relation, query.span()));
     match bound {
         Ok(relation) if binder.problems.is_empty() => Ok(relation.node),
@@ -182,7 +215,15 @@ pub fn query(query: &ast::Query, catalog: &Catalog<'_>, bounds: Bounds) -> Resul
 
 impl<'a> Binder<'a> {
     fn new(names: Names<'a>, bounds: Bounds) -> Binder<'a> {
-        Binder { names, bounds, problems: Vec::new(), copied_nodes: 0, inlined_nodes: 0, ranking: None }
+        Binder {
+            names,
+            bounds,
+            problems: Vec::new(),
+            copied_nodes: 0,
+            inlined_nodes: 0,
+            ranking: None,
+            constants: None,
+        }
     }
 
     fn fail<T>(&mut self, problem: Problem) -> Bound<T> {
@@ -201,7 +242,12 @@ impl<'a> Binder<'a> {
         }
         // What reads a subquery that is wrong itself would only be told that it is not there.
         let result = if failed { Err(Reported) } else { self.branches(&query.branches) };
+        let result = match query.distinct {
+            true => result.and_then(|relation| self.distinct(relation, query.span())),
+            false => result,
+        };
         let result = result.and_then(|relation| self.sorted(relation, &query.order_by));
+        let result = result.and_then(|relation| self.limited(relation, query));
         self.names.views.truncate(outer);
         result
     }
@@ -287,7 +333,9 @@ fn weight(node: &Node) -> usize {
             | NodeKind::CountWindow { .. }
             | NodeKind::Over { .. }
             | NodeKind::Rank { .. }
+            | NodeKind::Limit { .. }
             | NodeKind::FirstRow { .. } => 1,
+            NodeKind::Unnest { list, condition, .. } => [list].into_iter().chain(condition).map(expr::size).sum(),
             NodeKind::Expand { keys, sets, .. } => keys.iter().map(expr::size).sum::<usize>() + sets.len(),
             NodeKind::Join(join) => {
                 let keys = join.keys.iter().flat_map(|(left, right)| [left, right]);

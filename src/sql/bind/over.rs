@@ -5,7 +5,9 @@ use super::expr::{Aggregation, Bound, ExprBinder, Reported, coerce};
 use super::select::Item;
 use super::{Binder, Relation, types};
 use crate::model::{Column, DataType, Value};
-use crate::plan::{self, Expr, ExprKind, Frame, Node, NodeKind, OrderKey, OverFunction, OverKind, Ranking};
+use crate::plan::{
+    self, AggregateFunction, Expr, ExprKind, Frame, Node, NodeKind, OrderKey, OverFunction, OverKind, Ranking,
+};
 use crate::sql::ast::{self, CallArguments, FrameBound, Interval, Over};
 use crate::sql::span::{Problem, Span};
 
@@ -30,10 +32,39 @@ impl ExprBinder<'_> {
         let call = self.over_function(written, span);
         let (window, mut call) = (window?, call?);
         call.window = window;
+        match &call.kind {
+            OverKind::Aggregate(average)
+                if average.function == AggregateFunction::Avg
+                    && (call.data_type.is_integer() || call.data_type == DataType::Float) =>
+            {
+                let average = average.clone();
+                self.average_by_sum(call, &average)
+            }
+            _ => self.collect_over(call),
+        }
+    }
+
+    fn collect_over(&mut self, call: OverCall) -> Bound {
         let data_type = call.data_type;
         let Aggregation::Collect(calls) = &mut self.aggregation else { return Err(Reported) };
         calls.overs.push(call);
         Ok(Expr::column(aggregate::OVER + calls.overs.len() - 1, data_type))
+    }
+
+    /// AVG of whole numbers and FLOATs with OVER is, in Flink, SUM / COUNT, and the sum wraps around at the numbers' type,
+    /// or is a FLOAT. (In a window it is not.)
+    fn average_by_sum(&mut self, call: OverCall, average: &plan::Aggregate) -> Bound {
+        let part = |function: AggregateFunction, data_type: DataType| {
+            let kind = OverKind::Aggregate(plan::Aggregate { function, data_type, ..average.clone() });
+            OverCall { kind, data_type, ..call.clone() }
+        };
+        let data_type = call.data_type;
+        let sum = self.collect_over(part(AggregateFunction::Sum, data_type))?;
+        let count = self.collect_over(part(AggregateFunction::Count, DataType::BigInt))?;
+        let wide = if data_type.is_integer() { DataType::BigInt } else { DataType::Double };
+        let (left, right) = (Box::new(coerce(sum, wide)), Box::new(coerce(count, wide)));
+        let quotient = ExprKind::Arithmetic { op: plan::ArithmeticOp::Divide, left, right };
+        Ok(coerce(Expr::new(quotient, wide), data_type))
     }
 
     /// The window itself, or the one with its name.

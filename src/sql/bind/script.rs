@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::expr::{Aggregation, Bound, ExprBinder, Reported, Scope, null, suggest_column};
-use super::{Binder, Bounds, Names, can_be_event_time};
+use super::{Binder, Bounds, Constants, Names, can_be_event_time};
 use crate::model::{Column, DataType, Schema};
 use crate::plan::{ArithmeticOp, Expr, Node, NodeKind, Query, Source, Topology, Watermark};
 use crate::sql::ast::{self, ColumnKind, ExprKind, Interval, Statement, TableOption};
@@ -78,7 +78,7 @@ fn with_computed(
                 computed.push(None);
             }
             ColumnKind::Computed(expr) => {
-                let scope = Scope { tables: &[], columns: &physical, times: &[] };
+                let scope = Scope { tables: &[], columns: &physical, times: &[], common: &[], outer: 0 };
                 let aggregation = Aggregation::Refuse("a computed column");
                 let mut binder = ExprBinder { scope, problems, copied_nodes: &mut copied_nodes, aggregation };
                 // The problem has been noted; the column is still there for those that use it.
@@ -160,9 +160,12 @@ pub fn script(statements: &[Statement], end: crate::sql::span::Span) -> Result<S
         })
         .collect();
     let mut binder = Binder::new(Names { sources: &sources, tables: &[], views: Vec::new() }, Bounds::None);
+    binder.constants = Some(Vec::new());
     let root = binder.statements(statements, end);
     match root {
-        Ok(root) if binder.problems.is_empty() => Ok(assemble(root, tables, sources)),
+        Ok(root) if binder.problems.is_empty() => {
+            Ok(assemble(root, tables, &sources, binder.constants.unwrap_or_default()))
+        }
         _ => Err(binder.problems),
     }
 }
@@ -203,15 +206,25 @@ impl Binder<'_> {
     }
 }
 
-/// Keeps the tables that the query reads.
-fn assemble(mut root: Node, tables: Vec<ScriptTable>, sources: Vec<Source>) -> Script {
+/// Keeps the tables and the rows of VALUES that the query reads.
+fn assemble(mut root: Node, tables: Vec<ScriptTable>, sources: &[Source], constants: Vec<Constants>) -> Script {
+    let values = constants.iter().enumerate().map(|(index, constants)| Source {
+        name: format!("VALUES {}", index + 1),
+        schema: constants.schema.clone(),
+        watermark: Watermark::None,
+        primary_key: Vec::new(),
+    });
+    let sources: Vec<Source> = sources.iter().cloned().chain(values).collect();
     let used = Query { name: String::new(), root: root.clone(), state_ttl_ms: None, gives_late: false }.sources();
     renumber(&mut root, &used);
-    let keep = |index: &usize| used.binary_search(index).is_ok();
-    let tables = tables.into_iter().enumerate().filter(|(index, _)| keep(index)).map(|(_, table)| table).collect();
-    let sources = sources.into_iter().enumerate().filter(|(index, _)| keep(index)).map(|(_, source)| source).collect();
+    let keep = |index: usize| used.binary_search(&index).is_ok();
+    let first = tables.len();
+    let tables = tables.into_iter().enumerate().filter(|(index, _)| keep(*index)).map(|(_, table)| table).collect();
+    let kept = constants.into_iter().enumerate().filter(|(index, _)| keep(first + index));
+    let constants = kept.map(|(_, constants)| constants.rows).collect();
+    let sources = sources.into_iter().enumerate().filter(|(index, _)| keep(*index)).map(|(_, source)| source).collect();
     let query = Query { name: "query".to_owned(), root, state_ttl_ms: None, gives_late: false };
-    Script { tables, topology: Topology { sources, queries: vec![query], ..Topology::default() } }
+    Script { tables, constants, topology: Topology { sources, queries: vec![query], ..Topology::default() } }
 }
 
 fn renumber(node: &mut Node, used: &[usize]) {

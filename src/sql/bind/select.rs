@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::aggregate::{self, Calls};
 use super::expr::{Aggregation, Bound, ExprBinder, Reported, Scope};
-use super::{Binder, Named, Relation};
+use super::{Binder, Named, Relation, subquery};
 use crate::model::{Column, Schema};
 use crate::plan::{Expr, ExprKind, Node, NodeKind};
 use crate::sql::ast::{self, SelectItem, TableKind};
@@ -23,22 +23,30 @@ impl Binder<'_> {
         let from = self.from(&select.from)?;
         let is_grouped = select.group_by.is_some() || has_aggregates(select) || select.having.is_some();
         let mut calls = Calls::new(&select.windows);
+        let (conditions, tests) = select.filter.as_ref().map(subquery::parted).unwrap_or_default();
         // What WHERE remembers is known only for the rows of one table, each of which has its place in time.
         let aggregation = match (is_grouped, &from.joins) {
+            _ if !tests.is_empty() => Aggregation::Refuse("WHERE with a subquery"),
             (false, None) => Aggregation::Where(&mut calls),
             (false, Some(_)) => Aggregation::Refuse("WHERE of a join"),
             (true, _) => Aggregation::Refuse("WHERE"),
         };
-        let filter = match &select.filter {
-            Some(filter) => self.binder(&from.scope, aggregation).boolean(filter, "WHERE").map(Some),
-            None => Ok(None),
-        };
-        let (input, filter) = match (from.joins, filter) {
+        let filter = self.plain_filter(&conditions, &from.scope, aggregation);
+        let (mut input, mut filter) = match (from.joins, filter) {
             (None, filter) => (from.scope, filter),
             // WHERE may say what belongs together.
             (Some(joins), Ok(filter)) => (self.resolve(joins, filter)?, Ok(None)),
             (Some(_), Err(Reported)) => (from.scope, Err(Reported)),
         };
+        if !tests.is_empty() {
+            if let Some(predicate) = filter? {
+                input = self.restricted(input, predicate);
+            }
+            for test in &tests {
+                input = self.tested(input, test)?;
+            }
+            filter = Ok(None);
+        }
         if !is_grouped {
             let items = self.items(select, &input, &mut calls);
             let (mut items, filter) = (items?, filter?);
@@ -54,10 +62,8 @@ impl Binder<'_> {
             let relation = self.project(input, items, select.span)?;
             return if select.distinct { self.distinct(relation, select.span) } else { Ok(relation) };
         }
-        if select.distinct {
-            return self.fail(Problem::unsupported(select.span, "SELECT DISTINCT with GROUP BY"));
-        }
-        self.grouped(select, input, filter)
+        let relation = self.grouped(select, input, filter)?;
+        if select.distinct { self.distinct(relation, select.span) } else { Ok(relation) }
     }
 
     pub(super) fn table(&mut self, table: &ast::Table) -> Bound<Relation> {
@@ -66,14 +72,19 @@ impl Binder<'_> {
             TableKind::Subquery(query) => self.query(query)?,
             TableKind::Window(call) => self.window(call)?,
             TableKind::Match(written) => self.match_recognize(written)?,
+            TableKind::Values(values) => self.values(values)?,
             TableKind::Join(join) => {
                 return self.fail(Problem::unsupported(join.span, "a join in this place"));
+            }
+            TableKind::Unnest(unnest) => {
+                return self.fail(Problem::unsupported(unnest.span, "UNNEST in this place"));
             }
         };
         if let Some(alias) = &table.alias {
             self.rename(&mut relation, &alias.columns)?;
         }
         let columns = 0..relation.schema().columns.len();
+        relation.common = Vec::new();
         relation.tables = table_name(table).map(|name| Named { name: name.to_owned(), columns }).into_iter().collect();
         Ok(relation)
     }
@@ -83,7 +94,13 @@ impl Binder<'_> {
     }
 
     pub(super) fn binder<'b>(&'b mut self, input: &'b Relation, aggregation: Aggregation<'b>) -> ExprBinder<'b> {
-        let scope = Scope { tables: &input.tables, columns: &input.node.schema.columns, times: &input.times };
+        let scope = Scope {
+            tables: &input.tables,
+            columns: &input.node.schema.columns,
+            times: &input.times,
+            common: &input.common,
+            outer: input.outer,
+        };
         ExprBinder { scope, problems: &mut self.problems, copied_nodes: &mut self.copied_nodes, aggregation }
     }
 
@@ -93,21 +110,12 @@ impl Binder<'_> {
         let mut failed = false;
         for (position, item) in select.items.iter().enumerate() {
             match item {
-                SelectItem::All { span, table } => {
-                    let within = match table {
-                        Some(table) => self.binder(input, Aggregation::Refuse("SELECT")).columns_of(table),
-                        None => Ok(0..input.schema().columns.len()),
-                    };
-                    let Ok(within) = within else {
-                        failed = true;
-                        continue;
-                    };
-                    let columns = &input.schema().columns;
-                    items.extend(within.map(|index| Item {
-                        name: columns[index].name.to_string(),
-                        expr: Expr::column(index, columns[index].data_type),
-                        span: *span,
-                    }));
+                SelectItem::All { span, table: None } => items.extend(all_columns(input, *span)),
+                SelectItem::All { span, table: Some(table) } => {
+                    match self.binder(input, Aggregation::Refuse("SELECT")).columns_of(table) {
+                        Ok(within) => items.extend(within.map(|index| column_item(input, index, *span))),
+                        Err(Reported) => failed = true,
+                    }
                 }
                 SelectItem::Expr { expr, alias } => match self.expr(expr, input, Aggregation::Collect(calls)) {
                     Ok(bound) => {
@@ -161,7 +169,10 @@ impl Binder<'_> {
     }
 
     /// SELECT DISTINCT over the projected rows.
-    fn distinct(&mut self, input: Relation, span: Span) -> Bound<Relation> {
+    pub(super) fn distinct(&mut self, input: Relation, span: Span) -> Bound<Relation> {
+        if let (Some(start), Some(end)) = (input.window.start, input.window.end) {
+            return self.distinct_in_windows(input, [start, end], span);
+        }
         let schema = input.schema().clone();
         let kind = NodeKind::Distinct { input: Box::new(input.node) };
         let relation = Relation { node: Node { kind, schema }, depth: input.depth + 1, ..input };
@@ -169,16 +180,29 @@ impl Binder<'_> {
     }
 }
 
+/// What `*` stands for: the columns that USING has made one of come first, once.
+fn all_columns(input: &Relation, span: Span) -> Vec<Item> {
+    let common = input.common.iter().map(|common| Item { name: common.name.clone(), expr: common.expr.clone(), span });
+    let is_merged = |index: &usize| input.common.iter().any(|common| common.columns.contains(index));
+    let others = (0..input.schema().columns.len()).filter(|index| !is_merged(index));
+    common.chain(others.map(|index| column_item(input, index, span))).collect()
+}
+
+fn column_item(input: &Relation, index: usize, span: Span) -> Item {
+    let column = &input.schema().columns[index];
+    Item { name: column.name.to_string(), expr: Expr::column(index, column.data_type), span }
+}
+
 /// The name before a dot that means this table.
 fn table_name(table: &ast::Table) -> Option<&str> {
     match (&table.alias, &table.kind) {
         (Some(alias), _) => Some(&alias.name.name),
         (None, TableKind::Named(name)) => Some(&name.name),
-        (None, TableKind::Subquery(_) | TableKind::Window(_) | TableKind::Join(_) | TableKind::Match(_)) => None,
+        (None, _) => None,
     }
 }
 
-fn has_aggregates(select: &ast::Select) -> bool {
+pub fn has_aggregates(select: &ast::Select) -> bool {
     let mut found = false;
     for item in &select.items {
         if let SelectItem::Expr { expr, .. } = item {

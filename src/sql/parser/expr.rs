@@ -158,10 +158,11 @@ impl Parser {
             return self.node(start, ExprKind::Between { operand, low, high, symmetric, negated });
         }
         if self.take_word("IN") {
-            self.expect_symbol("(")?;
-            if self.at_word("SELECT") || self.at_word("WITH") {
-                return Err(Problem::unsupported(self.span(), "IN with a subquery"));
+            if self.symbol_ahead(0, "(") && self.query_ahead(1) {
+                let query = self.query_in_parentheses()?;
+                return self.node(start, ExprKind::InQuery { operand, query, negated });
             }
+            self.expect_symbol("(")?;
             let list = self.expr_list()?;
             self.expect_symbol(")")?;
             return self.node(start, ExprKind::In { operand, list, negated });
@@ -268,7 +269,7 @@ impl Parser {
     fn parenthesis(&mut self) -> Parsed<Expr> {
         let start = self.span();
         self.expect_symbol("(")?;
-        if self.at_word("SELECT") || self.at_word("WITH") {
+        if self.query_ahead(0) {
             return Err(Problem::unsupported(self.span(), "a subquery as a value"));
         }
         let mut expr = self.expr()?;
@@ -345,9 +346,12 @@ impl Parser {
                 self.expect_symbol(")")?;
                 self.node(start, ExprKind::Row(fields))
             }
-            "EXISTS" | "ARRAY" | "MAP" | "UNIQUE" if self.symbol_ahead(1, "(") => {
-                Err(Problem::unsupported(start, &upper))
+            "EXISTS" if self.symbol_ahead(1, "(") => {
+                self.advance();
+                let query = self.query_in_parentheses()?;
+                self.node(start, ExprKind::Exists(query))
             }
+            "ARRAY" | "MAP" | "UNIQUE" if self.symbol_ahead(1, "(") => Err(Problem::unsupported(start, &upper)),
             "FINAL" | "RUNNING" if matches!(self.token(1).kind, TokenKind::Word(_)) && self.symbol_ahead(2, "(") => {
                 Err(Problem::new(start, format!("Flink has no {upper} in MATCH_RECOGNIZE")).help(
                     "leave it out: measures see all rows of the match, conditions those up to the row under test",

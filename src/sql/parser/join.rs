@@ -2,7 +2,7 @@
 
 use super::{Parsed, Parser};
 use crate::plan::JoinKind;
-use crate::sql::ast::{Expr, Join, Table, TableKind};
+use crate::sql::ast::{Expr, Join, JoinCondition, Table, TableKind};
 use crate::sql::span::{Problem, Span};
 
 /// Tables that one FROM may hold; each one is a level of the tree.
@@ -18,7 +18,7 @@ impl Parser {
             self.advance();
             count_table(&mut count, span)?;
             let right = self.joined(&mut count)?;
-            tables = join(tables, right, JoinKind::Inner, span, None);
+            tables = join(tables, right, JoinKind::Inner, span, JoinCondition::None);
         }
         Ok(tables)
     }
@@ -28,21 +28,24 @@ impl Parser {
         loop {
             let start = self.span();
             let is_cross = self.at_word("CROSS");
-            let Some(kind) = self.join_kind()? else { return Ok(left) };
+            let is_natural = self.take_word("NATURAL");
+            let Some(kind) = self.join_kind()? else {
+                return if is_natural { Err(self.unexpected("JOIN")) } else { Ok(left) };
+            };
             let span = self.span_from(start);
             count_table(count, span)?;
             let right = self.table()?;
-            let on = if is_cross { None } else { Some(self.join_condition()?) };
-            left = join(left, right, kind, span, on);
+            let condition = match (is_cross, is_natural) {
+                (true, _) => JoinCondition::None,
+                (_, true) => JoinCondition::Natural,
+                _ => self.join_condition()?,
+            };
+            left = join(left, right, kind, span, condition);
         }
     }
 
     /// `LEFT OUTER JOIN` and the like, if they are there.
     fn join_kind(&mut self) -> Parsed<Option<JoinKind>> {
-        if self.at_word("NATURAL") {
-            let problem = Problem::unsupported(self.span(), "NATURAL JOIN");
-            return Err(problem.help("write JOIN … ON with the columns that are equal"));
-        }
         let outer = [("LEFT", JoinKind::Left), ("RIGHT", JoinKind::Right), ("FULL", JoinKind::Full)];
         let kind = if let Some((word, kind)) = outer.into_iter().find(|(word, _)| self.at_word(word)) {
             self.expect_word(word)?;
@@ -57,15 +60,14 @@ impl Parser {
         Ok(Some(kind))
     }
 
-    fn join_condition(&mut self) -> Parsed<Expr> {
-        if self.at_word("USING") {
-            let problem = Problem::unsupported(self.span(), "JOIN … USING");
-            return Err(problem.help("write ON a.key = b.key"));
+    fn join_condition(&mut self) -> Parsed<JoinCondition> {
+        if self.take_word("USING") {
+            return Ok(JoinCondition::Using(self.ident_list("a column that both sides have")?));
         }
         if !self.take_word("ON") {
             return Err(self.unexpected("ON").help("a JOIN says what belongs together: JOIN b ON a.key = b.key"));
         }
-        self.expr()
+        Ok(JoinCondition::On(self.expr()?))
     }
 
     /// `FOR SYSTEM_TIME AS OF expression`, if it is there.
@@ -80,8 +82,8 @@ impl Parser {
     }
 }
 
-fn join(left: Table, right: Table, kind: JoinKind, span: Span, on: Option<Expr>) -> Table {
-    let kind = TableKind::Join(Box::new(Join { left, right, kind, span, on }));
+fn join(left: Table, right: Table, kind: JoinKind, span: Span, condition: JoinCondition) -> Table {
+    let kind = TableKind::Join(Box::new(Join { left, right, kind, span, condition }));
     Table { kind, as_of: None, alias: None }
 }
 

@@ -3,47 +3,165 @@
 use super::statement::COLUMNS_MAX;
 use super::{Parsed, Parser};
 use crate::sql::ast::{
-    Alias, Branch, CommonTable, Ident, OrderBy, Query, Select, SelectItem, Table, TableKind, WindowCall,
-    WindowFunction, WindowInterval,
+    Alias, Branch, CommonTable, Expr, Ident, Limit, OrderBy, Query, Select, SelectItem, Table, TableKind, Unnest,
+    Values, WindowCall, WindowFunction, WindowInterval,
 };
 use crate::sql::keywords::is_reserved;
 use crate::sql::lexer::TokenKind;
-use crate::sql::span::{Problem, nearest};
+use crate::sql::span::{Problem, Span, nearest};
 
 /// SELECTs that UNION ALL may put together.
 const BRANCHES_MAX: usize = 200;
+
+/// Rows of one VALUES.
+const VALUES_ROWS_MAX: usize = 10_000;
 
 impl Parser {
     pub(super) fn query(&mut self) -> Parsed<Query> {
         self.nested(|parser| parser.query_here())
     }
 
+    pub(super) fn query_ahead(&self, ahead: usize) -> bool {
+        ["SELECT", "WITH", "VALUES"].iter().any(|word| self.word_ahead(ahead, word))
+    }
+
+    pub(super) fn query_in_parentheses(&mut self) -> Parsed<Box<Query>> {
+        self.expect_symbol("(")?;
+        let query = self.query()?;
+        self.expect_symbol(")")?;
+        Ok(Box::new(query))
+    }
+
     fn query_here(&mut self) -> Parsed<Query> {
         let with = if self.at_word("WITH") { self.common_tables()? } else { Vec::new() };
-        if self.at_word("VALUES") {
-            return Err(Problem::unsupported(self.span(), "VALUES"));
-        }
-        let mut branches = vec![self.branch()?];
-        while self.at_words(&["UNION", "ALL"]) {
+        let (mut branches, mut distinct) = (vec![self.branch()?], false);
+        let mut count = 1;
+        while self.at_word("UNION") {
             let span = self.span();
-            (0..2).for_each(|_| self.advance());
+            self.advance();
+            let all = self.take_word("ALL");
+            if !all {
+                self.take_word("DISTINCT");
+            }
+            if branches.len() > 1 && all == distinct {
+                // Another kind of UNION: it takes those before as one.
+                branches = vec![Branch::Query(Box::new(union(branches, distinct)))];
+            }
             branches.push(self.branch()?);
-            if branches.len() > BRANCHES_MAX {
+            distinct = !all;
+            count += 1;
+            if count > BRANCHES_MAX {
                 return Err(Problem::new(span, format!("a query has at most {BRANCHES_MAX} branches")));
             }
         }
         let order_by = if self.at_words(&["ORDER", "BY"]) { self.order_by()? } else { Vec::new() };
+        let limit = self.limit()?;
         self.end_of_query()?;
-        Ok(Query { with, branches, order_by })
+        Ok(Query { with, order_by, limit, ..union(branches, distinct) })
+    }
+
+    /// `LIMIT 10 OFFSET 5` or `OFFSET 5 ROWS FETCH NEXT 10 ROWS ONLY`, if it is there.
+    fn limit(&mut self) -> Parsed<Option<Limit>> {
+        let start = self.span();
+        let (mut count, mut skipped) = (None, None);
+        // LIMIT ALL is no limit.
+        let mut is_all = false;
+        if self.take_word("LIMIT") {
+            is_all = self.take_word("ALL");
+            count = if is_all { None } else { Some(self.row_count("LIMIT")?) };
+        }
+        if self.take_word("OFFSET") {
+            skipped = Some(self.row_count("OFFSET")?);
+            self.rows_word();
+        }
+        if count.is_none() && !is_all && self.take_word("FETCH") {
+            if !self.take_word("FIRST") {
+                self.expect_word("NEXT")?;
+            }
+            count = Some(self.row_count("FETCH NEXT")?);
+            self.rows_word();
+            self.expect_word("ONLY")?;
+        }
+        let span = self.span_from(start);
+        match (count, skipped) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(Problem::new(span, "OFFSET needs a LIMIT: without one Flink does not take it")),
+            (Some(count), skipped) => Ok(Some(Limit { span, count, skipped: skipped.unwrap_or(0) })),
+        }
+    }
+
+    fn rows_word(&mut self) {
+        if !self.take_word("ROWS") {
+            self.take_word("ROW");
+        }
+    }
+
+    fn row_count(&mut self, after: &str) -> Parsed<u64> {
+        let count = match &self.token(0).kind {
+            TokenKind::Number(number) => number.parse().ok(),
+            _ => None,
+        };
+        let Some(count) = count else { return Err(self.unexpected(&format!("a whole number after {after}"))) };
+        self.advance();
+        Ok(count)
     }
 
     fn branch(&mut self) -> Parsed<Branch> {
-        if self.take_symbol("(") {
-            let query = self.query()?;
-            self.expect_symbol(")")?;
-            return Ok(Branch::Query(Box::new(query)));
+        if self.at_symbol("(") {
+            return Ok(Branch::Query(self.query_in_parentheses()?));
+        }
+        if self.at_word("VALUES") {
+            return Ok(Branch::Select(Box::new(self.all_values()?)));
         }
         Ok(Branch::Select(Box::new(self.select()?)))
+    }
+
+    /// `VALUES (…), (…)` as SELECT * FROM it.
+    fn all_values(&mut self) -> Parsed<Select> {
+        let span = self.span();
+        let values = self.values()?;
+        let from = unnamed(TableKind::Values(values));
+        let items = vec![SelectItem::All { span, table: None }];
+        Ok(Select {
+            span,
+            distinct: false,
+            items,
+            from,
+            filter: None,
+            group_by: None,
+            having: None,
+            windows: Vec::new(),
+        })
+    }
+
+    fn values(&mut self) -> Parsed<Values> {
+        let start = self.span();
+        self.expect_word("VALUES")?;
+        let mut rows = Vec::new();
+        loop {
+            let span = self.span();
+            self.take_word("ROW");
+            let row = match self.at_symbol("(") {
+                true => {
+                    self.advance();
+                    let row = self.expr_list()?;
+                    self.expect_symbol(")")?;
+                    row
+                }
+                false => vec![self.expr()?],
+            };
+            if rows.first().is_some_and(|first: &Vec<Expr>| first.len() != row.len()) {
+                return Err(Problem::new(self.span_from(span), "the rows of VALUES have different numbers of columns"));
+            }
+            rows.push(row);
+            if rows.len() > VALUES_ROWS_MAX {
+                return Err(Problem::new(span, format!("VALUES has at most {VALUES_ROWS_MAX} rows"))
+                    .help("put them into a file, and read it as a table"));
+            }
+            if !self.take_symbol(",") {
+                return Ok(Values { span: self.span_from(start), rows });
+            }
+        }
     }
 
     pub(super) fn order_by(&mut self) -> Parsed<Vec<OrderBy>> {
@@ -71,11 +189,7 @@ impl Parser {
 
     /// What Flink allows after a SELECT and tidegate does not yet.
     fn end_of_query(&self) -> Parsed<()> {
-        if self.at_word("UNION") {
-            let help = "UNION ALL keeps every row; UNION would have to remember all of them to find those that are there twice";
-            return Err(Problem::unsupported(self.span(), "UNION without ALL").help(help));
-        }
-        for word in ["INTERSECT", "EXCEPT", "LIMIT", "OFFSET", "FETCH"] {
+        for word in ["INTERSECT", "EXCEPT"] {
             if self.at_word(word) {
                 let span = self.span();
                 if self.word_ahead(1, "ALL") {
@@ -123,14 +237,7 @@ impl Parser {
             self.take_word("ALL");
         }
         let items = self.select_items()?;
-        if !self.at_word("FROM") {
-            if self.at_end() || self.at_symbol(";") || self.at_symbol(")") {
-                return Err(self.unexpected("FROM").help("a query reads a source: SELECT … FROM source"));
-            }
-            return Err(self.unexpected("',' or FROM"));
-        }
-        self.advance();
-        let from = self.tables()?;
+        let from = self.from(span)?;
         let filter = if self.take_word("WHERE") { Some(self.expr()?) } else { None };
         let group_by = if self.at_word("GROUP") { Some(self.group_by()?) } else { None };
         let having = if self.take_word("HAVING") { Some(self.expr()?) } else { None };
@@ -144,6 +251,18 @@ impl Parser {
                 .help("the order is SELECT, FROM, WHERE, GROUP BY, HAVING"));
         }
         Ok(Select { span, distinct, items, from, filter, group_by, having, windows })
+    }
+
+    fn from(&mut self, select: Span) -> Parsed<Table> {
+        const ENDS: [&str; 6] = ["WHERE", "UNION", "LIMIT", "ORDER", "OFFSET", "FETCH"];
+        if self.take_word("FROM") {
+            return self.tables();
+        }
+        let ends = self.at_end() || self.at_symbol(";") || self.at_symbol(")");
+        if ends || ENDS.iter().any(|word| self.at_word(word)) {
+            return Ok(unnamed(TableKind::Values(Values { span: select, rows: vec![Vec::new()] })));
+        }
+        Err(self.unexpected("',' or FROM"))
     }
 
     fn select_items(&mut self) -> Parsed<Vec<SelectItem>> {
@@ -188,15 +307,16 @@ impl Parser {
 
     pub(super) fn table(&mut self) -> Parsed<Table> {
         let kind = if self.at_symbol("(") {
-            self.advance();
-            if self.at_word("TABLE") {
+            if self.word_ahead(1, "TABLE") {
+                self.advance();
                 return Err(self.unexpected("a subquery").help("leave out TABLE and the parentheses"));
             }
-            let query = self.query()?;
-            self.expect_symbol(")")?;
-            TableKind::Subquery(Box::new(query))
-        } else if self.at_word("LATERAL") || self.at_word("UNNEST") {
-            return Err(Problem::unsupported(self.span(), "LATERAL or UNNEST"));
+            TableKind::Subquery(self.query_in_parentheses()?)
+        } else if self.at_word("LATERAL") {
+            return Err(Problem::unsupported(self.span(), "LATERAL")
+                .help("a list's elements as rows: CROSS JOIN UNNEST(list) AS t (x)"));
+        } else if self.at_word("UNNEST") {
+            TableKind::Unnest(Box::new(self.nested(|parser| parser.unnest())?))
         } else if self.at_word("TABLE") && self.symbol_ahead(1, "(") {
             (0..2).for_each(|_| self.advance());
             let call = self.nested(|parser| parser.window_call())?;
@@ -217,6 +337,19 @@ impl Parser {
         }
         let kind = TableKind::Match(Box::new(self.nested(|parser| parser.match_recognize(table))?));
         Ok(Table { kind, as_of: None, alias: self.alias()? })
+    }
+
+    fn unnest(&mut self) -> Parsed<Unnest> {
+        let span = self.span();
+        self.expect_word("UNNEST")?;
+        self.expect_symbol("(")?;
+        let collection = self.expr()?;
+        self.expect_symbol(")")?;
+        let ordinality = self.at_words(&["WITH", "ORDINALITY"]);
+        if ordinality {
+            (0..2).for_each(|_| self.advance());
+        }
+        Ok(Unnest { span, collection, ordinality })
     }
 
     fn refuse_table_suffix(&self) -> Parsed<()> {
@@ -305,10 +438,8 @@ impl Parser {
     fn window_input(&mut self, function: WindowFunction) -> Parsed<(Table, Vec<Ident>)> {
         let kind = if self.take_word("TABLE") {
             TableKind::Named(self.object_name("a source, a table or a view")?)
-        } else if self.take_symbol("(") {
-            let query = self.query()?;
-            self.expect_symbol(")")?;
-            TableKind::Subquery(Box::new(query))
+        } else if self.at_symbol("(") {
+            TableKind::Subquery(self.query_in_parentheses()?)
         } else {
             let help = "write TABLE before the name: TUMBLE(TABLE source, DESCRIPTOR(ts), …)";
             return Err(self.unexpected("TABLE and a name").help(help));
@@ -342,4 +473,12 @@ impl Parser {
         self.expect_symbol(")")?;
         Ok(column)
     }
+}
+
+fn union(branches: Vec<Branch>, distinct: bool) -> Query {
+    Query { with: Vec::new(), branches, distinct, order_by: Vec::new(), limit: None }
+}
+
+fn unnamed(kind: TableKind) -> Table {
+    Table { kind, as_of: None, alias: None }
 }

@@ -1,0 +1,10 @@
+-- UNNEST of a number.
+CREATE TABLE samples (
+  id INT,
+  device STRING,
+  ts TIMESTAMP(3),
+  temp DOUBLE,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/samples.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+SELECT id, x FROM samples CROSS JOIN UNNEST(id) AS u (x);

@@ -1,0 +1,11 @@
+-- The wrong number of arguments.
+CREATE TABLE flow (
+  id INT,
+  k STRING,
+  ts TIMESTAMP(3),
+  v INT,
+  state STRING,
+  x DOUBLE,
+  WATERMARK FOR ts AS ts
+) WITH ('connector' = 'filesystem', 'path' = 'data/flow.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT SUBSTRING(state) AS m FROM flow;

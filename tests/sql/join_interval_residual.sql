@@ -1,0 +1,21 @@
+-- Interval join, LEFT, with a condition on each pair and one on each side in ON.
+CREATE TABLE orders (
+  id INT,
+  device STRING,
+  ts TIMESTAMP(3),
+  n INT,
+  kind STRING,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/join_orders.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+CREATE TABLE acks (
+  id INT,
+  device STRING,
+  ts TIMESTAMP(3),
+  n INT,
+  kind STRING,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/join_acks.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+SELECT o.id AS o_id, a.id AS a_id, o.ts AS o_ts, a.ts AS a_ts, o.n, a.n AS a_n
+FROM orders o LEFT JOIN acks a ON o.device = a.device AND a.ts >= o.ts AND a.ts <= o.ts + INTERVAL '10' SECOND AND a.n > o.n AND a.kind <> 'c' AND o.kind = 'a';

@@ -1,0 +1,17 @@
+-- JOIN … USING: the column is there once.
+CREATE TABLE samples (
+  id INT,
+  device STRING,
+  ts TIMESTAMP(3),
+  temp DOUBLE,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/samples.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+CREATE TABLE machines (
+  device STRING,
+  hall STRING,
+  owner STRING,
+  max_temp DOUBLE
+) WITH ('connector' = 'filesystem', 'path' = 'data/machines.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+SELECT device, s.id, m.hall FROM samples AS s JOIN machines AS m USING (device);

@@ -1,0 +1,17 @@
+-- RANGE INTERVAL PRECEDING in its short form, minutes.
+CREATE TABLE motors (
+  id INT,
+  device STRING,
+  line STRING,
+  ts TIMESTAMP(3),
+  amp DOUBLE,
+  rpm INT,
+  cost DECIMAL(10, 3),
+  cnt BIGINT,
+  flag BOOLEAN,
+  tiny TINYINT,
+  small SMALLINT,
+  fl FLOAT,
+  WATERMARK FOR ts AS ts - INTERVAL '4' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/motors.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT id, device, SUM(cost) OVER (PARTITION BY device ORDER BY ts RANGE INTERVAL '1' MINUTE PRECEDING) AS c FROM motors;

@@ -1,0 +1,10 @@
+-- Constants beside rows of a table.
+CREATE TABLE samples (
+  id INT,
+  device STRING,
+  ts TIMESTAMP(3),
+  temp DOUBLE,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/samples.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+SELECT id, device FROM samples WHERE id < 4 UNION ALL SELECT 0, 'none';

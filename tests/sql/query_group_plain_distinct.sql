@@ -1,0 +1,10 @@
+-- SELECT DISTINCT of an expression.
+CREATE TABLE samples (
+  id INT,
+  device STRING,
+  ts TIMESTAMP(3),
+  temp DOUBLE,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/samples.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+SELECT DISTINCT UPPER(device) AS d, temp > 65 AS hot FROM samples;

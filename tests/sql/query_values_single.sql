@@ -1,0 +1,2 @@
+-- VALUES with one column.
+VALUES 1, 2, 3;

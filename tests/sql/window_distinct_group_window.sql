@@ -1,0 +1,10 @@
+-- SELECT DISTINCT over a grouping with its window.
+CREATE TABLE samples (
+  id INT,
+  device STRING,
+  ts TIMESTAMP(3),
+  temp DOUBLE,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/samples.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+SELECT DISTINCT window_start, window_end, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE samples, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY device, window_start, window_end;

@@ -1,0 +1,9 @@
+-- SELECT DISTINCT with the window's columns, late rows among them.
+CREATE TABLE late (
+  device STRING,
+  n INT,
+  ts TIMESTAMP(3),
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/late.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+SELECT DISTINCT window_start, window_end, device FROM TABLE(TUMBLE(TABLE late, DESCRIPTOR(ts), INTERVAL '5' SECOND));

@@ -1,0 +1,1 @@
+SELECT device FROM readings WHERE device IN (SELECT device, hall FROM machines)

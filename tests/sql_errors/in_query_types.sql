@@ -1,0 +1,1 @@
+SELECT device FROM readings WHERE ts IN (SELECT max_temp FROM machines)

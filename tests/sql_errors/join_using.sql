@@ -1,1 +1,0 @@
-SELECT hall FROM readings JOIN machines USING (device)

@@ -1,0 +1,1 @@
+SELECT hall FROM readings JOIN machines USING (hall)

@@ -1,0 +1,1 @@
+SELECT x FROM readings, LATERAL TABLE(split(zone)) AS u (x)

@@ -1,0 +1,1 @@
+SELECT device, ts FROM readings ORDER BY ts LIMIT 5

@@ -1,0 +1,1 @@
+SELECT device FROM readings OFFSET 3 ROWS

@@ -1,0 +1,1 @@
+SELECT device, (SELECT MAX(max_temp) FROM machines) AS highest FROM readings

@@ -1,0 +1,1 @@
+SELECT x FROM readings RIGHT JOIN UNNEST(ARRAY[temp]) AS u (x) ON TRUE

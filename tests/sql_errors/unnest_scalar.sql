@@ -1,0 +1,1 @@
+SELECT x FROM readings CROSS JOIN UNNEST(temp) AS u (x)
