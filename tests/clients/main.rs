@@ -2,10 +2,11 @@
 //! qualities, a payload of 100 KB, hundreds of messages in order, an end of the subscription.
 //!
 //! mosquitto's command-line clients are tried in `tests/daemon`. Here: rumqttc, Paho for Python; and where `TIDEGATE_LONG`
-//! is set mqtt.js, Paho for C and Go's two. `tests/clients/install` puts them into `target/clients`.
+//! is set mqtt.js (from node, and from a page in Chromium over WebSocket), Paho for C and Go's two. `tests/clients/install` puts them into `target/clients`.
 
 #![allow(clippy::disallowed_methods)] // Tests wait for real processes, with a deadline.
 
+mod browser;
 #[path = "../support/gateway.rs"]
 mod gateway;
 mod rumqttc_client;
@@ -26,8 +27,14 @@ struct Running {
 
 impl Running {
     fn start() -> Running {
+        Running::start_with("")
+    }
+
+    /// With more tables.
+    fn start_with(more: &str) -> Running {
         let directory = tempfile::tempdir().expect("a directory");
-        let mut gateway = Gateway::new(env!("CARGO_BIN_EXE_tidegate"), directory.path(), CONFIGURATION);
+        let configuration = format!("{CONFIGURATION}{more}");
+        let mut gateway = Gateway::new(env!("CARGO_BIN_EXE_tidegate"), directory.path(), &configuration);
         gateway.start();
         Running { gateway, _directory: directory }
     }
@@ -110,4 +117,17 @@ fn clients_with_large_installs() {
     command.args([&host, &port]);
     passes(command, ["paho-go-3.1.1", "paho-go-5"]);
     running.all_left_well(6);
+}
+
+#[test]
+fn mqtt_js_in_a_browser() {
+    if !long() {
+        return;
+    }
+    let websocket = gateway::free_address();
+    let running = Running::start_with(&format!("\n[[broker.listener]]\nbind = \"{websocket}\"\nprotocol = \"ws\"\n"));
+    let profile = tempfile::tempdir().expect("a directory");
+    let library = installed("node/node_modules/mqtt/dist/mqtt.min.js");
+    assert_eq!(browser::smoke(websocket, &library, profile.path()), "ok");
+    running.all_left_well(2);
 }
