@@ -147,6 +147,11 @@ async fn connect_patiently(server: &Server, hello: &Hello<'_>) -> Result<(Sender
     }
 }
 
+/// Reads the files that a connection would, as `tidegate check` does.
+pub fn check_files(server: &Server) -> Result<(), ClientError> {
+    server.tls.as_ref().map_or(Ok(()), |tls| tls_config(tls).map(drop))
+}
+
 fn tls_config(tls: &ServerTls) -> Result<ClientConfig, ClientError> {
     let roots: RootCertStore = roots(tls.ca.as_deref().unwrap_or(Path::new(SYSTEM_CAS)))?;
     let broken = |error: tokio_rustls::rustls::Error| ClientError::Lost(io::Error::other(error));

@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::broker;
-use crate::config::{self, Outside, Problem, Settings};
+use crate::client;
+use crate::config::{self, Outside, Problem, Settings, SinkKind};
 use crate::model::ByteSize;
 use crate::sources::table::{Change, TableFile};
 
@@ -52,7 +53,9 @@ pub fn check(path: &Path) -> u8 {
                     eprintln!("warning: table {}: {} cannot be loaded: {why}\n", table.name, table.file.display());
                 }
             }
-            let wrong = broker::check_files(&settings.broker);
+            let mut wrong: Vec<String> =
+                broker::check_files(&settings.broker).iter().map(ToString::to_string).collect();
+            wrong.extend(check_peers(&settings));
             for file in &wrong {
                 eprintln!("{file}\n");
             }
@@ -66,6 +69,19 @@ pub fn check(path: &Path) -> u8 {
             2
         }
     }
+}
+
+/// What is wrong with the files that other MQTT brokers are reached with.
+fn check_peers(settings: &Settings) -> Vec<String> {
+    let sinks = settings.sinks.iter().filter_map(|sink| match &sink.kind {
+        SinkKind::Mqtt(mqtt) => Some((format!("sink {}", sink.name), &mqtt.peer)),
+        SinkKind::Kafka(_) => None,
+    });
+    let bridges = settings.bridges.iter().map(|bridge| (format!("bridge {}", bridge.name), &bridge.peer));
+    let wrong = |(whose, peer): (String, &config::Peer)| {
+        client::check_files(&peer.server).err().map(|error| format!("{whose}: {error}"))
+    };
+    sinks.chain(bridges).filter_map(wrong).collect()
 }
 
 /// systemd's `LoadCredential=`; one line end at the end is none of the secret.
@@ -142,6 +158,9 @@ mod tests {
         assert_eq!(check(&file), 0);
         std::fs::write(&file, "[gatewy]\nid = \"gw\"\n").unwrap();
         assert_eq!(check(&file), 2);
+        let sink = "[gateway]\nid = \"gw\"\n[sink.hq]\nmqtt = \"mqtts://127.0.0.1\"\nca = \"/no/such/ca.pem\"\n";
+        std::fs::write(&file, sink).unwrap();
+        assert_eq!(check(&file), 2, "its CA is missing");
         assert_eq!(check(&directory.path().join("missing.toml")), 2);
     }
 }

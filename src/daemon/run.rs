@@ -147,8 +147,8 @@ async fn run(settings: Arc<Settings>, config: &Path) -> Result<(), RunError> {
     let _ = stop.send(true);
     broker.stop().await;
     for bridge in bridging {
-        // It ends within its own farewell.
-        let _ = bridge.await;
+        // What is not acknowledged by then comes again.
+        let _ = tokio::time::timeout(SINKS_STOP_MAX, bridge).await;
     }
     let _ = stop_pipeline.send(());
     let finished = match failure {

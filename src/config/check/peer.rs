@@ -150,6 +150,6 @@ pub(super) fn check_client_ids(raw: &raw::Config, sinks: &[Sink], bridges: &[Bri
 }
 
 fn place<T>(named: &Field<super::super::read::Named<T>>, name: &str) -> Span {
-    let entries = named.given().into_iter().flat_map(|at| &at.value);
-    entries.into_iter().find(|entry| entry.name == name).map_or(Span::default(), |entry| entry.key)
+    let mut entries = named.given().into_iter().flat_map(|at| &at.value);
+    entries.find(|entry| entry.name == name).map_or(Span::default(), |entry| entry.key)
 }

@@ -148,8 +148,8 @@ fn journal_share(size_max: u64, shares: &[u64]) -> u64 {
 
 fn warn_if_unused(entry: &Entry<raw::Sink>, index: usize, queries: &[query::Checked], problems: &mut Problems) {
     let right = queries.iter().all(|query| query.checked.is_some());
-    let routes = queries.iter().filter_map(|query| query.checked.as_ref()).flat_map(|(query, _)| query.routes());
-    if right && !problems.found_errors() && !routes.into_iter().any(|route| route.sink == index) {
+    let mut routes = queries.iter().filter_map(|query| query.checked.as_ref()).flat_map(|(query, _)| query.routes());
+    if right && !problems.found_errors() && !routes.any(|route| route.sink == index) {
         problems.warning(entry.key, format!("no query goes into sink {:?}", entry.name), "nothing is ever sent to it");
     }
 }
