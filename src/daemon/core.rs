@@ -398,8 +398,11 @@ mod tests {
         new
     }
 
-    /// Topic, key and payload of each record, and the counters, of (second of arrival, second of the event, n).
-    fn run(rows: &[(Millis, Millis, i64)], restore: bool) -> (Vec<(String, String, String)>, BTreeMap<String, u64>) {
+    /// Topic, key, payload.
+    type Sent = (String, String, String);
+
+    /// What is sent, and the counters, of (second of arrival, second of the event, n).
+    fn run(rows: &[(Millis, Millis, i64)], restore: bool) -> (Vec<Sent>, BTreeMap<String, u64>) {
         let settings = settings();
         let mut core = Core::new(Arc::clone(&settings));
         let (mut records, mut counters) = (Vec::new(), BTreeMap::new());
