@@ -2,7 +2,7 @@
 //! documentation says, by device against each device alone; cuts, restarts and small outputs change nothing.
 
 use super::*;
-use crate::plan::{CountWindowing, Frame, OverFunction, OverKind, Report, Watch};
+use crate::plan::{CountWindowing, Frame, OverFunction, OverKind, Report, Watch, with_early};
 
 fn compared(op: CompareOp, left: Expr, right: Expr) -> Expr {
     Expr::new(ExprKind::Compare { op, left: Box::new(left), right: Box::new(right) }, DataType::Boolean)
@@ -162,6 +162,7 @@ fn memory_queries() -> Vec<Node> {
         reported(scan(), &[]),
         windowed(reported(scan(), &[ZONE]), tumble(10), &[BY_ZONE]),
         counted(scan(), &[ZONE], 2, 3),
+        with_early(windowed(scan(), tumble(12), &[BY_ZONE]), 4).expect("it fits"),
         count_rows(&[], 4, 4),
         total(&[ZONE]),
     ]);
@@ -239,6 +240,32 @@ proptest! {
             prop_assert_eq!(of_device(&ours, device), wanted);
         }
         prop_assert_eq!(failed, failures);
+    }
+
+    /// With early results the final rows are those without, and each early row holds what came before its step's end.
+    #[test]
+    fn early_results_end_in_the_final_ones(watermark in any_rule(), ticks in ticks(), steps in 2i64..5, every_ms in 1i64..12) {
+        let root = || windowed(scan(), tumble(steps * every_ms), &[BY_DEVICE]);
+        let early = with_early(root(), every_ms).expect("it fits");
+        let outcome = Run::new(&topology(watermark, vec![root(), early]), Manner::default()).history(&ticks);
+        let of = |query: usize| outcome.outputs.iter().filter(move |output| output.query == query).map(|output| &output.row);
+        let (mut finals, mut counts) = (Vec::new(), BTreeMap::new());
+        for row in of(1) {
+            let (values, mark) = row.split_at(row.len() - 1);
+            // By device and window: the count of rows never falls.
+            let before = counts.insert(format!("{:?}{:?}", values[0], values[5]), values[1].clone());
+            if let (Some(Value::Int(before)), Value::Int(now)) = (before, &values[1]) {
+                prop_assert!(before <= *now);
+            }
+            prop_assert!(matches!(mark, [Value::Boolean(_)]));
+            if mark == [Value::Boolean(false)] {
+                finals.push(values);
+            }
+        }
+        let text = |mut rows: Vec<String>| { rows.sort(); rows };
+        let wanted = text(of(0).map(|row| format!("{row:?}")).collect());
+        prop_assert_eq!(text(finals.iter().map(|row| format!("{row:?}")).collect()), wanted);
+        prop_assert_eq!(outcome.counts[0], outcome.counts[1]);
     }
 
     #[test]
