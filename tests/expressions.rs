@@ -11,8 +11,8 @@ use std::path::Path;
 use tidegate::engine::eval::{Context, Program};
 use tidegate::formats::{CsvReader, JsonEncoder};
 use tidegate::model::{Row, Schema};
-use tidegate::plan::{NodeKind, Source, Watermark};
-use tidegate::sql::{Catalog, bind_query, function_names, parse_columns};
+use tidegate::plan::{Node, NodeKind, Source, Watermark};
+use tidegate::sql::{Catalog, bind_query, function_names, parse_columns, show};
 
 const COLUMNS: &str = "nan DOUBLE, x DOUBLE, y DOUBLE, negz DOUBLE, inf DOUBLE, f FLOAT, big BIGINT, sb STRING, \
     st STRING, sd STRING, st2 STRING, su STRING, i8 TINYINT, imin INT, im1 INT, lmin BIGINT, lmax BIGINT, \
@@ -103,6 +103,29 @@ fn the_document_names_every_function() {
     assert!(missing.is_empty(), "not in docs/sql.md or docs/windows.md: {}", missing.join(", "));
 }
 
+/// What `tidegate explain` shows of an expression is that expression.
+#[test]
+fn an_expression_that_is_shown_is_the_same() {
+    let (source, row) = table();
+    let names: Vec<String> = source.schema.columns.iter().map(|column| show::name(&column.name)).collect();
+    let (answers, examples) = (read("tests/flink/expressions.tsv"), examples());
+    let examples = examples.iter().map(|(example, ..)| example.as_str());
+    let mut faults = Vec::new();
+    let mut seen = 0;
+    for expression in pairs(&answers).into_keys().chain(examples) {
+        let Ok(node) = bound(&source, expression) else { continue };
+        let NodeKind::Project { exprs, .. } = &node.kind else { continue };
+        let shown_as = show::expression(&exprs[0], &|column| names[column].clone());
+        let (before, after) = (answer(&source, &row, expression), answer(&source, &row, &shown_as));
+        seen += 1;
+        if before != after {
+            faults.push(format!("{expression}\n    {}\n{shown_as}\n    {}", shown(&before), shown(&after)));
+        }
+    }
+    assert!(seen > 500, "the table was read");
+    assert!(faults.is_empty(), "{} of {seen}:\n{}", faults.len(), faults.join("\n"));
+}
+
 fn pairs(text: &str) -> BTreeMap<&str, &str> {
     text.lines().filter(|line| !line.starts_with("# ")).filter_map(|line| line.split_once('\t')).collect()
 }
@@ -112,7 +135,16 @@ fn table() -> (Source, Row) {
     let mut row = Row::new();
     CsvReader::new(ROW.as_bytes(), &columns, Some("")).read(&mut row).expect("the row of the table");
     let schema = Schema { columns, event_time: None, device: None };
-    (Source { name: "t1".to_owned(), schema, watermark: Watermark::None, primary_key: Vec::new() }, row)
+    (
+        Source {
+            name: "t1".to_owned(),
+            schema,
+            watermark: Watermark::None,
+            primary_key: Vec::new(),
+            computed: Vec::new(),
+        },
+        row,
+    )
 }
 
 /// A type without NOT NULL, and with every text and byte string of any length.
@@ -127,13 +159,16 @@ fn plain(data_type: &str) -> String {
     plain
 }
 
-/// The value as JSON and its type, or why there is none.
-fn answer(source: &Source, row: &Row, expression: &str) -> Result<(String, String), String> {
+fn bound(source: &Source, expression: &str) -> Result<Node, String> {
     let sources = [source.clone()];
     let text = format!("SELECT {expression} AS answer FROM t1");
-    let node = bind_query(&text, &Catalog { sources: &sources, tables: &[], views: &[] }).map_err(|errors| {
-        format!("refused: {}", errors.first().map(|error| error.message.clone()).unwrap_or_default())
-    })?;
+    bind_query(&text, &Catalog { sources: &sources, tables: &[], views: &[] })
+        .map_err(|errors| format!("refused: {}", errors.first().map(|error| error.message.clone()).unwrap_or_default()))
+}
+
+/// The value as JSON and its type, or why there is none.
+fn answer(source: &Source, row: &Row, expression: &str) -> Result<(String, String), String> {
+    let node = bound(source, expression)?;
     let NodeKind::Project { exprs, .. } = &node.kind else { return Err("no projection".to_owned()) };
     let value = Program::compile(&exprs[0]).eval(row, &Context::default()).map_err(|error| error.to_string())?;
     let mut json = String::new();

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use serde_json::Value;
-use tidegate::daemon::query_file::{QueryError, Ticks, run};
+use tidegate::daemon::query_file::{Inserts, QueryError, Ticks, run};
+use tidegate::daemon::rules::compare::{Expected, difference};
 
 /// What is not supported yet. It must be refused with a place and with words that say so; a case that begins to work
 /// must leave this list.
@@ -34,39 +34,8 @@ fn name(case: &Path) -> &str {
 
 fn rows(case: &Path, ticks: Ticks) -> Result<Vec<String>, QueryError> {
     let mut out = Vec::new();
-    run(case, ticks, 1_772_352_000_000, &mut out)?;
+    run(case, ticks, 1_772_352_000_000, Inserts::Shown, &mut out)?;
     Ok(String::from_utf8(out).unwrap().lines().map(str::to_owned).collect())
-}
-
-/// Equal as Flink's own test harness would say: numbers with a point or an exponent may differ by 1e-9.
-fn same(ours: &Value, flinks: &Value) -> bool {
-    match (ours, flinks) {
-        (Value::Number(a), Value::Number(b)) if a.is_f64() || b.is_f64() => {
-            let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
-            (a - b).abs() <= 1e-12 + 1e-9 * a.abs().max(b.abs())
-        }
-        (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same(value, other)))
-        }
-        (a, b) => a == b,
-    }
-}
-
-/// What differs between two multisets of rows.
-fn difference(ours: &[String], flinks: &[String]) -> Option<String> {
-    let parse = |line: &String| -> Value { serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}")) };
-    let mut left: Vec<Value> = flinks.iter().map(parse).collect();
-    let mut extra = Vec::new();
-    for line in ours {
-        let row = parse(line);
-        match left.iter().position(|other| same(&row, other)) {
-            Some(at) => {
-                left.swap_remove(at);
-            }
-            None => extra.push(line),
-        }
-    }
-    (!left.is_empty() || !extra.is_empty()).then(|| format!("missing: {left:#?}\nnot Flink's: {extra:#?}"))
 }
 
 /// The keys of a row in their order, which parsing forgets.
@@ -90,16 +59,16 @@ fn columns(line: &str) -> Vec<String> {
 
 fn check(case: &Path, answer: &Path) -> Result<(), String> {
     let expected = fs::read_to_string(answer).unwrap();
-    let flinks: Vec<String> = expected.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
-    let fails = flinks == [r#"{"error": true}"#];
-    let (expected, flinks) = match fs::read_to_string(case.with_extension("ours")) {
-        Err(_) => (expected, flinks),
+    let flinks = Expected::read(&expected)?;
+    let fails = flinks.is_error();
+    let flinks = match fs::read_to_string(case.with_extension("ours")) {
+        Err(_) => flinks,
         Ok(ours) => {
             let rows: Vec<String> = ours.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
-            if !ours.starts_with("# ") || difference(&rows, &flinks).is_none() {
+            if !ours.starts_with("# ") || difference(&flinks, &rows, &[]).is_empty() {
                 return Err("a case that differs says why, and differs".to_owned());
             }
-            (expected, rows)
+            Expected::read(&ours)?
         }
     };
     for ticks in [Ticks::Rows(1_000), Ticks::Rows(1), Ticks::RestoreAfterEach] {
@@ -117,8 +86,9 @@ fn check(case: &Path, answer: &Path) -> Result<(), String> {
             (Ok(_), true) => return Err(format!("{ticks:?}: Flink refuses it")),
             (Err(error), false) => return Err(format!("{ticks:?}: {error}")),
             (Ok(ours), false) => {
-                if let Some(difference) = difference(&ours, &flinks) {
-                    return Err(format!("{ticks:?}: {difference}"));
+                let differences = difference(&flinks, &ours, &[]);
+                if !differences.is_empty() {
+                    return Err(format!("{ticks:?}: {}", differences.join("\n")));
                 }
                 let names = columns(expected.lines().next().unwrap_or_default());
                 for row in ours.iter().take(1) {
@@ -189,8 +159,9 @@ fn over_generated_readings(readings: &str) -> Result<(), String> {
             rows(&to, Ticks::Rows(7)).unwrap()
         });
         let [ours, flinks] = copies;
-        if let Some(difference) = difference(&ours, &flinks) {
-            return Err(format!("{equivalent}: {difference}\n{readings}"));
+        let differences = difference(&Expected::read(&flinks.join("\n"))?, &ours, &[]);
+        if !differences.is_empty() {
+            return Err(format!("{equivalent}: {}\n{readings}", differences.join("\n")));
         }
     }
     Ok(())

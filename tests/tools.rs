@@ -1,4 +1,4 @@
-//! The commands for people who write queries: `tidegate test` and `tidegate export flink`.
+//! The commands for people who write queries: `tidegate test`, `query -f`, `explain` and `export flink`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -125,4 +125,157 @@ fn a_configuration_becomes_a_flink_script() {
         assert!(warnings.contains(part), "{warnings}");
     }
     assert!(!expected.contains("s3cret"));
+}
+
+/// Trees that were read and found to be right stand in `tests/explain/`. `BLESS=1` writes those that are missing.
+#[test]
+fn queries_are_explained() {
+    for (arguments, golden) in [
+        (["--config", "tests/explain/gateway.toml"], "tests/explain/gateway.txt"),
+        (["-f", "tests/explain/script.sql"], "tests/explain/script.txt"),
+    ] {
+        let output = tidegate(&[&["explain"], &arguments[..]].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let (shown, golden) = (text(&output.stdout), root().join(golden));
+        if std::env::var_os("BLESS").is_some() && !golden.exists() {
+            std::fs::write(&golden, &shown).unwrap();
+        }
+        assert_eq!(shown, std::fs::read_to_string(&golden).unwrap(), "{}", golden.display());
+    }
+    let one = text(&tidegate(&["explain", "--config", RULES, "minutes"]).stdout);
+    let document = std::fs::read_to_string(root().join("docs/testing.md")).unwrap();
+    assert!(document.contains(one.trim_end()), "docs/testing.md shows another tree:\n{one}");
+    let output = tidegate(&["explain", "--config", RULES, "minute"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("there is no query \"minute\" in examples/rules/gateway.toml; queries: "));
+    assert_eq!(tidegate(&["explain", "-f", "tests/sql_errors/insert_type.sql"]).status.code(), Some(2));
+    assert_eq!(tidegate(&["explain", "-f", "tests/sql_errors/none.sql"]).status.code(), Some(1));
+}
+
+const READINGS: &str = "CREATE TABLE readings (device STRING, ms BIGINT, temp DOUBLE, ts AS TO_TIMESTAMP_LTZ(ms, 3), \
+     WATERMARK FOR ts AS ts) WITH ('connector' = 'filesystem', 'path' = 'readings.csv', 'format' = 'csv', 'csv.null-literal' = '');\n";
+
+/// Expected is what Flink's formats write, as its documentation and the rows of its part files have it.
+#[test]
+fn insert_into_writes_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    write(directory.path(), "readings.csv", "\"a, b\",1772352000000,81.5\nc,1772352000250,\nd,1772352001000,20\n");
+    let script = READINGS.to_owned()
+        + "CREATE TABLE hot (device STRING, moment TIMESTAMP_LTZ(3), n BIGINT, label STRING, twice AS n * 2)
+           WITH ('connector' = 'filesystem', 'path' = 'new/hot.csv', 'format' = 'csv', 'csv.null-literal' = '-');
+           CREATE TABLE all_of_them (device STRING, ts TIMESTAMP_LTZ(3), temp DECIMAL(6, 2))
+           WITH ('connector' = 'filesystem', 'path' = 'all.json', 'format' = 'json');
+           INSERT INTO hot (moment, device, n) SELECT ts, device, 7 FROM readings WHERE temp > 80 OR temp IS NULL;
+           EXECUTE STATEMENT SET BEGIN
+             INSERT INTO all_of_them SELECT device, ts, CAST(temp AS DECIMAL(10, 1)) FROM readings;
+             INSERT INTO all_of_them SELECT 'again', ts, NULL FROM readings WHERE device = 'd';
+           END;
+           SELECT device FROM readings WHERE temp < 50;";
+    write(directory.path(), "script.sql", &script);
+    let run = || tidegate(&["query", "-f", path("script.sql").to_str().unwrap()]);
+    for _ in 0..2 {
+        let output = run();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(text(&output.stdout), "{\"device\":\"d\"}\n");
+        let read = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+        assert_eq!(read("new/hot.csv"), "\"a, b\",2026-03-01 08:00:00Z,7,-\nc,2026-03-01 08:00:00.25Z,7,-\n");
+        let expected = [
+            r#"{"device":"a, b","ts":"2026-03-01 08:00:00Z","temp":81.50}"#,
+            r#"{"device":"c","ts":"2026-03-01 08:00:00.25Z","temp":null}"#,
+            r#"{"device":"d","ts":"2026-03-01 08:00:01Z","temp":20.00}"#,
+            r#"{"device":"again","ts":"2026-03-01 08:00:01Z","temp":null}"#,
+        ];
+        assert_eq!(read("all.json").lines().collect::<Vec<_>>(), expected);
+    }
+
+    // A row that fails leaves the files as they were, and nothing beside them.
+    write(directory.path(), "readings.csv", "a,1772352000000,81.5\nb,x,1\n");
+    let output = run();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("line 2: \"x\" is no BIGINT: ms"), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read_to_string(path("all.json")).unwrap().lines().count(), 4);
+    assert_eq!(std::fs::read_dir(path("new")).unwrap().count(), 1);
+
+    write(directory.path(), "script.sql", &script.replace("'new/hot.csv'", "'new'"));
+    let output = run();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("it is a folder"), "{}", text(&output.stderr));
+}
+
+/// What was written is read again as it was.
+#[test]
+fn files_that_were_written_can_be_read() {
+    for format in ["csv", "json"] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        write(directory.path(), "readings.csv", "\"a \"\"b\"\"\",1772352000001,0.1\n,0,-1e300\nc,-1,\n");
+        let copy = format!(
+            "CREATE TABLE copy (device STRING, ms BIGINT, temp DOUBLE, ts TIMESTAMP_LTZ(3)) WITH \
+             ('connector' = 'filesystem', 'path' = 'copy', 'format' = '{format}'{});\n",
+            if format == "csv" { ", 'csv.null-literal' = ''" } else { "" }
+        );
+        let write_it = format!("{READINGS}{copy}INSERT INTO copy SELECT device, ms, temp, ts FROM readings;");
+        write(directory.path(), "write.sql", &write_it);
+        write(directory.path(), "direct.sql", &format!("{READINGS}SELECT device, ms, temp, ts FROM readings;"));
+        write(directory.path(), "read.sql", &format!("{copy}SELECT * FROM copy;"));
+        let run = |name: &str| {
+            let output = tidegate(&["query", "-f", path(name).to_str().unwrap()]);
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            text(&output.stdout)
+        };
+        assert_eq!(run("write.sql"), "");
+        assert_eq!(run("read.sql"), run("direct.sql"));
+    }
+}
+
+/// A computed column can be the event time; one that fails makes its row fail.
+#[test]
+fn computed_columns_of_a_source() {
+    let directory = tempfile::tempdir().unwrap();
+    write(
+        directory.path(),
+        "gateway.toml",
+        r#"
+[gateway]
+id = "gw-1"
+[source.telemetry]
+mqtt = "dev/{device}/telemetry"
+schema = "ms BIGINT, ts AS TO_TIMESTAMP_LTZ(ms, 3), temp STRING, degrees AS CAST(temp AS DOUBLE), line AS SPLIT_INDEX(device, '-', 0)"
+event_time = "ts"
+late_after = "0"
+[query.minutes]
+sql = """
+SELECT device, line, window_end, MAX(degrees) AS degrees
+FROM TABLE(TUMBLE(TABLE telemetry, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+GROUP BY device, line, window_start, window_end
+"""
+into = { sink = "cloud", topic = "t" }
+[sink.cloud]
+kafka = "127.0.0.1:9092"
+"#,
+    );
+    write(
+        directory.path(),
+        "case.toml",
+        r#"
+config = "gateway.toml"
+query = "minutes"
+input = """
+2026-03-01T08:00:00Z  dev/a-1/telemetry  {"ms": 1772352000000, "temp": "1.5"}
++1s                   dev/a-1/telemetry  {"ms": 1772352059999, "temp": "7"}
++1s                   dev/a-1/telemetry  {"ms": 1772352030000, "temp": "hot"}
++1s                   dev/a-1/telemetry  {"temp": "8"}
++1s                   dev/a-1/telemetry  {"ms": 1772352060000, "temp": "9"}
+"""
+expected = """
+{"device": "a-1", "line": "a", "window_end": "2026-03-01T08:01:00.000", "degrees": 7.0}
+! cannot cast
+! the event time is NULL
+"""
+counts = { used = 3, failed = 2 }
+"#,
+    );
+    let output = tidegate(&["test", directory.path().to_str().unwrap()]);
+    assert_eq!(text(&output.stdout), "ok      case.toml\n1 passed, 0 failed\n");
 }

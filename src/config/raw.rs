@@ -115,7 +115,7 @@ raw_table! {
 
 raw_table! { Register { name: Text, table: Text, address: i64, r#type: Text, order: Text, scale: Number } }
 
-raw_table! { Table { file: Text, schema: Text, max_size: ByteSize } }
+raw_table! { Table { file: Text, format: Text, table: Text, schema: Text, max_size: ByteSize } }
 
 raw_table! { View { sql: Text } }
 

@@ -278,7 +278,8 @@ pub struct Source {
     pub name: String,
     pub input: Input,
     pub format: Format,
-    /// The full row: captures first, then the declared columns, then `arrived_at` where there is no `event_time`.
+    /// The row as it is decoded: captures first, then the declared columns, then `arrived_at` where there is no
+    /// `event_time`. Columns that are computed from them stand in `topology` only.
     pub schema: Schema,
     /// How many leading columns of `schema` are captured from the topic (or, for Modbus, the device's name).
     pub captures: usize,
@@ -410,11 +411,15 @@ pub struct Table {
     pub size_max_bytes: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableFormat {
     Csv,
     /// An object a line.
     Json,
+    /// A table of a SQLite file.
+    Sqlite {
+        name: String,
+    },
 }
 
 /// Where a query's rows go. The bound plan is `Topology::queries[i]` under the same index.

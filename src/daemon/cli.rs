@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{check, flink_export, mqtt, passwd, query_file, rules, run};
+use super::{check, explain, flink_export, mqtt, passwd, query_file, rules, run};
 
 /// An edge gateway: MQTT and Modbus in, streaming SQL in the middle, Kafka out exactly once.
 #[derive(Parser)]
@@ -34,14 +34,29 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Runs an SQL script over files, as Flink would, and prints its rows as JSON
+    /// Runs an SQL script over files, as Flink would; prints its rows as JSON, or writes them to files
     #[command(
-        after_help = "Example:\n  tidegate query -f windows.sql\n\nThe script: CREATE TABLE ... WITH ('connector' = 'filesystem', ...), then one SELECT; paths are relative to it.\nExit code 0: to the end, 1: a row or a file failed, 2: the SQL is wrong."
+        after_help = "Example:\n  tidegate query -f windows.sql\n\nThe script: CREATE TABLE ... WITH ('connector' = 'filesystem', ...), then one SELECT, or INSERT INTO a table, whose file\nis written; paths are relative to it.\nExit code 0: to the end, 1: a row or a file failed, 2: the SQL is wrong."
     )]
     Query {
         /// The script
         #[arg(short, long, value_name = "FILE")]
         file: PathBuf,
+    },
+    /// Shows what queries are made of: operators, what each keeps and until when, whose time moves it, where rows go
+    #[command(
+        after_help = "Examples:\n  tidegate explain --config tidegate.toml            every query\n  tidegate explain --config tidegate.toml minutes    one of them\n  tidegate explain -f windows.sql                    a script of tidegate query\n\nA tree is read from below: sources at the bottom, the query's rows at the top.\nExit code 0, or 2: the configuration or the SQL is wrong, or there is no such query."
+    )]
+    Explain {
+        /// The configuration file
+        #[arg(long, value_name = "FILE", required_unless_present = "file", conflicts_with = "file")]
+        config: Option<PathBuf>,
+        /// The query; without it all of them
+        #[arg(conflicts_with = "file")]
+        query: Option<String>,
+        /// A script
+        #[arg(short, long, value_name = "FILE")]
+        file: Option<PathBuf>,
     },
     /// Runs your own tests of rules in simulated time: messages in, rows out
     #[command(
@@ -116,6 +131,8 @@ pub fn main() -> ExitCode {
         Command::Run { config } => run::command(&config),
         Command::Check { config } => ExitCode::from(check::check(&config)),
         Command::Query { file } => query_file::command(&file),
+        Command::Explain { file: Some(file), .. } => explain::script(&file),
+        Command::Explain { config, query, .. } => explain::config(&config.unwrap_or_default(), query.as_deref()),
         Command::Test { directory, config } => rules::command(&directory, config.as_deref()),
         Command::Export { to: Export::Flink { config } } => flink_export::command(&config),
         Command::Passwd { user, file } => passwd::command(&user, file.as_deref()),

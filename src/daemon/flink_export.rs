@@ -129,7 +129,9 @@ fn header(settings: &Settings) -> String {
          SET 'execution.runtime-mode' = 'streaming';\n\
          SET 'table.local-time-zone' = 'UTC';\n\
          -- A watermark after every row: with Flink's default, which rows are late depends on the clock.\n\
-         SET 'pipeline.auto-watermark-interval' = '0';\n\n",
+         SET 'pipeline.auto-watermark-interval' = '0';\n\
+         -- Rows are committed to Kafka at checkpoints, and not at all without them.\n\
+         SET 'execution.checkpointing.interval' = '10 s';\n\n",
         settings.gateway.id
     )
 }
@@ -181,11 +183,23 @@ impl Script {
         if !key.is_empty() {
             columns.push(format!("PRIMARY KEY ({}) NOT ENFORCED", key.join(", ")));
         }
-        let mut options = vec![option("connector", "filesystem"), option("path", &table.file.to_string_lossy())];
-        options.extend(match table.format {
-            TableFormat::Csv => [option("format", "csv"), option("csv.null-literal", "")],
+        let csv = [option("format", "csv"), option("csv.null-literal", "")];
+        let mut file = table.file.clone();
+        let format = match &table.format {
+            TableFormat::Csv => csv,
             TableFormat::Json => [option("format", "json"), option("json.timestamp-format.standard", "ISO-8601")],
-        });
+            TableFormat::Sqlite { name } => {
+                file.set_extension("csv");
+                self.warnings.push(format!(
+                    "table {}: Flink reads no SQLite files; write the table {name} to {} as CSV",
+                    table.name,
+                    file.display()
+                ));
+                csv
+            }
+        };
+        let mut options = vec![option("connector", "filesystem"), option("path", &file.to_string_lossy())];
+        options.extend(format);
         self.table(&table.name, &columns, &options);
     }
 
@@ -212,6 +226,8 @@ impl Script {
             options.push(option("sink.delivery-guarantee", "exactly-once"));
             let prefix = format!("flink-{}-{}-{table}", settings.gateway.id, sink.name);
             options.push(option("sink.transactional-id-prefix", &prefix));
+            // The most that Kafka's brokers allow by default; Flink's own default is an hour, which they refuse.
+            options.push(option("properties.transaction.timeout.ms", "900000"));
         } else {
             options.push(option("sink.delivery-guarantee", "at-least-once"));
         }

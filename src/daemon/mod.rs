@@ -10,6 +10,7 @@ pub mod check;
 mod cli;
 mod clock;
 mod core;
+mod explain;
 mod exposition;
 pub mod flink_export;
 mod health;
@@ -21,7 +22,7 @@ mod passwd;
 mod pipeline;
 pub mod query_file;
 mod recovery;
-mod rules;
+pub mod rules;
 mod run;
 
 pub use cli::main;

@@ -35,6 +35,21 @@ pub struct Stages {
 /// A source below an operator, and how far the operators between hold its watermark back.
 pub type Below = (usize, Millis);
 
+/// What moves an operator's time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeLine {
+    /// Each device has a time line of its own.
+    pub by_device: bool,
+    /// The sources whose watermarks it has the smallest of, and how far each is held back by operators between.
+    pub sources: Vec<(usize, Millis)>,
+}
+
+/// The time lines of the plan's operators, in the order of [`Node::visit`]; scans, tables and unions are none.
+pub fn time_lines(query: &Query, sources: &[Source]) -> Vec<TimeLine> {
+    let stages = stages(query, sources, true).stages;
+    stages.into_iter().rev().map(|stage| TimeLine { by_device: stage.by_device, sources: stage.below }).collect()
+}
+
 struct Builder<'a> {
     sources: &'a [Source],
     /// Whether what operators keep is limited.

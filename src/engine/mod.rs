@@ -18,6 +18,7 @@
 mod aggregate;
 mod build;
 mod codec;
+mod computed;
 mod count_windows;
 mod distinct;
 pub mod eval;
@@ -43,9 +44,14 @@ mod unnest;
 mod watermark;
 mod windowing;
 
+pub use build::{TimeLine, time_lines};
+pub use recognize::{ROWS_MAX as MATCH_ROWS_MAX, RUNS_MAX as MATCH_RUNS_MAX};
+pub use watermark::DEVICES_MAX;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use self::computed::Computed;
 use self::query::{Arrival, Event, Query, row_bytes};
 use self::watermark::{Move, Rule, TimeMoves};
 use self::windowing::event_time;
@@ -71,6 +77,7 @@ pub struct Input {
 #[derive(Clone, Debug)]
 pub struct InputRow {
     pub arrival: Millis,
+    /// Without the columns that are computed.
     pub values: Row,
 }
 
@@ -165,6 +172,7 @@ enum Phase {
 
 struct Source {
     rule: Rule,
+    computed: Option<Computed>,
     /// Columns of its rows.
     event_time: Option<usize>,
     device: Option<usize>,
@@ -206,6 +214,7 @@ impl Engine {
         };
         let source = |(index, source): (usize, &crate::plan::Source)| Source {
             rule: Rule::new(&source.watermark),
+            computed: Computed::new(&source.computed),
             event_time: source.schema.event_time.filter(|_| source.watermark != crate::plan::Watermark::None),
             device: source.schema.device,
             by_arrival: source.is_by_arrival(),
@@ -402,6 +411,16 @@ impl Engine {
 
     fn take_row(&mut self, index: usize, mut row: Row, now: Now, step: &mut Step) {
         let Some(source) = self.sources.get_mut(index) else { return };
+        if let Some(computed) = &source.computed {
+            let (whole, failed) = computed.complete(&row, now.millis);
+            row = whole;
+            if let Some(error) = failed {
+                for query in &source.readers {
+                    self.queries[*query].fail(row.clone(), error.to_string(), step);
+                }
+                return;
+            }
+        }
         let mut device = Value::Null;
         let moves = match source.event_time {
             None => source.rule.row(&device, 0),

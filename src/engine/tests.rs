@@ -106,6 +106,7 @@ fn topology(watermark: Watermark, roots: Vec<Node>) -> Arc<Topology> {
             schema: readings(),
             watermark,
             primary_key: Vec::new(),
+            computed: Vec::new(),
         }],
         queries: roots.into_iter().enumerate().map(query).collect(),
     })

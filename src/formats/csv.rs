@@ -1,11 +1,12 @@
-//! CSV as Flink's `filesystem` connector reads it: no header, commas, quotes doubled inside quotes.
+//! CSV as Flink's `filesystem` connector reads and writes it: no header, commas, quotes doubled inside quotes.
 
 use std::io::Read;
 use std::sync::Arc;
 
 use csv::StringRecord;
 
-use super::{DecodeError, moment, shown};
+use super::json_out::write_timestamp;
+use super::{DecodeError, TimestampText, encode_value, moment, shown};
 use crate::model::decimal::DecimalType;
 use crate::model::{Column, DataType, Decimal, Row, Value, civil};
 
@@ -90,6 +91,63 @@ fn parse(text: &str, data_type: DataType) -> Option<Value> {
     }
 }
 
+/// Writes rows of one schema. A field is in quotes only where it must be.
+pub struct CsvWriter {
+    types: Vec<DataType>,
+    null_literal: String,
+}
+
+impl CsvWriter {
+    /// NULL is the literal, an empty field without one.
+    pub fn new(columns: &[Column], null_literal: Option<&str>) -> CsvWriter {
+        let types = columns.iter().map(|column| column.data_type).collect();
+        CsvWriter { types, null_literal: null_literal.unwrap_or_default().to_owned() }
+    }
+
+    /// Appends one record, without a line end.
+    pub fn write(&self, row: &[Value], out: &mut String) {
+        let start = out.len();
+        for (index, (value, data_type)) in row.iter().zip(&self.types).enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            let text = self.text(value, *data_type);
+            let plain = !text.contains([',', '"', '\n', '\r']) && text.trim() == text;
+            if plain { out.push_str(&text) } else { quote(&text, out) }
+        }
+        // An empty line would be no record at all.
+        if out.len() == start {
+            out.push_str("\"\"");
+        }
+    }
+
+    fn text(&self, value: &Value, data_type: DataType) -> String {
+        let mut text = String::new();
+        match value {
+            Value::Null => text.push_str(&self.null_literal),
+            Value::String(value) => text.push_str(value),
+            Value::Timestamp(micros) => {
+                // Writing to a String cannot fail.
+                let _ = write_timestamp(*micros, data_type, TimestampText::Sql, &mut text);
+            }
+            // Numbers, truth values, dates, bytes: as in JSON, without its quotes.
+            _ => {
+                encode_value(value, data_type, &mut text);
+                if let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+                    text = inner.to_owned();
+                }
+            }
+        }
+        text
+    }
+}
+
+fn quote(text: &str, out: &mut String) {
+    out.push('"');
+    out.push_str(&text.replace('"', "\"\""));
+    out.push('"');
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,5 +182,61 @@ mod tests {
         let error = reader.read(&mut row).expect_err("too short").to_string();
         assert_eq!(error, "line 3: 1 fields, the table has 2");
         assert_eq!(row.len(), 2);
+    }
+
+    /// What is written is read as it was, NULL and the empty text apart, which the null literal alone can tell apart.
+    #[test]
+    fn what_is_written_is_read_again() {
+        let columns = [
+            column("b", DataType::Boolean),
+            column("n", DataType::BigInt),
+            column("x", DataType::Double),
+            column("d", DataType::Decimal { precision: 10, scale: 3 }),
+            column("s", DataType::String),
+            column("y", DataType::Bytes),
+            column("day", DataType::Date),
+            column("at", DataType::Time(0)),
+            column("ts", DataType::Timestamp(3)),
+            column("moment", DataType::TimestampLtz(6)),
+        ];
+        let text = |text: &str| Value::string(text);
+        let rows = [
+            vec![
+                Value::Boolean(true),
+                Value::Int(-7),
+                Value::Double(0.1),
+                Value::Decimal(Decimal::new(-5)),
+                text(" a,\"b\"\r\nc"),
+                Value::Bytes([0, 255].as_slice().into()),
+                Value::Date(20_513),
+                Value::Time(29_730_000),
+                Value::Timestamp(1_772_352_000_123_000),
+                Value::Timestamp(1),
+            ],
+            vec![Value::Null; columns.len()],
+            [vec![Value::Null; 4], vec![text("")], vec![Value::Null; 5]].concat(),
+        ];
+        let writer = CsvWriter::new(&columns, Some("NULL"));
+        let mut out = String::new();
+        for row in &rows {
+            writer.write(row, &mut out);
+            out.push('\n');
+        }
+        let first = "true,-7,0.1,-0.005,\" a,\"\"b\"\"\r\nc\",AP8=,2026-03-01,08:15:30,2026-03-01 08:00:00.123,1970-01-01 00:00:00.000001Z\n";
+        assert!(out.starts_with(first), "{out}");
+        let mut reader = CsvReader::new(out.as_bytes(), &columns, Some("NULL"));
+        for row in rows {
+            let mut read = Row::new();
+            assert_eq!(reader.read(&mut read), Ok(true));
+            assert_eq!(read, row);
+        }
+        assert_eq!(reader.read(&mut Row::new()), Ok(false));
+    }
+
+    #[test]
+    fn a_record_is_never_an_empty_line() {
+        let mut out = String::new();
+        CsvWriter::new(&[column("s", DataType::String)], None).write(&[Value::Null], &mut out);
+        assert_eq!(out, "\"\"");
     }
 }

@@ -11,17 +11,33 @@ use crate::model::{Column, DataType, Value, civil};
 pub struct JsonEncoder {
     /// `{"name":` or `,"name":` and the column's type.
     columns: Vec<(String, DataType)>,
+    timestamps: TimestampText,
+}
+
+/// How a TIMESTAMP looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimestampText {
+    /// `2026-03-01T08:00:00.000`, with six digits of the second where it has them.
+    Fixed,
+    /// `2026-03-01 08:00:00.5`, with as many digits as it has: Flink's `SQL`.
+    Sql,
+    /// The same with a T: Flink's `ISO-8601`.
+    Iso8601,
 }
 
 impl JsonEncoder {
     pub fn new(columns: &[Column]) -> JsonEncoder {
+        JsonEncoder::with_timestamps(columns, TimestampText::Fixed)
+    }
+
+    pub fn with_timestamps(columns: &[Column], timestamps: TimestampText) -> JsonEncoder {
         let head = |(index, column): (usize, &Column)| {
             let mut text = String::from(if index == 0 { "{" } else { "," });
             write_text(&column.name, &mut text);
             text.push(':');
             (text, column.data_type)
         };
-        JsonEncoder { columns: columns.iter().enumerate().map(head).collect() }
+        JsonEncoder { columns: columns.iter().enumerate().map(head).collect(), timestamps }
     }
 
     /// Appends one object, without a line end.
@@ -31,7 +47,7 @@ impl JsonEncoder {
         }
         for ((head, data_type), value) in self.columns.iter().zip(row) {
             out.push_str(head);
-            encode_value(value, *data_type, out);
+            encode(value, *data_type, self.timestamps, out);
         }
         out.push('}');
     }
@@ -39,6 +55,10 @@ impl JsonEncoder {
 
 /// Appends one value.
 pub fn encode_value(value: &Value, data_type: DataType, out: &mut String) {
+    encode(value, data_type, TimestampText::Fixed, out);
+}
+
+fn encode(value: &Value, data_type: DataType, timestamps: TimestampText, out: &mut String) {
     // Writing to a String cannot fail, so the results are dropped.
     match (value, data_type) {
         (Value::Null, _) => out.push_str("null"),
@@ -65,21 +85,21 @@ pub fn encode_value(value: &Value, data_type: DataType, out: &mut String) {
         (Value::Decimal(number), _) => write_decimal(number.unscaled(), 0, out),
         (Value::String(text), _) => write_text(text, out),
         (Value::List(parts), DataType::Array(element)) => {
-            let one = |value: &Value, out: &mut String| encode_value(value, *element, out);
+            let one = |value: &Value, out: &mut String| encode(value, *element, timestamps, out);
             listed(parts.iter(), ['[', ']'], out, one);
         }
         (Value::List(parts), DataType::Map(entry)) => {
             listed(parts.chunks_exact(2), ['{', '}'], out, |pair, out| {
                 encode_key(&pair[0], entry.key, out);
                 out.push(':');
-                encode_value(&pair[1], entry.value, out);
+                encode(&pair[1], entry.value, timestamps, out);
             });
         }
         (Value::List(parts), DataType::Row(fields)) => {
             listed(fields.iter().zip(parts.iter()), ['{', '}'], out, |(field, value), out| {
                 write_text(field.name, out);
                 out.push(':');
-                encode_value(value, field.data_type, out);
+                encode(value, field.data_type, timestamps, out);
             });
         }
         (Value::List(_), _) => out.push_str("null"),
@@ -94,13 +114,24 @@ pub fn encode_value(value: &Value, data_type: DataType, out: &mut String) {
             quoted(out, |out| civil::write_time(i64::from(*millis) * 1_000, digits, out));
         }
         (Value::Timestamp(micros), data_type) => {
-            let digits = if micros % 1_000 == 0 { 3 } else { 6 };
-            quoted(out, |out| {
-                civil::write_timestamp(*micros, 'T', digits, out)?;
-                if matches!(data_type, DataType::TimestampLtz(_)) { out.write_char('Z') } else { Ok(()) }
-            });
+            quoted(out, |out| write_timestamp(*micros, data_type, timestamps, out));
         }
     }
+}
+
+/// Without quotes.
+pub fn write_timestamp(
+    micros: i64,
+    data_type: DataType,
+    timestamps: TimestampText,
+    out: &mut String,
+) -> std::fmt::Result {
+    let separator = if timestamps == TimestampText::Sql { ' ' } else { 'T' };
+    let fixed = if micros % 1_000 == 0 { 3 } else { 6 };
+    let least = (0..6).find(|digits| civil::cut_digits(micros, *digits) == micros).unwrap_or(6);
+    let digits = if timestamps == TimestampText::Fixed { fixed } else { usize::from(least) };
+    civil::write_timestamp(micros, separator, digits, out)?;
+    if matches!(data_type, DataType::TimestampLtz(_)) { out.write_char('Z') } else { Ok(()) }
 }
 
 fn listed<T>(
@@ -216,6 +247,28 @@ mod tests {
             (Value::Null, DataType::Int, "null"),
         ] {
             assert_eq!(one(value, data_type), expected);
+        }
+    }
+
+    #[test]
+    fn timestamps_as_flinks_formats_have_them() {
+        let columns = |data_type| [Column { name: "t".into(), data_type }];
+        for (micros, sql) in [
+            (1_772_352_000_000_000, "2026-03-01 08:00:00"),
+            (1_772_352_000_120_000, "2026-03-01 08:00:00.12"),
+            (1_772_352_000_000_001, "2026-03-01 08:00:00.000001"),
+            (-1_000, "1969-12-31 23:59:59.999"),
+        ] {
+            for (timestamps, expected) in
+                [(TimestampText::Sql, sql.to_owned()), (TimestampText::Iso8601, sql.replace(' ', "T"))]
+            {
+                for (data_type, zone) in [(DataType::Timestamp(6), ""), (DataType::TimestampLtz(6), "Z")] {
+                    let mut out = String::new();
+                    JsonEncoder::with_timestamps(&columns(data_type), timestamps)
+                        .encode(&[Value::Timestamp(micros)], &mut out);
+                    assert_eq!(out, format!("{{\"t\":\"{expected}{zone}\"}}"));
+                }
+            }
         }
     }
 

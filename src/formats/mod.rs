@@ -8,9 +8,9 @@ mod json;
 mod json_out;
 pub mod moment;
 
-pub use csv::CsvReader;
+pub use csv::{CsvReader, CsvWriter};
 pub use json::{JsonDecoder, JsonField};
-pub use json_out::{JsonEncoder, encode_value};
+pub use json_out::{JsonEncoder, TimestampText, encode_value};
 
 /// Why bytes are no row; the text is bounded and names the field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -50,6 +50,8 @@ pub struct Source {
     pub watermark: Watermark,
     /// Columns of the PRIMARY KEY, which makes its rows versions; mostly empty.
     pub primary_key: Vec<usize>,
+    /// Of each column what computes it from the row of those that come in; `None`: it comes in. Empty: all come in.
+    pub computed: Vec<Option<Expr>>,
 }
 
 impl Source {

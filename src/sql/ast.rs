@@ -23,6 +23,16 @@ pub enum Statement {
     CreateTable(CreateTable),
     CreateView { name: Ident, columns: Vec<Ident>, query: Query },
     Query(Query),
+    Insert(Insert),
+}
+
+/// `INSERT INTO table (columns) query`
+#[derive(Clone, Debug)]
+pub struct Insert {
+    pub table: Ident,
+    /// Empty: all of them.
+    pub columns: Vec<Ident>,
+    pub query: Query,
 }
 
 #[derive(Clone, Debug)]

@@ -11,6 +11,7 @@ mod error;
 mod keywords;
 mod lexer;
 mod parser;
+pub mod show;
 mod span;
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,7 @@ pub use bind::Bounds;
 pub use error::SqlError;
 
 use crate::model::{Column, Schema};
-use crate::plan::{Expr, Node, Query, Source, Table, Topology, Watermark};
+use crate::plan::{Expr, Node, Source, Table, Topology, Watermark};
 
 /// What a query may read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,15 +47,28 @@ pub struct Columns {
     pub primary_key: Vec<usize>,
 }
 
-/// `CREATE TABLE …; CREATE VIEW …; SELECT …;`
+/// `CREATE TABLE …; CREATE VIEW …; INSERT INTO … SELECT …; SELECT …;`
 #[derive(Clone, Debug)]
 pub struct Script {
-    /// The tables in order of name: `topology.sources[i]` is read from `tables[i]`.
+    /// The tables that are read, in order of name: `topology.sources[i]` is read from `tables[i]`.
     pub tables: Vec<ScriptTable>,
     /// The rows of each VALUES, over nothing: of the sources behind those of the tables.
     pub constants: Vec<Vec<Vec<Expr>>>,
-    /// The one query of it, the final SELECT.
+    /// The tables that INSERT INTO writes, in order of name.
+    pub outputs: Vec<ScriptTable>,
+    /// The INSERTs and the SELECT, in the order of the text.
     pub topology: Topology,
+    /// Where the rows of each query of the topology go.
+    pub targets: Vec<Target>,
+}
+
+/// Where rows of a script go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// They are the result.
+    Shown,
+    /// To the table of [`Script::outputs`] with this index.
+    Table(usize),
 }
 
 /// A table of the `filesystem` connector.
@@ -106,13 +120,6 @@ impl ScriptTable {
     }
 }
 
-impl Script {
-    /// The final SELECT.
-    pub fn query(&self) -> Option<&Query> {
-        self.topology.queries.first()
-    }
-}
-
 /// Binds one SELECT of a configuration.
 pub fn bind_query(text: &str, catalog: &Catalog<'_>) -> Result<Node, Vec<SqlError>> {
     bind_query_within(text, catalog, Bounds::Needed)
@@ -129,10 +136,27 @@ pub fn bind_query_within(text: &str, catalog: &Catalog<'_>, bounds: Bounds) -> R
 pub fn parse_columns(text: &str) -> Result<Columns, Vec<SqlError>> {
     let located = |problems| span::locate(problems, text);
     let body = parser::parse_columns(text).map_err(|problem| located(vec![problem]))?;
-    bind::declare(&body).map(|declared| declared.columns).map_err(located)
+    bind::declare(&body, &[], &[]).map(|declared| declared.columns).map_err(located)
 }
 
-/// Binds a script: tables over files, views, and one SELECT at its end.
+/// A list of declared columns, of which some may be computed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceColumns {
+    pub columns: Columns,
+    /// Of each column what computes it from the row of those that are read; `None`: it is read.
+    pub computed: Vec<Option<Expr>>,
+}
+
+/// As [`parse_columns`], with computed columns: `ms BIGINT, ts AS TO_TIMESTAMP_LTZ(ms, 3)`. What is read has the columns
+/// `before`, those of the text, and the columns `after`.
+pub fn parse_source_columns(text: &str, before: &[Column], after: &[Column]) -> Result<SourceColumns, Vec<SqlError>> {
+    let located = |problems| span::locate(problems, text);
+    let body = parser::parse_source_columns(text).map_err(|problem| located(vec![problem]))?;
+    let declared = bind::declare(&body, before, after).map_err(located)?;
+    Ok(SourceColumns { columns: declared.columns, computed: declared.computed })
+}
+
+/// Binds a script: tables over files, views, INSERTs, and at most one SELECT.
 pub fn bind_script(text: &str) -> Result<Script, Vec<SqlError>> {
     let located = |problems| span::locate(problems, text);
     let statements = parser::parse_script(text).map_err(located)?;

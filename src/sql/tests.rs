@@ -54,7 +54,9 @@ fn the_samples_have_flinks_types() {
             Ok(script) => {
                 bound += 1;
                 let ours: Vec<(String, String)> = script
-                    .query()
+                    .topology
+                    .queries
+                    .first()
                     .expect("there is one")
                     .root
                     .schema
@@ -113,6 +115,7 @@ fn readings() -> Source {
         schema,
         watermark: Watermark::Source { delay_ms: 5_000 },
         primary_key: Vec::new(),
+        computed: Vec::new(),
     }
 }
 
@@ -141,7 +144,10 @@ fn lookup_joins() {
         });
         assert_eq!(lookups, 1, "{from}");
         assert_eq!(node.schema.device, Some(0), "a row stays its device's");
-        assert!(!Query { name: String::new(), root: node, state_ttl_ms: None, gives_late: false }.is_stateful());
+        assert!(
+            !crate::plan::Query { name: String::new(), root: node, state_ttl_ms: None, gives_late: false }
+                .is_stateful()
+        );
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate::config::{
     CertificateUser, Delivery, Encoding, Format, Input, Kafka, Level, MqttVersion, OutputFormat, Overflow, Settings,
-    Sink, SinkKind, TopicPart, Transport, Who, WordOrder,
+    Sink, SinkKind, TableFormat, TopicPart, Transport, Who, WordOrder,
 };
 use tidegate::model::DataType;
 use tidegate::plan::{DeviceWatermark, Watermark};
@@ -133,6 +133,48 @@ fn sources_have_their_columns_and_time() {
         close_after_ms: Some(3_600_000),
     };
     assert_eq!(settings.topology.sources[4].watermark, Watermark::Device(expected));
+}
+
+#[test]
+fn computed_columns_stand_in_the_plan_alone() {
+    let settings = load(
+        r#"
+[gateway]
+id = "gw-1"
+
+[source.telemetry]
+mqtt = "dev/{machine}/telemetry"
+schema = "hot AS temp > 80, ms BIGINT, line AS SPLIT_INDEX(machine, '-', 0), ts AS TO_TIMESTAMP_LTZ(ms, 3), temp DOUBLE"
+fields = { temp = "sensors.temp" }
+event_time = "ts"
+device = "line"
+
+[table.limits]
+file = "limits.txt"
+format = "sqlite"
+schema = "line STRING"
+
+[table.more]
+file = "plant.db"
+table = "limits 2"
+schema = "line STRING"
+"#,
+    );
+    let source = &settings.sources[0];
+    let text = DataType::String;
+    let decoded = [("machine", text), ("ms", DataType::BigInt), ("temp", DataType::Double)];
+    assert_eq!(columns(&settings, 0), decoded.map(|(name, data_type)| (name.to_owned(), data_type)));
+    let Format::Json { paths } = &source.format else { panic!("JSON") };
+    assert_eq!(*paths, [vec!["ms"], vec!["sensors", "temp"]]);
+    let plan = &settings.topology.sources[0];
+    let names: Vec<&str> = plan.schema.columns.iter().map(|column| &*column.name).collect();
+    assert_eq!(names, ["machine", "hot", "ms", "line", "ts", "temp"]);
+    assert_eq!((plan.schema.device, plan.schema.event_time), (Some(3), Some(4)));
+    let computed: Vec<bool> = plan.computed.iter().map(Option::is_some).collect();
+    assert_eq!(computed, [false, true, false, true, true, false]);
+    let formats: Vec<&TableFormat> = settings.tables.iter().map(|table| &table.format).collect();
+    let sqlite = |name: &str| TableFormat::Sqlite { name: name.to_owned() };
+    assert_eq!(formats, [&sqlite("limits"), &sqlite("limits 2")]);
 }
 
 #[test]

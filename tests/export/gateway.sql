@@ -5,6 +5,8 @@ SET 'execution.runtime-mode' = 'streaming';
 SET 'table.local-time-zone' = 'UTC';
 -- A watermark after every row: with Flink's default, which rows are late depends on the clock.
 SET 'pipeline.auto-watermark-interval' = '0';
+-- Rows are committed to Kafka at checkpoints, and not at all without them.
+SET 'execution.checkpointing.interval' = '10 s';
 
 -- tidegate gives each device its own time line, Flink has one for all: late rows differ unless
 -- the source has watermark = "source".
@@ -76,6 +78,7 @@ CREATE TEMPORARY TABLE `alerts_out` (
   'properties.security.protocol' = 'SASL_SSL',
   'sink.delivery-guarantee' = 'exactly-once',
   'sink.transactional-id-prefix' = 'flink-gw-1-cloud-alerts_out',
+  'properties.transaction.timeout.ms' = '900000',
   'key.format' = 'raw',
   'key.fields' = 'device',
   'value.format' = 'json',
@@ -108,6 +111,7 @@ CREATE TEMPORARY TABLE `alerts_by_minute_out` (
   'properties.security.protocol' = 'SASL_SSL',
   'sink.delivery-guarantee' = 'exactly-once',
   'sink.transactional-id-prefix' = 'flink-gw-1-cloud-alerts_by_minute_out',
+  'properties.transaction.timeout.ms' = '900000',
   'key.format' = 'raw',
   'key.fields' = 'device',
   'value.format' = 'json',
@@ -124,6 +128,7 @@ CREATE TEMPORARY TABLE `payloads_out` (
   'properties.security.protocol' = 'SASL_SSL',
   'sink.delivery-guarantee' = 'exactly-once',
   'sink.transactional-id-prefix' = 'flink-gw-1-cloud-payloads_out',
+  'properties.transaction.timeout.ms' = '900000',
   'value.format' = 'raw'
 );
 

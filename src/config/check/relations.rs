@@ -3,7 +3,7 @@
 //! The sections may stand in any order. Each text is bound as soon as all that it reads is; what is read is inlined, so
 //! that a query's plan, and with it its fingerprint, holds everything its results depend on.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::super::names::check_name;
 use super::super::problem::Problems;
@@ -101,7 +101,7 @@ fn check_views<'a>(
     statements
 }
 
-/// Rounds, until one binds nothing new: then what is left is wrong, or reads what is.
+/// Each text once, and again whenever something that it names has been bound: what is left is wrong, or reads what is.
 fn bind(
     statements: &[Statement<'_>],
     sources: &[source::Checked],
@@ -112,22 +112,20 @@ fn bind(
         sources.iter().filter_map(|source| Some(source.checked.as_ref()?.1.clone())).collect();
     let table_plans: Vec<plan::Table> =
         tables.iter().filter_map(|table| Some(table.checked.as_ref()?.1.clone())).collect();
-    let is_read = |one: &Statement| {
-        one.readable && statements.iter().any(|other| other.name != one.name && mentions(other, one.name))
-    };
     let mut known: Vec<View> = Vec::new();
     let mut bound: Vec<Result<plan::Node, Vec<SqlError>>> = statements.iter().map(|_| Err(Vec::new())).collect();
-    loop {
-        let before = bound.iter().filter(|bound| bound.is_ok()).count();
-        for (statement, bound) in statements.iter().zip(&mut bound).filter(|(_, bound)| bound.is_err()) {
-            let catalog = Catalog { sources: &plans, tables: &table_plans, views: &known };
-            *bound = sql::bind_query_within(&statement.text.value.value, &catalog, statement.bounds);
-            if let (Ok(root), true) = (&*bound, is_read(statement)) {
-                known.push(View { name: statement.name.to_owned(), root: root.clone() });
-            }
-        }
-        if bound.iter().filter(|bound| bound.is_ok()).count() == before {
-            break;
+    let mut due: BTreeSet<usize> = (0..statements.len()).collect();
+    while let Some(index) = due.pop_first() {
+        let statement = &statements[index];
+        let catalog = Catalog { sources: &plans, tables: &table_plans, views: &known };
+        bound[index] = sql::bind_query_within(&statement.text.value.value, &catalog, statement.bounds);
+        let (Ok(root), true) = (&bound[index], statement.readable) else { continue };
+        let is_reader =
+            |other: &usize| statements[*other].name != statement.name && mentions(&statements[*other], statement.name);
+        let readers: Vec<usize> = (0..statements.len()).filter(is_reader).collect();
+        if !readers.is_empty() {
+            known.push(View { name: statement.name.to_owned(), root: root.clone() });
+            due.extend(readers.into_iter().filter(|reader| bound[*reader].is_err()));
         }
     }
     let wrong = sources.iter().filter(|source| source.checked.is_none()).map(|source| source.name.as_str());

@@ -11,7 +11,7 @@ use super::super::settings::{Format, Input, Level, Source};
 use super::super::text::Text;
 use super::{choose, key_of, missing, modbus, refuse_foreign, report_sql, topic, unknown_column};
 use crate::model::{Column, DataType, Millis, Schema};
-use crate::plan::{self, DeviceWatermark, Watermark};
+use crate::plan::{self, DeviceWatermark, Expr, Watermark};
 use crate::sql;
 
 /// Name of the column with the time of arrival.
@@ -39,6 +39,8 @@ pub(super) fn check_sources(raw: &Field<Named<raw::Source>>, problems: &mut Prob
 /// The columns of a source while they gather.
 struct Columns {
     columns: Vec<Column>,
+    /// Of each column what computes it from those that are read; it may be shorter.
+    computed: Vec<Option<Expr>>,
     captures: usize,
     event_time: Option<usize>,
     arrived_at: bool,
@@ -74,10 +76,24 @@ fn check_source(entry: &Entry<raw::Source>, problems: &mut Problems) -> Checked 
         columns: columns.columns,
     };
     let name = entry.name.clone();
-    let plan = plan::Source { name: name.clone(), schema: schema.clone(), watermark, primary_key: Vec::new() };
-    let source = Source { name, input, format, schema, captures: columns.captures, arrived_at: columns.arrived_at };
+    let decoded = decoded(&schema, &columns.computed);
+    let plan =
+        plan::Source { name: name.clone(), schema, watermark, primary_key: Vec::new(), computed: columns.computed };
+    let source =
+        Source { name, input, format, schema: decoded, captures: columns.captures, arrived_at: columns.arrived_at };
     checked.checked = Some((source, plan));
     checked
+}
+
+/// The columns that are read.
+fn decoded(schema: &Schema, computed: &[Option<Expr>]) -> Schema {
+    let is_read = |index: &usize| !matches!(computed.get(*index), Some(Some(_)));
+    let position = |index: usize| is_read(&index).then(|| (0..index).filter(is_read).count());
+    Schema {
+        event_time: schema.event_time.and_then(position),
+        device: schema.device.and_then(position),
+        columns: (0..schema.columns.len()).filter(is_read).map(|index| schema.columns[index].clone()).collect(),
+    }
 }
 
 fn check_mqtt(
@@ -104,8 +120,8 @@ fn check_mqtt(
         &[("cbor", "use \"json\" or \"raw\""), ("csv", "use \"json\" or \"raw\"")],
         problems,
     );
-    let format = match is_raw {
-        true => check_raw_format(raw, &mut columns, mqtt, problems),
+    let (format, mut computed) = match is_raw {
+        true => (check_raw_format(raw, &mut columns, mqtt, problems), Vec::new()),
         false => check_json_format(entry, raw, &mut columns, problems)?,
     };
     let event_time = if is_raw { None } else { check_event_time(raw, &columns, captures, problems) };
@@ -114,9 +130,12 @@ fn check_mqtt(
         let at = place_of_word(raw.schema.given().unwrap_or(mqtt), ARRIVED_AT);
         add_arrived_at(&mut columns, at, problems);
     }
+    if !computed.is_empty() {
+        computed.resize(columns.len(), None);
+    }
     let event_time = event_time.or(arrived_at.then(|| columns.len() - 1));
     let device = check_device(raw, &columns, captures, problems);
-    Some((Input::Mqtt { levels }, format, Columns { columns, captures, event_time, arrived_at, device }))
+    Some((Input::Mqtt { levels }, format, Columns { columns, computed, captures, event_time, arrived_at, device }))
 }
 
 /// A STRING column for each level that is captured.
@@ -145,30 +164,34 @@ fn check_raw_format(raw: &raw::Source, columns: &mut Vec<Column>, mqtt: &At<Text
     Format::Raw
 }
 
+/// The format, and of each column so far what computes it; nothing where none is computed.
 fn check_json_format(
     entry: &Entry<raw::Source>,
     raw: &raw::Source,
     columns: &mut Vec<Column>,
     problems: &mut Problems,
-) -> Option<Format> {
+) -> Option<(Format, Vec<Option<Expr>>)> {
     if raw.schema.is_missing() {
         let help =
             "write schema = \"ts TIMESTAMP_LTZ(3), temp DOUBLE\", or format = \"raw\" to take the payload as it is";
         missing("schema", &format!("source {:?}", entry.name), entry.key, help, problems);
     }
     let schema = raw.schema.given()?;
-    let declared = match sql::parse_columns(&schema.value.value) {
+    let arrived_at = Column { name: Arc::from(ARRIVED_AT), data_type: ARRIVED_AT_TYPE };
+    let after = if raw.event_time.is_missing() { vec![arrived_at] } else { Vec::new() };
+    let declared = match sql::parse_source_columns(&schema.value.value, columns, &after) {
         Ok(declared) => declared,
         Err(errors) => {
             report_sql(schema, &errors, problems);
             return None;
         }
     };
-    if !declared.primary_key.is_empty() {
+    if !declared.columns.primary_key.is_empty() {
         problems.error(schema.span, "a source has no PRIMARY KEY", "every message is a row of its own: leave it out");
     }
-    let mut paths: Vec<Vec<String>> = Vec::new();
-    for column in declared.columns {
+    let mut computed: Vec<Option<Expr>> = vec![None; columns.len()];
+    let mut read: Vec<Column> = Vec::new();
+    for (column, expr) in declared.columns.columns.into_iter().zip(declared.computed) {
         if columns.iter().any(|other| other.name == column.name) {
             let message = format!("column {:?} is captured from the topic and declared in schema", &*column.name);
             problems.error(
@@ -177,13 +200,18 @@ fn check_json_format(
                 "rename the one or the other; fields = { other_name = \"name\" } takes a JSON field under another name",
             );
         }
-        paths.push(vec![column.name.to_string()]);
+        read.extend(expr.is_none().then(|| column.clone()));
+        computed.push(expr);
         columns.push(column);
     }
-    let first = columns.len() - paths.len();
-    check_fields(&raw.fields, &columns[first..], &mut paths, problems);
+    if read.is_empty() {
+        problems.error(schema.span, "schema declares no column that is read", "name at least one field of the payload");
+    }
+    let mut paths: Vec<Vec<String>> = read.iter().map(|column| vec![column.name.to_string()]).collect();
+    check_fields(&raw.fields, &read, &mut paths, problems);
     check_paths_apart(&paths, raw.fields.given().map_or(schema.span, |fields| fields.span), problems);
-    Some(Format::Json { paths })
+    let none = computed.iter().all(Option::is_none);
+    Some((Format::Json { paths }, if none { Vec::new() } else { computed }))
 }
 
 /// `fields = { temp = "sensors.temp", odd = ["a.b", "c"] }`.
@@ -312,7 +340,7 @@ fn check_modbus(
     columns.extend(modbus.registers.iter().map(|r| Column { name: r.name.as_str().into(), data_type: r.data_type }));
     columns.push(Column { name: Arc::from(ARRIVED_AT), data_type: ARRIVED_AT_TYPE });
     let event_time = Some(columns.len() - 1);
-    let columns = Columns { columns, captures: 1, event_time, arrived_at: true, device: Some(0) };
+    let columns = Columns { columns, computed: Vec::new(), captures: 1, event_time, arrived_at: true, device: Some(0) };
     Some((Input::Modbus(modbus), Format::Raw, columns))
 }
 

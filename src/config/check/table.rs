@@ -7,7 +7,7 @@ use super::super::problem::Problems;
 use super::super::raw;
 use super::super::read::{Entry, Field, Named};
 use super::super::settings::{Table, TableFormat};
-use super::{missing, report_sql, source};
+use super::{choose, missing, report_sql, source};
 use crate::model::{ByteSize, Schema};
 use crate::{plan, sql};
 
@@ -48,19 +48,7 @@ fn check_table(entry: &Entry<raw::Table>, problems: &mut Problems) -> Option<(Ta
         missing("schema", &owner, entry.key, help, problems);
     }
     let size_max_bytes = check_size(&raw.max_size, problems);
-    let file = raw.file.given().and_then(|given| {
-        let path = Path::new(&given.value.value);
-        let format = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("csv") => TableFormat::Csv,
-            Some("json" | "jsonl" | "ndjson") => TableFormat::Json,
-            _ => {
-                let message = format!("file = {:?} has no known ending", given.value.written);
-                problems.error(given.span, message, "it is .csv, or .json, .jsonl, .ndjson with an object a line");
-                return None;
-            }
-        };
-        Some((path.to_owned(), format))
-    });
+    let format = check_format(&entry.name, raw, problems);
     let schema = raw.schema.given()?;
     let declared = match sql::parse_columns(&schema.value.value) {
         Ok(declared) => declared,
@@ -69,11 +57,43 @@ fn check_table(entry: &Entry<raw::Table>, problems: &mut Problems) -> Option<(Ta
             return None;
         }
     };
-    let (file, format) = file?;
+    let (file, format) = (Path::new(&raw.file.given()?.value.value).to_owned(), format?);
     let (name, primary_key) = (entry.name.clone(), declared.primary_key);
     let schema = Schema { columns: declared.columns, event_time: None, device: None };
     let plan = plan::Table { name: name.clone(), schema: schema.clone(), primary_key: primary_key.clone() };
     Some((Table { name, file, format, schema, primary_key, size_max_bytes }, plan))
+}
+
+/// As `format` says, else as the file's name ends.
+fn check_format(name: &str, raw: &raw::Table, problems: &mut Problems) -> Option<TableFormat> {
+    let sqlite = || TableFormat::Sqlite {
+        name: raw.table.given().map_or_else(|| name.to_owned(), |given| given.value.value.clone()),
+    };
+    let format = if raw.format.is_missing() {
+        let given = raw.file.given()?;
+        match Path::new(&given.value.value).extension().and_then(|extension| extension.to_str()) {
+            Some("csv") => TableFormat::Csv,
+            Some("json" | "jsonl" | "ndjson") => TableFormat::Json,
+            Some("sqlite" | "sqlite3" | "db") => sqlite(),
+            _ => {
+                let message = format!("file = {:?} has no known ending", given.value.written);
+                let help = "write format = \"csv\", \"json\" (an object a line) or \"sqlite\"";
+                problems.error(given.span, message, help);
+                return None;
+            }
+        }
+    } else {
+        let choices = [("csv", 0), ("json", 1), ("sqlite", 2)];
+        match choose(&raw.format, "format", 0, &choices, &[], problems) {
+            0 => TableFormat::Csv,
+            1 => TableFormat::Json,
+            _ => sqlite(),
+        }
+    };
+    if let (Some(given), TableFormat::Csv | TableFormat::Json) = (raw.table.given(), &format) {
+        problems.error(given.key, "table has a meaning with a SQLite file only", "leave it out");
+    }
+    Some(format)
 }
 
 fn check_size(raw: &Field<ByteSize>, problems: &mut Problems) -> u64 {

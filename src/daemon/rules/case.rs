@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -28,7 +29,7 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// A case that can run.
 pub struct Case {
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
     /// Index into the settings' queries.
     pub query: usize,
     pub input: Vec<Arrival>,
@@ -37,6 +38,21 @@ pub struct Case {
     pub expected: Expected,
     /// Rows of the query by what became of them: used, filtered, late, failed, invalid.
     pub counts: BTreeMap<String, u64>,
+}
+
+/// The configurations of the cases, each checked once.
+#[derive(Default)]
+pub struct Configurations(BTreeMap<PathBuf, Result<Arc<Settings>, String>>);
+
+impl Configurations {
+    fn load(&mut self, path: PathBuf) -> Result<Arc<Settings>, CaseError> {
+        let load = || load_file(&path).map(Arc::new).map_err(|error| error.to_string());
+        let loaded = match self.0.get(&path) {
+            Some(known) => known.clone(),
+            None => load(),
+        };
+        self.0.entry(path).or_insert(loaded).clone().map_err(CaseError::Wrong)
+    }
 }
 
 /// One line of the input.
@@ -76,7 +92,7 @@ impl Case {
     }
 
     /// `config`: the configuration where the case names none.
-    pub fn read(path: &Path, config: Option<&Path>) -> Result<Case, CaseError> {
+    pub fn read(path: &Path, config: Option<&Path>, known: &mut Configurations) -> Result<Case, CaseError> {
         let text = read(path)?;
         let file: File = toml::from_str(&text).map_err(|error| CaseError::Wrong(error.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -88,7 +104,7 @@ impl Case {
                 return Err(CaseError::Wrong(help.to_owned()));
             }
         };
-        let settings = load_file(&config).map_err(|error| CaseError::Wrong(error.to_string()))?;
+        let settings = known.load(config.clone())?;
         let Some(query) = settings.queries.iter().position(|query| query.name == file.query) else {
             let names: Vec<&str> = settings.queries.iter().map(|query| query.name.as_str()).collect();
             let message =

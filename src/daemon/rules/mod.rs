@@ -6,14 +6,14 @@
 //! Knows nothing of the store, the broker or sinks.
 
 mod case;
-mod compare;
+pub mod compare;
 mod simulation;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::query_file::{self, QueryError, Ticks};
-use case::Case;
+use super::query_file::{self, Inserts, QueryError, Ticks};
+use case::{Case, Configurations};
 use compare::{Expected, difference};
 
 /// What CURRENT_TIMESTAMP says in a script: 2026-03-01 08:00 UTC, the same in every run.
@@ -45,9 +45,10 @@ pub fn command(directory: &Path, config: Option<&Path>) -> ExitCode {
         }
     };
     let mut failed = 0;
+    let mut configurations = Configurations::default();
     for path in &cases {
         let name = path.strip_prefix(directory).unwrap_or(path).display();
-        match run(path, config) {
+        match run(path, config, &mut configurations) {
             Ok(()) => println!("ok      {name}"),
             Err(reason) => {
                 failed += 1;
@@ -83,11 +84,11 @@ fn find(directory: &Path) -> Result<Vec<PathBuf>, CaseError> {
     Ok(cases)
 }
 
-fn run(path: &Path, config: Option<&Path>) -> Result<(), CaseError> {
+fn run(path: &Path, config: Option<&Path>, configurations: &mut Configurations) -> Result<(), CaseError> {
     if path.extension().is_some_and(|extension| extension == "sql") {
         return run_script(path);
     }
-    let case = Case::read(path, config)?;
+    let case = Case::read(path, config, configurations)?;
     let outcome = simulation::run(&case)?;
     let mut wrong: Vec<String> = difference(&case.expected, &outcome.rows, &outcome.failures);
     wrong.extend(case.counts.iter().filter_map(|(name, expected)| {
@@ -102,7 +103,7 @@ fn run_script(path: &Path) -> Result<(), CaseError> {
     let text = std::fs::read_to_string(&out).map_err(|error| CaseError::Read { path: out, error })?;
     let expected = Expected::read(&text).map_err(CaseError::Wrong)?;
     let mut rows = Vec::new();
-    let result = query_file::run(path, Ticks::Rows(1), SCRIPT_NOW_MS, &mut rows);
+    let result = query_file::run(path, Ticks::Rows(1), SCRIPT_NOW_MS, Inserts::Shown, &mut rows);
     match (result, expected.is_error()) {
         (Err(QueryError::Read { path, source: error }), _) => Err(CaseError::Read { path, error }),
         (Err(_), true) => Ok(()),

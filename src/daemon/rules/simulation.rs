@@ -63,8 +63,8 @@ pub fn run(case: &Case) -> Result<Outcome, CaseError> {
     };
     for (index, table) in case.settings.tables.iter().enumerate() {
         let file = table.file.display();
-        let content = std::fs::read(&table.file)
-            .map_err(|error| CaseError::Wrong(format!("table {}: {file}: {error}", table.name)))?;
+        let content =
+            table::load(table).map_err(|error| CaseError::Wrong(format!("table {}: {file}: {error}", table.name)))?;
         let rows = table::decode(table, &content)
             .map_err(|error| CaseError::Wrong(format!("table {}: {file}: {error}", table.name)))?;
         simulation.engine.set_table(index, rows.into());

@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 
 use formula::Kept;
 use matcher::{Matcher, Partition, Put, Shared};
+pub use matcher::{ROWS_MAX, RUNS_MAX};
 use rows::{Waiting, WaitingRows};
 
 use super::codec::{Reader, Writer};

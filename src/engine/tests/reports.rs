@@ -332,6 +332,7 @@ fn rows_of_one_moment_of_arrival() {
         schema: node.schema.clone(),
         watermark: Watermark::Device(DeviceWatermark { delay_ms: 0, ..settings() }),
         primary_key: Vec::new(),
+        computed: Vec::new(),
     };
     let schema = node.schema.clone();
     let root = Node { kind: NodeKind::Report { input: Box::new(node), report: Box::new(report) }, schema };

@@ -45,6 +45,10 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     FUNCTIONS.iter().map(|(name, ..)| *name)
 }
 
+pub fn name_of(function: Function) -> Option<&'static str> {
+    FUNCTIONS.iter().find(|(_, known, ..)| *known == function).map(|(name, ..)| *name)
+}
+
 impl ExprBinder<'_> {
     /// One of the functions here. `None`: it is none of them.
     pub(super) fn collection(

@@ -302,6 +302,24 @@ pub fn find(upper: &str) -> Option<&'static Builtin> {
     BUILTINS.iter().find(|builtin| builtin.name == upper)
 }
 
+/// What the function is called by.
+pub fn name_of(function: Function) -> Option<&'static str> {
+    let named = match function {
+        Function::Round => Some("ROUND"),
+        Function::Truncate => Some("TRUNCATE"),
+        Function::Floor => Some("FLOOR"),
+        Function::Ceil => Some("CEIL"),
+        Function::Greatest => Some("GREATEST"),
+        Function::Least => Some("LEAST"),
+        Function::DateFormat => Some("DATE_FORMAT"),
+        Function::TextToTimestampLtz => Some("TO_TIMESTAMP_LTZ"),
+        _ => None,
+    };
+    let builtin = || BUILTINS.iter().find(|builtin| builtin.function == function).map(|builtin| builtin.name);
+    let collection = || super::collections::name_of(function);
+    named.or_else(builtin).or_else(collection).or_else(|| super::mixed::name_of(function))
+}
+
 /// Every function and aggregate, in capitals.
 pub fn names() -> impl Iterator<Item = &'static str> {
     let builtins = BUILTINS.iter().map(|builtin| builtin.name);

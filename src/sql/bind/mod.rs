@@ -11,6 +11,7 @@ mod conditions;
 mod expr;
 mod functions;
 mod group;
+mod insert;
 mod join;
 mod join_condition;
 mod json;
@@ -31,8 +32,9 @@ mod unnest;
 mod values;
 mod window;
 
-pub use functions::names as function_names;
+pub use functions::{name_of as function_name, names as function_names};
 pub use script::{declare, script};
+pub use types::common;
 
 use crate::model::{DataType, Schema};
 use crate::plan::{Expr, ExprKind, Formula, JoinMethod, Node, NodeKind, Source, Table};

@@ -1,4 +1,4 @@
-//! Scripts: CREATE TABLE over files, views, and the final SELECT.
+//! Scripts: CREATE TABLE over files, views, INSERT INTO, and the final SELECT.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::model::{Column, DataType, Schema};
 use crate::plan::{ArithmeticOp, Expr, Node, NodeKind, Query, Source, Topology, Watermark};
 use crate::sql::ast::{self, ColumnKind, ExprKind, Interval, Statement, TableOption};
 use crate::sql::span::{Problem, nearest};
-use crate::sql::{Columns, Format, Script, ScriptTable, TimestampFormat};
+use crate::sql::{Columns, Format, Script, ScriptTable, Target, TimestampFormat};
 
 /// Columns with what else stands between the parentheses of CREATE TABLE.
 #[derive(Clone, Debug)]
@@ -20,8 +20,8 @@ pub struct Declared {
     pub computed: Vec<Option<Expr>>,
 }
 
-/// Checks a list of columns.
-pub fn declare(body: &ast::TableBody) -> Result<Declared, Vec<Problem>> {
+/// Checks a list of columns. What is read has the columns `before`, those of the list, and the columns `after`.
+pub fn declare(body: &ast::TableBody, before: &[Column], after: &[Column]) -> Result<Declared, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut columns: Vec<Column> = Vec::new();
     for definition in &body.columns {
@@ -33,7 +33,7 @@ pub fn declare(body: &ast::TableBody) -> Result<Declared, Vec<Problem>> {
             columns.push(Column { name: name.name.as_str().into(), data_type });
         }
     }
-    let (columns, computed) = with_computed(columns, &body.columns, &mut problems);
+    let (columns, computed) = with_computed(columns, [before, after], &body.columns, &mut problems);
     let mut primary_key = Vec::new();
     for name in &body.primary_key {
         match position(name, &columns, &mut problems) {
@@ -64,10 +64,12 @@ pub fn declare(body: &ast::TableBody) -> Result<Declared, Vec<Problem>> {
 /// All columns in the order they are written, with the expressions of those that are computed.
 fn with_computed(
     physical: Vec<Column>,
+    [before, after]: [&[Column]; 2],
     definitions: &[ast::ColumnDefinition],
     problems: &mut Vec<Problem>,
 ) -> (Vec<Column>, Vec<Option<Expr>>) {
     let (mut columns, mut computed) = (Vec::new(), Vec::new());
+    let all = [before, &physical, after].concat();
     let mut read = physical.iter();
     let mut copied_nodes = 0;
     for definition in definitions {
@@ -78,7 +80,7 @@ fn with_computed(
                 computed.push(None);
             }
             ColumnKind::Computed(expr) => {
-                let scope = Scope { tables: &[], columns: &physical, times: &[], common: &[], outer: 0 };
+                let scope = Scope { tables: &[], columns: &all, times: &[], common: &[], outer: 0 };
                 let aggregation = Aggregation::Refuse("a computed column");
                 let mut binder = ExprBinder { scope, problems, copied_nodes: &mut copied_nodes, aggregation };
                 // The problem has been noted; the column is still there for those that use it.
@@ -157,23 +159,32 @@ pub fn script(statements: &[Statement], end: crate::sql::span::Span) -> Result<S
             schema: table.schema.clone(),
             watermark: table.watermark.clone(),
             primary_key: table.primary_key.clone(),
+            computed: if table.computed.iter().any(Option::is_some) { table.computed.clone() } else { Vec::new() },
         })
         .collect();
     let mut binder = Binder::new(Names { sources: &sources, tables: &[], views: Vec::new() }, Bounds::None);
     binder.constants = Some(Vec::new());
-    let root = binder.statements(statements, end);
-    match root {
-        Ok(root) if binder.problems.is_empty() => {
-            Ok(assemble(root, tables, &sources, binder.constants.unwrap_or_default()))
+    let roots = binder.statements(statements, &tables, end);
+    match roots {
+        Ok(roots) if binder.problems.is_empty() => {
+            let script = assemble(roots, tables, &sources, binder.constants.unwrap_or_default());
+            let problems = same_files(&script, statements);
+            if problems.is_empty() { Ok(script) } else { Err(problems) }
         }
         _ => Err(binder.problems),
     }
 }
 
 impl Binder<'_> {
-    /// Views in order, then the one SELECT.
-    fn statements(&mut self, statements: &[Statement], end: crate::sql::span::Span) -> Bound<Node> {
-        let mut root = None;
+    /// Views in order, INSERTs, the one SELECT: what is to run, and the table that it goes to by its index.
+    fn statements(
+        &mut self,
+        statements: &[Statement],
+        tables: &[ScriptTable],
+        end: crate::sql::span::Span,
+    ) -> Bound<Vec<(Node, Target)>> {
+        let mut roots = Vec::new();
+        let mut selects = 0;
         for statement in statements {
             match statement {
                 Statement::CreateTable(_) => {}
@@ -187,44 +198,91 @@ impl Binder<'_> {
                     let relation = self.view(query, columns)?;
                     self.names.views.push((name.name.clone(), relation));
                 }
-                Statement::Query(query) if root.is_none() => {
+                Statement::Insert(insert) => {
+                    roots.push(self.insert(insert, tables).map(|(node, table)| (node, Target::Table(table))));
+                }
+                Statement::Query(query) if selects == 0 => {
+                    selects += 1;
                     let bound = self.query(query).and_then(|relation| self.settled(relation, query.span()));
-                    root = Some(bound.map(|relation| relation.node));
+                    roots.push(bound.map(|relation| (relation.node, Target::Shown)));
                 }
                 Statement::Query(query) => {
                     return self.fail(Problem::new(query.span(), "a script has one SELECT, at its end"));
                 }
             }
         }
-        match root {
-            Some(root) => root,
-            None => {
-                self.problems.push(Problem::new(end, "the script has no SELECT").help("it ends with the query to run"));
-                Err(Reported)
-            }
+        if roots.is_empty() {
+            let problem = Problem::new(end, "the script has no SELECT");
+            return self.fail(problem.help("it ends with the query to run, or with INSERT INTO a table and the query"));
         }
+        roots.into_iter().collect()
     }
 }
 
-/// Keeps the tables and the rows of VALUES that the query reads.
-fn assemble(mut root: Node, tables: Vec<ScriptTable>, sources: &[Source], constants: Vec<Constants>) -> Script {
+/// Two tables that are written cannot be one file.
+fn same_files(script: &Script, statements: &[Statement]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (index, table) in script.outputs.iter().enumerate() {
+        let Some(other) = script.outputs[..index].iter().find(|other| other.path == table.path) else { continue };
+        let span = statements.iter().find_map(|statement| match statement {
+            Statement::CreateTable(create) if create.name.name == table.name => Some(create.name.span),
+            _ => None,
+        });
+        let message = format!("{} and {} are the same file, and both are written", other.name, table.name);
+        problems.push(Problem::new(span.unwrap_or_default(), message).help("INSERT INTO one of them in both places"));
+    }
+    problems
+}
+
+/// Keeps the tables that the queries read or write, and the rows of VALUES that they read.
+fn assemble(
+    roots: Vec<(Node, Target)>,
+    tables: Vec<ScriptTable>,
+    sources: &[Source],
+    constants: Vec<Constants>,
+) -> Script {
     let values = constants.iter().enumerate().map(|(index, constants)| Source {
         name: format!("VALUES {}", index + 1),
         schema: constants.schema.clone(),
         watermark: Watermark::None,
         primary_key: Vec::new(),
+        computed: Vec::new(),
     });
     let sources: Vec<Source> = sources.iter().cloned().chain(values).collect();
-    let used = Query { name: String::new(), root: root.clone(), state_ttl_ms: None, gives_late: false }.sources();
-    renumber(&mut root, &used);
+    let named = |(root, target): &(Node, Target)| {
+        let name = match target {
+            Target::Shown => "query".to_owned(),
+            Target::Table(table) => tables[*table].name.clone(),
+        };
+        Query { name, root: root.clone(), state_ttl_ms: None, gives_late: false }
+    };
+    let mut queries: Vec<Query> = roots.iter().map(named).collect();
+    let mut used: Vec<usize> = queries.iter().flat_map(Query::sources).collect();
+    used.sort_unstable();
+    used.dedup();
+    queries.iter_mut().for_each(|query| renumber(&mut query.root, &used));
+    let mut written: Vec<usize> = roots
+        .iter()
+        .filter_map(|(_, target)| match target {
+            Target::Shown => None,
+            Target::Table(table) => Some(*table),
+        })
+        .collect();
+    written.sort_unstable();
+    written.dedup();
+    let targets = roots.iter().map(|(_, target)| match target {
+        Target::Shown => Target::Shown,
+        Target::Table(table) => Target::Table(written.binary_search(table).unwrap_or(0)),
+    });
+    let targets = targets.collect();
+    let outputs = written.iter().map(|table| tables[*table].clone()).collect();
     let keep = |index: usize| used.binary_search(&index).is_ok();
     let first = tables.len();
     let tables = tables.into_iter().enumerate().filter(|(index, _)| keep(*index)).map(|(_, table)| table).collect();
     let kept = constants.into_iter().enumerate().filter(|(index, _)| keep(first + index));
     let constants = kept.map(|(_, constants)| constants.rows).collect();
     let sources = sources.into_iter().enumerate().filter(|(index, _)| keep(*index)).map(|(_, source)| source).collect();
-    let query = Query { name: "query".to_owned(), root, state_ttl_ms: None, gives_late: false };
-    Script { tables, constants, topology: Topology { sources, queries: vec![query], ..Topology::default() } }
+    Script { tables, constants, outputs, topology: Topology { sources, queries, ..Topology::default() }, targets }
 }
 
 fn renumber(node: &mut Node, used: &[usize]) {
@@ -235,7 +293,7 @@ fn renumber(node: &mut Node, used: &[usize]) {
 }
 
 fn script_table(create: &ast::CreateTable) -> Result<ScriptTable, Vec<Problem>> {
-    let declared = declare(&create.body);
+    let declared = declare(&create.body, &[], &[]);
     let mut problems = Vec::new();
     let files = file_options(create, &mut problems);
     match (declared, files) {

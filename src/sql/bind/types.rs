@@ -158,6 +158,21 @@ pub fn can_cast(from: DataType, to: DataType) -> bool {
     }
 }
 
+/// Whether INSERT INTO may make this type of that one without a CAST (Flink's `LogicalTypeCasts`, implicit).
+pub fn can_store(from: DataType, to: DataType) -> bool {
+    use DataType::{BigInt, Date, Decimal, Double, Float, Int, Null, SmallInt, Time, Timestamp, TimestampLtz, TinyInt};
+    match (from, to) {
+        (Null, _) => true,
+        (l, r) if l == r => true,
+        (TinyInt, SmallInt | Int | BigInt) | (SmallInt, Int | BigInt) | (Int, BigInt) => true,
+        (l, Decimal { .. } | Double) => l.is_numeric(),
+        (l, Float) => l.is_integer() || matches!(l, Decimal { .. }),
+        (Timestamp(_) | TimestampLtz(_), Timestamp(_) | TimestampLtz(_)) | (Timestamp(_), Date | Time(_)) => true,
+        (Time(_), Time(_)) => true,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

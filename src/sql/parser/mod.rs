@@ -14,7 +14,7 @@ mod query;
 mod statement;
 mod types;
 
-pub use statement::{COLUMNS_MAX, parse_columns, parse_query, parse_script};
+pub use statement::{COLUMNS_MAX, parse_columns, parse_query, parse_script, parse_source_columns};
 
 use super::ast::Ident;
 use super::keywords::is_reserved;

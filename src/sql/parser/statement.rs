@@ -2,7 +2,8 @@
 
 use super::{Parsed, Parser};
 use crate::sql::ast::{
-    ColumnDefinition, ColumnKind, CreateTable, Ident, Query, Statement, TableBody, TableOption, WatermarkDefinition,
+    ColumnDefinition, ColumnKind, CreateTable, Ident, Insert, Query, Statement, TableBody, TableOption,
+    WatermarkDefinition,
 };
 use crate::sql::lexer::{TokenKind, tokenize};
 use crate::sql::span::{Problem, nearest};
@@ -15,18 +16,23 @@ pub fn parse_script(text: &str) -> Result<Vec<Statement>, Vec<Problem>> {
     let mut parser = Parser::new(tokenize(text).map_err(|problem| vec![problem])?);
     let mut statements = Vec::new();
     let mut problems = Vec::new();
+    // EXECUTE STATEMENT SET BEGIN … END: several INSERTs, which are all of one run here in any case.
+    let mut in_set = false;
     loop {
         while parser.take_symbol(";") {}
         if parser.at_end() {
             break;
         }
-        match parser.statement() {
-            Ok(statement) => statements.push(statement),
+        match parser.set_or_statement(&mut in_set) {
+            Ok(statement) => statements.extend(statement),
             Err(problem) => {
                 problems.push(problem);
                 parser.skip_statement();
             }
         }
+    }
+    if in_set && problems.is_empty() {
+        problems.push(parser.unexpected("END, which ends EXECUTE STATEMENT SET BEGIN"));
     }
     if problems.is_empty() { Ok(statements) } else { Err(problems) }
 }
@@ -47,24 +53,55 @@ pub fn parse_query(text: &str) -> Result<Query, Problem> {
     Ok(query)
 }
 
-/// Columns as in CREATE TABLE, without parentheses and WATERMARK.
+/// [`parse_source_columns`], of which none is computed.
 pub fn parse_columns(text: &str) -> Result<TableBody, Problem> {
+    let body = parse_source_columns(text)?;
+    match body.columns.iter().find(|column| matches!(column.kind, ColumnKind::Computed(_))) {
+        Some(computed) => {
+            let message = "a schema declares what is read, and this column is computed";
+            Err(Problem::new(computed.name.span, message).help("compute it in a query or a view"))
+        }
+        None => Ok(body),
+    }
+}
+
+/// Columns as in CREATE TABLE, without parentheses and WATERMARK.
+pub fn parse_source_columns(text: &str) -> Result<TableBody, Problem> {
     let mut parser = Parser::new(tokenize(text)?);
     let body = parser.table_body(false)?;
     if !parser.at_end() {
         return Err(parser.unexpected("',' or the end of the columns"));
     }
-    if let Some(computed) = body.columns.iter().find(|column| matches!(column.kind, ColumnKind::Computed(_))) {
-        return Err(Problem::new(computed.name.span, "a schema declares what is read, and this column is computed")
-            .help("compute it in a query or a view"));
-    }
     Ok(body)
 }
 
 impl Parser {
+    /// A statement, or the beginning or end of a statement set, which is none.
+    fn set_or_statement(&mut self, in_set: &mut bool) -> Parsed<Option<Statement>> {
+        if !*in_set && self.at_words(&["EXECUTE", "STATEMENT", "SET"]) {
+            (0..3).for_each(|_| self.advance());
+            self.expect_word("BEGIN")?;
+            *in_set = true;
+            return Ok(None);
+        }
+        if *in_set && self.take_word("END") {
+            *in_set = false;
+            if !self.at_end() && !self.at_symbol(";") {
+                return Err(self.left_over("';' or the end of the statement"));
+            }
+            return Ok(None);
+        }
+        if *in_set && !self.at_word("INSERT") {
+            return Err(self.unexpected("INSERT INTO, or END of the statement set"));
+        }
+        self.statement().map(Some)
+    }
+
     fn statement(&mut self) -> Parsed<Statement> {
         let statement = if self.at_word("CREATE") {
             self.create()?
+        } else if self.at_word("INSERT") {
+            Statement::Insert(self.insert()?)
         } else if ["SELECT", "WITH", "VALUES"].iter().any(|word| self.at_word(word)) || self.at_symbol("(") {
             Statement::Query(self.query()?)
         } else {
@@ -77,19 +114,35 @@ impl Parser {
     }
 
     fn unknown_statement(&self) -> Problem {
-        const FLINK: [&str; 12] = [
-            "INSERT", "SET", "DROP", "ALTER", "EXPLAIN", "DESCRIBE", "SHOW", "USE", "EXECUTE", "UPDATE", "DELETE",
-            "RESET",
-        ];
+        const FLINK: [&str; 11] =
+            ["SET", "DROP", "ALTER", "EXPLAIN", "DESCRIBE", "SHOW", "USE", "EXECUTE", "UPDATE", "DELETE", "RESET"];
         if let TokenKind::Word(word) = &self.token(0).kind {
             if FLINK.iter().any(|statement| word.eq_ignore_ascii_case(statement)) {
                 return Problem::unsupported(self.span(), &format!("the statement {}", word.to_ascii_uppercase()));
             }
-            if let Some(near) = nearest(word, ["CREATE", "SELECT", "WITH"]) {
+            if let Some(near) = nearest(word, ["CREATE", "SELECT", "WITH", "INSERT"]) {
                 return self.unexpected("a statement").help(format!("did you mean {near}?"));
             }
         }
-        self.unexpected("a statement: CREATE TABLE, CREATE VIEW or SELECT")
+        self.unexpected("a statement: CREATE TABLE, CREATE VIEW, INSERT INTO or SELECT")
+    }
+
+    fn insert(&mut self) -> Parsed<Insert> {
+        self.expect_word("INSERT")?;
+        if self.at_word("OVERWRITE") {
+            let problem = Problem::new(self.span(), "INSERT OVERWRITE is for batches, and Flink refuses it on streams");
+            return Err(problem.help("write INSERT INTO"));
+        }
+        self.expect_word("INTO")?;
+        let table = self.object_name("the table's name")?;
+        if self.at_word("PARTITION") {
+            return Err(Problem::unsupported(self.span(), "PARTITION"));
+        }
+        // In parentheses there may be columns, or the query.
+        let is_query =
+            ["SELECT", "WITH", "VALUES"].iter().any(|word| self.word_ahead(1, word)) || self.symbol_ahead(1, "(");
+        let columns = if self.at_symbol("(") && !is_query { self.ident_list("a column's name")? } else { Vec::new() };
+        Ok(Insert { table, columns, query: self.query()? })
     }
 
     fn skip_statement(&mut self) {

@@ -1,28 +1,31 @@
-//! `tidegate query -f FILE.sql`: a Flink script over files, to the end, its rows as JSON on standard output.
+//! `tidegate query -f FILE.sql`: a Flink script over files, to the end; the rows of SELECT as JSON on standard output,
+//! those of INSERT INTO in files.
 //!
 //! Holds always: it stops at the first row that fails, as Flink does, and says which row of which file it was. The rows
 //! do not depend on how the input is cut into ticks, nor on a restart after any of them (`Ticks` is there to show it).
+//! A file that is written is there when the script has come to its end; before that the old one stands.
 //! Knows nothing of the gateway: no store, no broker, no sinks.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+mod reader;
+mod writer;
+
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::clock::wall_millis;
-use crate::engine::eval::{Context, EvalError, Program};
+use crate::engine::eval::{Context, Program};
 use crate::engine::{Engine, Input, InputRow, Limits, RestoreError, Step};
-use crate::formats::{CsvReader, DecodeError, JsonDecoder, JsonEncoder, JsonField};
-use crate::model::{After, Millis, Now, Row, Value};
+use crate::formats::{DecodeError, JsonEncoder};
+use crate::model::{After, Millis, Now, Row};
 use crate::plan::Expr;
-use crate::sql::{Format, Script, ScriptTable, SqlError, bind_script};
+use crate::sql::{Script, ScriptTable, SqlError, Target, bind_script};
+use reader::TableReader;
+use writer::TableWriter;
 
 /// The window results of one step are held in memory up to here.
 const OUTPUT_BYTES_MAX: usize = 1 << 20;
-
-/// A line of JSON is read up to here.
-const LINE_BYTES_MAX: u64 = 16 << 20;
 
 /// How the input is cut into steps of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,12 +36,23 @@ pub enum Ticks {
     RestoreAfterEach,
 }
 
+/// What becomes of INSERT INTO.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserts {
+    /// The files are written.
+    Written,
+    /// No file is; the rows are shown, as those of SELECT are.
+    Shown,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     #[error("{}", sql_errors(text, errors))]
     Sql { text: String, errors: Vec<SqlError> },
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
+    #[error("cannot write {}: {source}", path.display())]
+    Output { path: PathBuf, source: io::Error },
     #[error("{}: {reason}", path.display())]
     Input { path: PathBuf, reason: DecodeError },
     #[error("{}, row {row}: {reason}", path.display())]
@@ -60,7 +74,7 @@ fn sql_errors(text: &str, errors: &[SqlError]) -> String {
 pub fn command(script: &Path) -> ExitCode {
     let mut out = io::BufWriter::new(io::stdout().lock());
     // One row a tick: then the output ends exactly where the query failed.
-    let result = run(script, Ticks::Rows(1), wall_millis(), &mut out).and_then(|()| Ok(out.flush()?));
+    let result = run(script, Ticks::Rows(1), wall_millis(), Inserts::Written, &mut out).and_then(|()| Ok(out.flush()?));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -72,12 +86,31 @@ pub fn command(script: &Path) -> ExitCode {
 }
 
 /// Runs the script and writes a JSON object a line. `now_ms` is what CURRENT_TIMESTAMP says.
-pub fn run(script: &Path, ticks: Ticks, now_ms: Millis, out: &mut dyn Write) -> Result<(), QueryError> {
+pub fn run(
+    script: &Path,
+    ticks: Ticks,
+    now_ms: Millis,
+    inserts: Inserts,
+    out: &mut dyn Write,
+) -> Result<(), QueryError> {
+    let bound = bind_file(script)?;
+    let folder = script.parent().unwrap_or(Path::new("."));
+    let mut files = match inserts {
+        Inserts::Written => {
+            bound.outputs.iter().map(|table| TableWriter::create(table, folder)).collect::<Result<_, _>>()?
+        }
+        Inserts::Shown => Vec::new(),
+    };
+    let mut runner = Runner::new(&bound, ticks, now_ms, &mut files, out);
+    runner.run(folder)?;
+    files.into_iter().try_for_each(TableWriter::finish)
+}
+
+/// Reads and binds a script; nothing runs.
+pub fn bind_file(script: &Path) -> Result<Script, QueryError> {
     let text =
         std::fs::read_to_string(script).map_err(|source| QueryError::Read { path: script.to_owned(), source })?;
-    let bound = bind_script(&text).map_err(|errors| QueryError::Sql { text, errors })?;
-    let folder = script.parent().unwrap_or(Path::new("."));
-    Runner::new(&bound, ticks, now_ms, out).run(folder)
+    bind_script(&text).map_err(|errors| QueryError::Sql { text, errors })
 }
 
 struct Runner<'a> {
@@ -85,33 +118,41 @@ struct Runner<'a> {
     ticks: Ticks,
     now: Now,
     engine: Engine,
-    encoder: JsonEncoder,
+    /// One for each query, for the rows that are shown.
+    encoders: Vec<JsonEncoder>,
     line: String,
+    /// One for each of the script's outputs, or none.
+    files: &'a mut [TableWriter],
     out: &'a mut dyn Write,
 }
 
 impl<'a> Runner<'a> {
-    fn new(script: &'a Script, ticks: Ticks, now_ms: Millis, out: &'a mut dyn Write) -> Runner<'a> {
-        let columns = script.query().map_or(&[][..], |query| &query.root.schema.columns);
+    fn new(
+        script: &'a Script,
+        ticks: Ticks,
+        now_ms: Millis,
+        files: &'a mut [TableWriter],
+        out: &'a mut dyn Write,
+    ) -> Runner<'a> {
+        let queries = &script.topology.queries;
         Runner {
             script,
             ticks,
             now: Now { millis: now_ms, trusted: true, after: After::Tick },
             engine: new_engine(script),
-            encoder: JsonEncoder::new(columns),
+            encoders: queries.iter().map(|query| JsonEncoder::new(&query.root.schema.columns)).collect(),
             line: String::new(),
+            files,
             out,
         }
     }
 
     fn run(&mut self, folder: &Path) -> Result<(), QueryError> {
-        let sources = self.script.query().map(|query| query.sources()).unwrap_or_default();
-        let (tables, constants) = (&self.script.tables, &self.script.constants);
-        for source in sources {
-            match tables.get(source) {
-                Some(table) => self.feed(source, table, &folder.join(&table.path))?,
-                None => self.feed_constants(source, &constants[source - tables.len()])?,
-            }
+        for (source, table) in self.script.tables.iter().enumerate() {
+            self.feed(source, table, &folder.join(&table.path))?;
+        }
+        for (index, rows) in self.script.constants.iter().enumerate() {
+            self.feed_constants(self.script.tables.len() + index, rows)?;
         }
         loop {
             let step = self.engine.finish();
@@ -125,7 +166,6 @@ impl<'a> Runner<'a> {
 
     fn feed(&mut self, source: usize, table: &ScriptTable, path: &Path) -> Result<(), QueryError> {
         let mut reader = TableReader::open(table, path)?;
-        let computed = ComputedColumns::new(table);
         let rows_max = match self.ticks {
             Ticks::Rows(rows) => rows.max(1),
             Ticks::RestoreAfterEach => 1,
@@ -138,12 +178,6 @@ impl<'a> Runner<'a> {
                 if !reader.read(&mut values)? {
                     break;
                 }
-                let row = rows_read + rows.len() as u64 + 1;
-                let values = computed.complete(values, self.now.millis).map_err(|reason| QueryError::Row {
-                    path: path.to_owned(),
-                    row,
-                    reason: reason.to_string(),
-                })?;
                 rows.push(InputRow { arrival: self.now.millis, values });
             }
             if rows.is_empty() {
@@ -187,8 +221,16 @@ impl<'a> Runner<'a> {
     /// Writes what a step put out; `row`: the last one that it took.
     fn put(&mut self, step: Step, path: &Path, row: u64) -> Result<(), QueryError> {
         for output in step.outputs {
+            let file = match self.script.targets.get(output.query) {
+                Some(Target::Table(table)) => self.files.get_mut(*table),
+                _ => None,
+            };
+            if let Some(file) = file {
+                file.write(&output.row)?;
+                continue;
+            }
             self.line.clear();
-            self.encoder.encode(&output.row, &mut self.line);
+            self.encoders[output.query].encode(&output.row, &mut self.line);
             self.line.push('\n');
             self.out.write_all(self.line.as_bytes())?;
         }
@@ -205,97 +247,19 @@ impl<'a> Runner<'a> {
     fn restore(&mut self) -> Result<(), QueryError> {
         let sources: Vec<Vec<u8>> =
             (0..self.script.topology.sources.len()).map(|source| self.engine.snapshot_source(source)).collect();
-        let query = self.engine.snapshot_query(0);
+        let queries: Vec<Vec<u8>> =
+            (0..self.script.topology.queries.len()).map(|query| self.engine.snapshot_query(query)).collect();
         self.engine = new_engine(self.script);
         for (source, state) in sources.iter().enumerate() {
             self.engine.restore_source(source, state)?;
         }
-        Ok(self.engine.restore_query(0, &query)?)
+        for (query, state) in queries.iter().enumerate() {
+            self.engine.restore_query(query, state)?;
+        }
+        Ok(())
     }
 }
 
 fn new_engine(script: &Script) -> Engine {
     Engine::new(Arc::new(script.topology.clone()), Limits { output_bytes_max: OUTPUT_BYTES_MAX }).without_state_limits()
-}
-
-/// The columns of CREATE TABLE that are computed from those that were read.
-struct ComputedColumns(Vec<Option<Program>>);
-
-impl ComputedColumns {
-    fn new(table: &ScriptTable) -> ComputedColumns {
-        ComputedColumns(table.computed.iter().map(|expr| expr.as_ref().map(Program::compile)).collect())
-    }
-
-    fn complete(&self, read: Row, now_ms: Millis) -> Result<Row, EvalError> {
-        if self.0.iter().all(Option::is_none) {
-            return Ok(read);
-        }
-        let context = Context { now_ms, watermark: None };
-        let mut values = read.iter();
-        let one = |computed: &Option<Program>| match computed {
-            Some(program) => program.eval(&read, &context),
-            None => Ok(values.next().cloned().unwrap_or(Value::Null)),
-        };
-        self.0.iter().map(one).collect()
-    }
-}
-
-/// The rows of one file.
-struct TableReader {
-    path: PathBuf,
-    rows: Rows,
-}
-
-enum Rows {
-    Csv(CsvReader<BufReader<File>>),
-    Json { lines: BufReader<File>, decoder: JsonDecoder, line: Vec<u8>, number: u64 },
-}
-
-impl TableReader {
-    fn open(table: &ScriptTable, path: &Path) -> Result<TableReader, QueryError> {
-        let file = File::open(path).map_err(|source| QueryError::Read { path: path.to_owned(), source })?;
-        let file = BufReader::with_capacity(1 << 16, file);
-        let physical = table.physical();
-        let rows = match &table.format {
-            Format::Csv { null_literal } => Rows::Csv(CsvReader::new(file, &physical, null_literal.as_deref())),
-            // Both forms of a timestamp are understood.
-            Format::Json { timestamps: _ } => {
-                let field = |column: &crate::model::Column| JsonField {
-                    path: vec![column.name.to_string()],
-                    data_type: column.data_type,
-                };
-                let fields: Vec<JsonField> = physical.iter().map(field).collect();
-                let decoder =
-                    JsonDecoder::new(&fields).map_err(|reason| QueryError::Input { path: path.to_owned(), reason })?;
-                Rows::Json { lines: file, decoder, line: Vec::new(), number: 0 }
-            }
-        };
-        Ok(TableReader { path: path.to_owned(), rows })
-    }
-
-    /// Appends the next row's values; `false` at the end.
-    fn read(&mut self, row: &mut Row) -> Result<bool, QueryError> {
-        match &mut self.rows {
-            Rows::Csv(reader) => {
-                reader.read(row).map_err(|reason| QueryError::Input { path: self.path.clone(), reason })
-            }
-            Rows::Json { lines, decoder, line, number } => loop {
-                line.clear();
-                *number += 1;
-                let read = io::Read::take(&mut *lines, LINE_BYTES_MAX).read_until(b'\n', line);
-                if read.map_err(|source| QueryError::Read { path: self.path.clone(), source })? == 0 {
-                    return Ok(false);
-                }
-                if line.iter().all(u8::is_ascii_whitespace) {
-                    continue;
-                }
-                let decoded = decoder.decode(line, row);
-                return decoded.map(|()| true).map_err(|reason| QueryError::Row {
-                    path: self.path.clone(),
-                    row: *number,
-                    reason: reason.to_string(),
-                });
-            },
-        }
-    }
 }

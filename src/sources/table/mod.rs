@@ -3,8 +3,11 @@
 //! Holds always: a table is whole or not at all. A file that cannot be read, is too large, or has one wrong line leaves
 //! the table as it was, and its owner is told why.
 
+mod sqlite;
+
 use std::collections::HashMap;
 use std::io::Read;
+use std::path::Path;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -13,11 +16,32 @@ use crate::config::{Table, TableFormat};
 use crate::formats::{CsvReader, JsonDecoder, JsonField};
 use crate::model::{ByteSize, Row};
 
-/// The rows of a table's file, or what is wrong with it.
+/// What a table's file holds, if it is right: the file itself, or the rows of a SQLite file as JSON lines.
+pub fn load(table: &Table) -> Result<Bytes, String> {
+    let content = match &table.format {
+        TableFormat::Csv | TableFormat::Json => read(&table.file, table.size_max_bytes)?,
+        TableFormat::Sqlite { name } => sqlite::read(&table.file, name, &table.schema.columns, table.size_max_bytes)?,
+    };
+    decode(table, &content)?;
+    Ok(content.into())
+}
+
+fn read(file: &Path, size_max_bytes: u64) -> Result<Vec<u8>, String> {
+    let file = std::fs::File::open(file).map_err(|error| error.to_string())?;
+    let mut content = Vec::new();
+    file.take(size_max_bytes + 1).read_to_end(&mut content).map_err(|error| error.to_string())?;
+    if content.len() as u64 > size_max_bytes {
+        return Err(format!("it is larger than max_size, {}", ByteSize(size_max_bytes)));
+    }
+    Ok(content)
+}
+
+/// The rows of what was loaded, or what is wrong with it.
 pub fn decode(table: &Table, content: &[u8]) -> Result<Vec<Row>, String> {
-    let rows = match table.format {
+    let rows = match &table.format {
         TableFormat::Csv => decode_csv(table, content)?,
-        TableFormat::Json => decode_json(table, content)?,
+        TableFormat::Json => decode_json(table, content, "line")?,
+        TableFormat::Sqlite { .. } => decode_json(table, content, "row")?,
     };
     check_keys(table, &rows)?;
     Ok(rows)
@@ -42,7 +66,7 @@ fn decode_csv(table: &Table, content: &[u8]) -> Result<Vec<Row>, String> {
     }
 }
 
-fn decode_json(table: &Table, content: &[u8]) -> Result<Vec<Row>, String> {
+fn decode_json(table: &Table, content: &[u8], unit: &str) -> Result<Vec<Row>, String> {
     let field =
         |column: &crate::model::Column| JsonField { path: vec![column.name.to_string()], data_type: column.data_type };
     let fields: Vec<JsonField> = table.schema.columns.iter().map(field).collect();
@@ -53,7 +77,7 @@ fn decode_json(table: &Table, content: &[u8]) -> Result<Vec<Row>, String> {
             continue;
         }
         let mut row = Row::with_capacity(fields.len());
-        decoder.decode(line, &mut row).map_err(|error| format!("line {}: {error}", index + 1))?;
+        decoder.decode(line, &mut row).map_err(|error| format!("{unit} {}: {error}", index + 1))?;
         rows.push(row);
     }
     Ok(rows)
@@ -80,11 +104,14 @@ fn check_keys(table: &Table, rows: &[Row]) -> Result<(), String> {
 /// A table's file, and what of it has been seen.
 pub struct TableFile {
     table: Table,
-    /// Time of change and length when it was last read; `None`: it must be read.
-    seen: Option<(SystemTime, u64)>,
+    /// What it looked like when it was last read; `None`: it must be read.
+    seen: Option<Stamp>,
     /// What was last said of it, so that it is said once.
     complaint: String,
 }
+
+/// Time of change and length; of a SQLite file also those of the log beside it.
+type Stamp = [Option<(SystemTime, u64)>; 2];
 
 /// What a look at the file gave.
 #[derive(Debug, PartialEq)]
@@ -103,15 +130,14 @@ impl TableFile {
 
     /// Looks whether the file was written since the last look.
     pub fn poll(&mut self) -> Change {
-        let change = match std::fs::metadata(&self.table.file) {
+        let change = match self.stamp() {
             Err(error) => Err(error.to_string()),
-            Ok(metadata) => {
-                let stamp = metadata.modified().map(|modified| (modified, metadata.len())).ok();
-                if stamp.is_some() && stamp == self.seen {
-                    return Change::None;
-                }
-                self.seen = stamp;
-                self.read()
+            Ok(stamp) if self.seen == Some(stamp) => return Change::None,
+            Ok(stamp) => {
+                let loaded = load(&self.table);
+                let is_busy = loaded.as_ref().is_err_and(|why| why == sqlite::BUSY);
+                self.seen = (!is_busy).then_some(stamp);
+                loaded
             }
         };
         match change {
@@ -127,16 +153,14 @@ impl TableFile {
         }
     }
 
-    fn read(&self) -> Result<Bytes, String> {
-        let most = self.table.size_max_bytes;
-        let file = std::fs::File::open(&self.table.file).map_err(|error| error.to_string())?;
-        let mut content = Vec::new();
-        file.take(most + 1).read_to_end(&mut content).map_err(|error| error.to_string())?;
-        if content.len() as u64 > most {
-            return Err(format!("it is larger than max_size, {}", ByteSize(most)));
-        }
-        decode(&self.table, &content)?;
-        Ok(content.into())
+    fn stamp(&self) -> std::io::Result<Stamp> {
+        let of = |metadata: std::fs::Metadata| Ok((metadata.modified()?, metadata.len()));
+        let file = std::fs::metadata(&self.table.file).and_then(of)?;
+        let log = match self.table.format {
+            TableFormat::Sqlite { .. } => std::fs::metadata(sqlite::wal(&self.table.file)).and_then(of).ok(),
+            TableFormat::Csv | TableFormat::Json => None,
+        };
+        Ok([Some(file), log])
     }
 }
 
