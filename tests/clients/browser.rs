@@ -4,6 +4,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+
+use crate::gateway::PATIENCE;
 
 /// Runs the smoke suite against a WebSocket listener; `library` is mqtt.js for browsers. Gives what the page said.
 pub fn smoke(websocket: SocketAddr, library: &Path, profile: &Path) -> String {
@@ -19,13 +23,16 @@ pub fn smoke(websocket: SocketAddr, library: &Path, profile: &Path) -> String {
         .stderr(Stdio::null())
         .spawn();
     let _browser = Browser(browser.expect("chromium runs: tests/clients/install all"));
-    // The browser asks for nothing for ever, so this ends with what the page says or with the test's own end.
-    loop {
-        let (socket, _) = listener.accept().expect("a connection");
-        if let Some(said) = answer(socket, library) {
-            return said;
+    let (said, saying) = mpsc::channel();
+    let library = std::fs::read(library).expect("mqtt.js is installed");
+    thread::spawn(move || {
+        // A browser opens connections that it does not use: each has a thread.
+        for socket in listener.incoming().flatten() {
+            let (said, library) = (said.clone(), library.clone());
+            thread::spawn(move || answer(socket, library).map(|text| said.send(text)));
         }
-    }
+    });
+    saying.recv_timeout(PATIENCE).expect("the page says something")
 }
 
 struct Browser(Child);
@@ -38,10 +45,9 @@ impl Drop for Browser {
 }
 
 /// Answers one request; gives what the page said, if that was it.
-fn answer(mut socket: TcpStream, library: &Path) -> Option<String> {
+fn answer(mut socket: TcpStream, library: Vec<u8>) -> Option<String> {
     let mut reader = BufReader::new(socket.try_clone().expect("a second handle"));
     let mut line = String::new();
-    // A browser opens connections that it does not use.
     reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
     let (mut header, mut length) = (String::new(), 0);
     while reader.read_line(&mut header).ok()? > 2 {
@@ -55,7 +61,7 @@ fn answer(mut socket: TcpStream, library: &Path) -> Option<String> {
     let path = line.split(' ').nth(1).unwrap_or_default();
     let page = include_str!("mqtt_js_page.html").as_bytes().to_vec();
     let (status, kind, body) = match path {
-        "/mqtt.js" => ("200 OK", "text/javascript", std::fs::read(library).expect("mqtt.js is installed")),
+        "/mqtt.js" => ("200 OK", "text/javascript", library),
         path if path.starts_with("/?") => ("200 OK", "text/html", page),
         "/said" => ("204 No Content", "text/plain", Vec::new()),
         _ => ("404 Not Found", "text/plain", Vec::new()),
