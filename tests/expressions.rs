@@ -149,7 +149,7 @@ fn table() -> (Source, Row) {
 
 /// A type without NOT NULL, and with every text and byte string of any length.
 fn plain(data_type: &str) -> String {
-    let mut plain = data_type.replace(" NOT NULL", "");
+    let mut plain = data_type.replace(" NOT NULL", "").replace("TIME(0)", "TIME");
     for (limited, any) in [("VARCHAR(", "STRING"), ("CHAR(", "STRING"), ("VARBINARY(", "BYTES"), ("BINARY(", "BYTES")] {
         while let Some(at) = plain.find(limited) {
             let end = plain[at..].find(')').expect("the end of a length") + at + 1;

@@ -45,7 +45,7 @@ impl Timed for FirstRow {
         _out: &mut Out,
     ) -> Result<Taken, RowError> {
         let Some(time) = event_time(row, self.time) else { return Err(RowError::NoEventTime) };
-        if time < at.watermark {
+        if time < at.late_by() {
             return Ok(Taken::Late);
         }
         self.key.clear();

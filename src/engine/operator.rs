@@ -20,6 +20,13 @@ pub struct At {
     pub watermark: Millis,
 }
 
+impl At {
+    /// The watermark by which a row is late. At 0 there is none yet, as in Flink, so that rows of before 1970 are not.
+    pub fn late_by(&self) -> Millis {
+        if self.watermark == 0 { Millis::MIN } else { self.watermark }
+    }
+}
+
 /// What became of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {

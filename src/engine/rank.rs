@@ -76,7 +76,7 @@ impl Timed for WindowRank {
         let Some(end) = event_time(row, self.window_end) else {
             return Err(EvalError::new("a row has no window").into());
         };
-        if end - 1 <= at.watermark {
+        if end - 1 <= at.late_by() {
             return Ok(Taken::Late);
         }
         let Ranking { partition, order, newest_of_equals } = &self.ranking;

@@ -47,7 +47,7 @@ impl Timed for SessionRows {
         self.key.extend(self.partition.iter().filter_map(|column| row.get(*column).cloned()));
         let slot = state.keys.find_or_add(&self.key, Sessions::default);
         let Some(sessions) = state.keys.get_mut(slot) else { return Ok(Taken::Late) };
-        let rows = sessions.at(time, self.gap_ms, at.watermark, Vec::new, |into, from| into.extend(from));
+        let rows = sessions.at(time, self.gap_ms, at.late_by(), Vec::new, |into, from| into.extend(from));
         let taken = rows.map(|rows| rows.push(row.to_vec()));
         match sessions.due() {
             None => state.keys.remove(slot),

@@ -65,7 +65,7 @@ impl Timed for AttachedAggregate {
             self.key.push(key.value(row).clone());
         }
         self.fold.prepare(row, &at.context)?;
-        if end - 1 <= at.watermark {
+        if end - 1 <= at.late_by() {
             return Ok(Taken::Late);
         }
         self.key.extend([timestamp(start), timestamp(end)]);

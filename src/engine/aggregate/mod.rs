@@ -93,7 +93,8 @@ impl WindowAggregate {
         }
     }
 
-    fn add(&mut self, row: &[Value], At { context, watermark }: &At) -> Result<Taken, RowError> {
+    fn add(&mut self, row: &[Value], at: &At) -> Result<Taken, RowError> {
+        let (context, watermark) = (&at.context, at.late_by());
         for operand in &mut self.keys {
             operand.prepare(row, context)?;
         }
@@ -102,7 +103,7 @@ impl WindowAggregate {
             return Err(RowError::NoEventTime);
         };
         let pane = self.panes.pane(time);
-        let window = if self.panes.end(pane) - 1 > *watermark { pane } else { self.panes.first_open(*watermark) };
+        let window = if self.panes.end(pane) - 1 > watermark { pane } else { self.panes.first_open(watermark) };
         if window > self.panes.last_window(pane) {
             return Ok(Taken::Late);
         }

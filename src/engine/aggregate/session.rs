@@ -66,7 +66,7 @@ impl Timed for SessionAggregate {
         let words = sessions.at(
             time,
             self.gap_ms,
-            at.watermark,
+            at.late_by(),
             || {
                 added = true;
                 new()

@@ -69,7 +69,7 @@ impl Timed for Windowed {
     ) -> Result<Taken, RowError> {
         self.matching.find_key(port, row, &at.context)?;
         let end = event_time(row, self.ends[port]).ok_or(RowError::NoEventTime)?;
-        if end - 1 <= at.watermark {
+        if end - 1 <= at.late_by() {
             return Ok(Taken::Late);
         }
         if has_null(self.matching.key()) && !self.matching.keeps(port) {

@@ -86,8 +86,7 @@ impl Over {
 
     fn is_late(&self, partition: Option<&Partition>, time: Millis, watermark: Millis) -> bool {
         match self.frame {
-            // At 0 there is no watermark yet.
-            Frame::RowsUnbounded | Frame::RangeUnbounded => time <= watermark && watermark > 0,
+            Frame::RowsUnbounded | Frame::RangeUnbounded => time <= watermark,
             Frame::Rows(_) | Frame::Range(_) => time <= partition.map_or(0, |partition| partition.last),
         }
     }
@@ -204,7 +203,7 @@ impl Timed for Over {
         self.key.clear();
         self.key.extend(self.partition.iter().filter_map(|column| row.get(*column).cloned()));
         let known = state.partitions.find(&self.key);
-        if self.is_late(known.and_then(|slot| state.partitions.get(slot)), time, at.watermark) {
+        if self.is_late(known.and_then(|slot| state.partitions.get(slot)), time, at.late_by()) {
             return Ok(Taken::Late);
         }
         let words = self.fold.layout.words;

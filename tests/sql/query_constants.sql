@@ -1,0 +1,2 @@
+-- SELECT without FROM.
+SELECT 1 AS a, 'x' AS t, CAST(NULL AS INT) AS b, 1 + 2 * 3 AS seven, TIMESTAMP '2026-03-01 08:15:30.123' AS ts;

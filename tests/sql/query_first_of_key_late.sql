@@ -1,0 +1,8 @@
+-- Which late rows can be the first of their key.
+CREATE TABLE late (
+  device STRING,
+  n INT,
+  ts TIMESTAMP(3),
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/late.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT device, n, ts FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY n ORDER BY ts) AS rn FROM late) WHERE rn = 1;

@@ -1,0 +1,17 @@
+-- UNION and UNION ALL in one query.
+CREATE TABLE samples (
+  id INT,
+  device STRING,
+  ts TIMESTAMP(3),
+  temp DOUBLE,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/samples.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+CREATE TABLE machines (
+  device STRING,
+  hall STRING,
+  owner STRING,
+  max_temp DOUBLE
+) WITH ('connector' = 'filesystem', 'path' = 'data/machines.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+SELECT device FROM samples UNION SELECT device FROM machines UNION ALL SELECT device FROM machines;

@@ -1,0 +1,17 @@
+-- CURRENT_WATERMARK before each row, and the rows that are late for it.
+CREATE TABLE motors (
+  id INT,
+  device STRING,
+  line STRING,
+  ts TIMESTAMP(3),
+  amp DOUBLE,
+  rpm INT,
+  cost DECIMAL(10, 3),
+  cnt BIGINT,
+  flag BOOLEAN,
+  tiny TINYINT,
+  small SMALLINT,
+  fl FLOAT,
+  WATERMARK FOR ts AS ts - INTERVAL '4' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/motors.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT id, ts, CURRENT_WATERMARK(ts) AS wm, ts < CURRENT_WATERMARK(ts) AS behind FROM motors;

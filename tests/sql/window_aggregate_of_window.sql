@@ -1,0 +1,17 @@
+-- Aggregates over the columns of the window, and a key computed from them.
+CREATE TABLE motors (
+  id INT,
+  device STRING,
+  line STRING,
+  ts TIMESTAMP(3),
+  amp DOUBLE,
+  rpm INT,
+  cost DECIMAL(10, 3),
+  cnt BIGINT,
+  flag BOOLEAN,
+  tiny TINYINT,
+  small SMALLINT,
+  fl FLOAT,
+  WATERMARK FOR ts AS ts - INTERVAL '4' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/motors.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT window_start, EXTRACT(MINUTE FROM window_start) AS m, MAX(TIMESTAMPDIFF(SECOND, window_start, ts)) AS last_second, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE motors, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, EXTRACT(MINUTE FROM window_start);

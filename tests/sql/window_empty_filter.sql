@@ -1,0 +1,11 @@
+-- WHERE leaves nothing.
+CREATE TABLE flow (
+  id INT,
+  k STRING,
+  ts TIMESTAMP(3),
+  v INT,
+  state STRING,
+  x DOUBLE,
+  WATERMARK FOR ts AS ts
+) WITH ('connector' = 'filesystem', 'path' = 'data/flow.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT window_start, COUNT(*) AS n, SUM(v) AS s FROM TABLE(CUMULATE(TABLE flow, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '1' MINUTE)) WHERE v > 1000 GROUP BY window_start, window_end;

@@ -1,0 +1,17 @@
+-- ROLLUP within a window.
+CREATE TABLE motors (
+  id INT,
+  device STRING,
+  line STRING,
+  ts TIMESTAMP(3),
+  amp DOUBLE,
+  rpm INT,
+  cost DECIMAL(10, 3),
+  cnt BIGINT,
+  flag BOOLEAN,
+  tiny TINYINT,
+  small SMALLINT,
+  fl FLOAT,
+  WATERMARK FOR ts AS ts - INTERVAL '4' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/motors.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT window_start, line, device, COUNT(*) AS n, SUM(rpm) AS r FROM TABLE(TUMBLE(TABLE motors, DESCRIPTOR(ts), INTERVAL '3' MINUTE)) GROUP BY window_start, window_end, ROLLUP (line, device);

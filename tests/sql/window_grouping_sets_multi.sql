@@ -1,0 +1,17 @@
+-- Sets of several columns, HAVING, an aggregate with FILTER.
+CREATE TABLE motors (
+  id INT,
+  device STRING,
+  line STRING,
+  ts TIMESTAMP(3),
+  amp DOUBLE,
+  rpm INT,
+  cost DECIMAL(10, 3),
+  cnt BIGINT,
+  flag BOOLEAN,
+  tiny TINYINT,
+  small SMALLINT,
+  fl FLOAT,
+  WATERMARK FOR ts AS ts - INTERVAL '4' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/motors.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT window_start, line, flag, COUNT(*) AS n, AVG(amp) FILTER (WHERE amp > 0) AS a FROM TABLE(TUMBLE(TABLE motors, DESCRIPTOR(ts), INTERVAL '3' MINUTE)) GROUP BY window_start, window_end, GROUPING SETS ((line, flag), (flag), ()) HAVING COUNT(*) > 1;
