@@ -281,6 +281,9 @@ fn start_pollers(
     pollers
 }
 
+/// Names and states.
+type BridgeStates = Vec<(String, Arc<BridgeStatus>)>;
+
 /// A task for each bridge; gives their names and states, and the tasks.
 fn start_bridges(
     settings: &Settings,
@@ -288,7 +291,7 @@ fn start_bridges(
     writer: &Writer,
     to_pipeline: &mpsc::Sender<Inbound>,
     stopped: &watch::Receiver<bool>,
-) -> (Vec<(String, Arc<BridgeStatus>)>, Vec<JoinHandle<()>>) {
+) -> (BridgeStates, Vec<JoinHandle<()>>) {
     let limits = &settings.broker.limits;
     let start = |of: &crate::config::Bridge| {
         let status = Arc::new(BridgeStatus::default());
