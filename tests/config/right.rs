@@ -318,7 +318,7 @@ FROM TABLE(TUMBLE(TABLE telemetry, DESCRIPTOR(ts), INTERVAL '1' MINUTE))"""
     let settings = load(&format!("{RELATIONS}{view}{queries}"));
     assert_eq!(settings.topology.queries.len(), 5);
     let problems = load_text(&format!("{RELATIONS}{view}{}", query("all", "")), "gateway.toml");
-    let problems = problems.err().expect("without a limit it is refused");
+    let problems = problems.expect_err("without a limit it is refused");
     assert!(problems.iter().any(|problem| problem.message.contains("needs a limit")), "{problems:?}");
 }
 
