@@ -312,7 +312,7 @@ mod tests {
             (with("limits", &[("high", DataType::Boolean)]), "row 2: "),
             (with("limits", &[("code", DataType::Bytes)]), "row 2: code is a text, and the schema says BYTES"),
             (with("limits", &[("code", text)]), "row 1: code is a BLOB, and the schema says STRING"),
-            (with("large", &[("s", text)]), "its rows are larger than max_size, 100000 B"),
+            (with("large", &[("s", text)]), "its rows are larger than max_size, 100000B"),
             (load(&table(directory.path(), "t", &[("x", text)])).unwrap_err(), "it is no file"),
             (load(&table(&directory.path().join("none.db"), "t", &[("x", text)])).unwrap_err(), "No such file"),
         ] {
