@@ -299,7 +299,7 @@ impl ExprBinder<'_> {
         }
     }
 
-    /// `%` and MOD: of whole numbers the result has the divisor's type.
+    /// `%` and MOD: of whole numbers, DECIMAL(p, 0) among them, the result has the divisor's type.
     pub fn modulo(&mut self, left: plan::Expr, right: plan::Expr, span: Span) -> Bound {
         let (lt, rt) = (left.data_type, right.data_type);
         let exact = |t| t == DataType::Null || types::as_decimal(t).is_some();
@@ -308,7 +308,8 @@ impl ExprBinder<'_> {
                 Problem::new(span, format!("the remainder needs whole or DECIMAL numbers, not {lt} and {rt}"));
             return self.fail(problem.help("convert a DOUBLE first: CAST(x AS DECIMAL(20, 6))"));
         }
-        let result = if rt.is_integer() && lt.is_integer() { rt } else { DataType::Null };
+        let whole = |t: DataType| matches!(types::as_decimal(t), Some((_, 0)));
+        let result = if whole(rt) && whole(lt) { rt } else { DataType::Null };
         let Some(data_type) = types::arithmetic(ArithmeticOp::Modulo, lt, rt) else { return Ok(null(DataType::Int)) };
         let remainder = arithmetic(ArithmeticOp::Modulo, left, right, data_type);
         Ok(if result == DataType::Null { remainder } else { coerce(remainder, result) })

@@ -254,7 +254,7 @@ impl Parser {
     }
 
     fn from(&mut self, select: Span) -> Parsed<Table> {
-        const ENDS: [&str; 6] = ["WHERE", "UNION", "LIMIT", "ORDER", "OFFSET", "FETCH"];
+        const ENDS: [&str; 5] = ["UNION", "LIMIT", "ORDER", "OFFSET", "FETCH"];
         if self.take_word("FROM") {
             return self.tables();
         }

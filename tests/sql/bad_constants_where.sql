@@ -1,0 +1,2 @@
+-- SELECT without FROM whose WHERE is false.
+SELECT 1 AS a WHERE 1 = 2;

@@ -1,0 +1,9 @@
+-- Sliding windows around 1970.
+CREATE TABLE dawn (
+  id INT,
+  k STRING,
+  ts TIMESTAMP(3),
+  v INT,
+  WATERMARK FOR ts AS ts - INTERVAL '2' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/dawn.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT k, window_start, window_end, COUNT(*) AS n, SUM(v) AS s FROM TABLE(HOP(TABLE dawn, DESCRIPTOR(ts), INTERVAL '2' SECOND, INTERVAL '6' SECOND)) GROUP BY k, window_start, window_end;

@@ -1,0 +1,11 @@
+-- Windows of an hour around midnight.
+CREATE TABLE flow (
+  id INT,
+  k STRING,
+  ts TIMESTAMP(3),
+  v INT,
+  state STRING,
+  x DOUBLE,
+  WATERMARK FOR ts AS ts
+) WITH ('connector' = 'filesystem', 'path' = 'data/flow.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT window_start, window_end, k, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE flow, DESCRIPTOR(ts), INTERVAL '1' HOUR)) GROUP BY window_start, window_end, k;

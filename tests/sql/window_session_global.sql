@@ -1,0 +1,10 @@
+-- One session over all keys, no PARTITION BY.
+CREATE TABLE bursts (
+  id INT,
+  k STRING,
+  ts TIMESTAMP(3),
+  v INT,
+  x DOUBLE,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/bursts.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT window_start, window_end, COUNT(*) AS n, COUNT(DISTINCT k) AS ks, AVG(x) AS m FROM TABLE(SESSION(TABLE bursts, DESCRIPTOR(ts), INTERVAL '5' SECOND)) GROUP BY window_start, window_end;

@@ -1,0 +1,14 @@
+-- The best so far within each cumulating window, of sums.
+CREATE TABLE flow (
+  id INT,
+  k STRING,
+  ts TIMESTAMP(3),
+  v INT,
+  state STRING,
+  x DOUBLE,
+  WATERMARK FOR ts AS ts
+) WITH ('connector' = 'filesystem', 'path' = 'data/flow.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT window_start, window_end, k, s FROM (
+  SELECT window_start, window_end, k, s, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY s DESC, k) AS rn FROM (
+    SELECT window_start, window_end, k, SUM(v) AS s FROM TABLE(CUMULATE(TABLE flow, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '2' MINUTE)) GROUP BY window_start, window_end, k))
+WHERE rn = 1;
