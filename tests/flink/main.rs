@@ -120,7 +120,7 @@ fn messages() -> Vec<(String, String)> {
 
 /// The rows of the gateway, or those that are not its, with their keys, in an order of their own.
 fn rows(seen: &[Seen], of_gateway: bool) -> Vec<String> {
-    let of = |seen: &&Seen| seen.headers.contains_key("gateway") == of_gateway;
+    let of = |seen: &&Seen| seen.headers.contains_key("tidegate-gateway") == of_gateway;
     let mut rows: Vec<String> = seen
         .iter()
         .filter(of)
