@@ -166,7 +166,8 @@ proptest! {
         let passes = |l: &&Row| rows.iter().any(|r| partners(l, r)) == (kind == JoinKind::Semi);
         let mut expected: Vec<String> = rows.iter().filter(passes).map(|row| format!("{row:?}")).collect();
         let mut ours: Vec<String> = ours.iter().map(|row| format!("{:?}", &row[..4])).collect();
-        (expected.sort(), ours.sort());
+        expected.sort();
+        ours.sort();
         prop_assert_eq!(ours, expected);
     }
 
