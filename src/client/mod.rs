@@ -177,8 +177,10 @@ impl Receiver {
             self.buffer.reserve(4 << 10);
             match self.stream.read_buf(&mut self.buffer).await {
                 Ok(0) => return Err(ClientError::Closed),
-                // TLS without a word of farewell.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(ClientError::Closed),
+                // TLS without a word of farewell, or with something of ours unread.
+                Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
+                    return Err(ClientError::Closed);
+                }
                 Err(error) => return Err(error.into()),
                 Ok(_) => {}
             }

@@ -37,6 +37,8 @@ const SLOWEST_BYTES_PER_S: usize = 2 << 10;
 const CLOSED_MAX: u32 = 10;
 /// How long an idle sink waits before it looks around.
 const IDLE: Duration = Duration::from_secs(60);
+/// The longest pause while the other broker takes our connections, but not a message.
+const BACKOFF_MESSAGE_MAX: Duration = Duration::from_secs(5);
 const FAREWELL_MAX: Duration = Duration::from_millis(500);
 /// MQTT's own limit.
 const TOPIC_BYTES_MAX: usize = 65_535;
@@ -147,9 +149,8 @@ impl Worker {
             match trouble {
                 Trouble::Stopping | Trouble::Foreign => {}
                 Trouble::Store(text) => self.keeper.meet_store_failure(&text),
-                Trouble::Again(text) | Trouble::Wait(text) | Trouble::Reconnect(text) | Trouble::Fenced(text) => {
-                    self.keeper.back_off(&text);
-                }
+                Trouble::Wait(text) => self.keeper.back_off_at_most(BACKOFF_MESSAGE_MAX, &text),
+                Trouble::Again(text) | Trouble::Reconnect(text) | Trouble::Fenced(text) => self.keeper.back_off(&text),
             }
         }
         self.keeper.stopped();
@@ -332,7 +333,10 @@ impl Worker {
     /// The other broker closed the connection before it acknowledged anything: perhaps over one of these messages.
     fn closed(&mut self, posted: &[Posted], next: u64, reason: Option<Reason>) -> Result<Trouble, Trouble> {
         let said = reason.clone().filter(|reason| OF_A_MESSAGE.contains(&reason.code));
-        let again = self.trouble(Setback::Closed(reason));
+        let again = match self.trouble(Setback::Closed(reason)) {
+            Trouble::Reconnect(text) => Trouble::Wait(text),
+            other => other,
+        };
         let (Refusal::Found, [one]) = (self.bisect.refused(posted.len() as u32, next), posted) else {
             return Ok(again);
         };
