@@ -163,7 +163,8 @@ impl Timed for CountWindows {
         out: &mut Out,
     ) -> Result<Taken, RowError> {
         let Some(time) = event_time(row, self.windowing.time) else { return Err(RowError::NoEventTime) };
-        if time <= at.watermark && !self.by_arrival {
+        let has_passed = time <= at.late_by();
+        if has_passed && !self.by_arrival {
             return Ok(Taken::Late);
         }
         self.key.clear();
@@ -171,7 +172,7 @@ impl Timed for CountWindows {
         let slot = state.partitions.find_or_add(&self.key, Partition::default);
         let Some(partition) = state.partitions.get_mut(slot) else { return Ok(Taken::Late) };
         state.bytes += row_bytes(row);
-        if time <= at.watermark {
+        if has_passed {
             state.bytes -= self.turn(partition, time, row.to_vec(), at, out);
             return Ok(Taken::Kept);
         }

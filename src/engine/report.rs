@@ -208,7 +208,8 @@ impl Timed for Reporter {
         out: &mut Out,
     ) -> Result<Taken, RowError> {
         let Some(time) = event_time(row, self.time) else { return Err(RowError::NoEventTime) };
-        if time <= at.watermark && !self.by_arrival {
+        let has_passed = time <= at.late_by();
+        if has_passed && !self.by_arrival {
             return Ok(Taken::Late);
         }
         self.key.clear();
@@ -221,7 +222,7 @@ impl Timed for Reporter {
         let Some(partition) = state.partitions.get_mut(slot) else {
             return Err(EvalError::new("a partition is not there").into());
         };
-        if time <= at.watermark {
+        if has_passed {
             let before = partition.reported_bytes();
             self.turn(partition, time, row.to_vec(), at, out);
             state.bytes = state.bytes + partition.reported_bytes() - before;
