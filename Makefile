@@ -74,6 +74,7 @@ packages-demo:
 
 .PHONY: bench
 bench: packages kafka ## Messages a second, CPU, memory, bytes written; against Debian's mosquitto, and into a real Kafka
+	$(CARGO) bench --bench engine
 	$(CARGO) bench --bench throughput
 
 TARGET ?= x86_64-unknown-linux-gnu

@@ -1,29 +1,19 @@
-//! The broker alone, against Debian's mosquitto: QoS 1, 256 bytes, the same generator, by turns.
+//! The broker alone, against Debian's mosquitto: the same generator, by turns.
 //!
 //! Not the same work: mosquitto acknowledges a message that it has thrown away, tidegate one that is on disk.
 
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::gateway::{Gateway, free_address, metric};
 use crate::load::Load;
+use crate::mqtt::{self, Stream};
+use crate::peers::{Peer, Server};
+use crate::subscribers::Subscribers;
 use crate::{process, run_length};
 
 const PAYLOAD_BYTES: usize = 256;
 const WINDOW: usize = 100;
 const ROUNDS: usize = 3;
-
-/// Every message is caught by a source and stays in the journal.
-const CONFIGURATION: &str = r#"
-[store]
-max_size = "4GiB"
-keep_raw = "1h"
-
-[source.bench]
-mqtt = "bench/{device}/data"
-format = "raw"
-"#;
 
 #[derive(Clone, Copy)]
 struct Run {
@@ -31,60 +21,64 @@ struct Run {
     cpu_us: f64,
 }
 
+/// QoS 1, which is what devices should use.
 pub fn compare() {
-    println!(
-        "\nQoS 1, {PAYLOAD_BYTES} B, window {WINDOW}, medians of {ROUNDS} runs by turns of {:?} each",
-        run_length()
-    );
-    println!("{:>10} | {:>23} | {:>23} | ratios", "publishers", "mosquitto", "tidegate, fsynced");
+    head("QoS 1, into a source");
     for publishers in [1, 10, 100] {
-        let (mut theirs, mut ours) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            theirs.push(mosquitto(publishers));
-            ours.push(tidegate(publishers));
+        side_by_side(&format!("{publishers} publishers"), &|server| publish(server, publishers, 1, false));
+    }
+}
+
+/// The other qualities, fan-out, fan-in, TLS, and new connections.
+pub fn compare_the_rest() {
+    head("other qualities, into a source; at QoS 0 a PINGRESP stands for the batch before it");
+    for qos in [0, 2] {
+        for publishers in [1, 10, 100] {
+            let name = format!("QoS {qos}, {publishers} publishers");
+            side_by_side(&name, &|server| publish(server, publishers, qos, false));
         }
-        let (theirs, ours) = (median(&theirs), median(&ours));
-        println!(
-            "{publishers:>10} | {:>9.0} /s {:>7.2} µs | {:>9.0} /s {:>7.2} µs | {:.2} x the messages, {:.2} x the CPU a message",
-            theirs.per_second,
-            theirs.cpu_us,
-            ours.per_second,
-            ours.cpu_us,
-            ours.per_second / theirs.per_second,
-            ours.cpu_us / theirs.cpu_us,
-        );
     }
-}
-
-fn mosquitto(publishers: usize) -> Run {
-    let directory = tempfile::tempdir().expect("a directory");
-    let address = free_address();
-    let file = directory.path().join("mosquitto.conf");
-    let text =
-        format!("listener {} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type none\n", address.port());
-    std::fs::write(&file, text).expect("mosquitto.conf");
-    let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
-    let command = Command::new("mosquitto").arg("-c").arg(&file).env("PATH", path).stderr(Stdio::null()).spawn();
-    let server = Server(command.expect("mosquitto is installed"));
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while std::net::TcpStream::connect(address).is_err() {
-        assert!(Instant::now() < deadline, "mosquitto does not listen");
-        std::thread::sleep(Duration::from_millis(10));
+    head("QoS 1 over TLS 1.3");
+    for publishers in [1, 10, 100] {
+        side_by_side(&format!("{publishers} publishers"), &|server| publish(server, publishers, 1, true));
     }
-    measure(address, server.0.id(), publishers).0
+    head("deliveries at QoS 0 of messages published at QoS 1");
+    side_by_side("1 publisher, 100 subscribers", &|server| deliver(server, 1, 100));
+    side_by_side("100 publishers, 1 subscriber", &|server| deliver(server, 100, 1));
+    head("connections made and left, one after the other");
+    side_by_side("one client", &connect);
 }
 
-fn tidegate(publishers: usize) -> Run {
-    let directory = tempfile::tempdir().expect("a directory");
-    let mut gateway = Gateway::new(env!("CARGO_BIN_EXE_tidegate"), directory.path(), CONFIGURATION);
-    gateway.start();
-    let (run, sent) = measure(gateway.mqtt, gateway.pid(), publishers);
-    let decoded = metric(&gateway.metrics(), "tidegate_decoded_total{source=\"bench\"}");
-    assert_eq!(decoded, sent as f64, "every acknowledged message was taken in");
-    run
+fn head(what: &str) {
+    println!(
+        "\n{what}; {PAYLOAD_BYTES} B, window {WINDOW}, medians of {ROUNDS} runs by turns of {:?} each\n\
+         {:>28} | {:>23} | {:>23} | ratios",
+        run_length(),
+        "",
+        "mosquitto",
+        "tidegate, fsynced"
+    );
 }
 
-fn measure(address: SocketAddr, pid: u32, publishers: usize) -> (Run, u64) {
+fn side_by_side(name: &str, run: &dyn Fn(&Server) -> Run) {
+    let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        theirs.push(run(&Server::start(Peer::Mosquitto)));
+        ours.push(run(&Server::start(Peer::Tidegate)));
+    }
+    let (theirs, ours) = (median(&theirs), median(&ours));
+    println!(
+        "{name:>28} | {:>9.0} /s {:>7.2} µs | {:>9.0} /s {:>7.2} µs | {:.2} x as many, {:.2} x the CPU of each",
+        theirs.per_second,
+        theirs.cpu_us,
+        ours.per_second,
+        ours.cpu_us,
+        ours.per_second / theirs.per_second,
+        ours.cpu_us / theirs.cpu_us,
+    );
+}
+
+fn load(server: &Server, publishers: usize, qos: u8, tls: bool) -> Load {
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut payload = |_: usize, _: usize| {
         let mut text = String::new();
@@ -98,14 +92,50 @@ fn measure(address: SocketAddr, pid: u32, publishers: usize) -> (Run, u64) {
         text.into_bytes()
     };
     let topic = |publisher: usize| format!("bench/{publisher:03}/data");
-    let mut load = Load::connect(address, publishers, 1, WINDOW, &topic, &mut payload).expect("the broker takes us");
+    let authority = server.authority();
+    let stream = || match tls {
+        false => TcpStream::connect(server.plain).map(Stream::Plain),
+        true => Stream::tls(TcpStream::connect(server.tls)?, &authority),
+    };
+    Load::over(&stream, publishers, qos, WINDOW, &topic, &mut payload).expect("the broker takes us")
+}
+
+fn publish(server: &Server, publishers: usize, qos: u8, tls: bool) -> Run {
+    let mut load = load(server, publishers, qos, tls);
     load.run(Duration::from_secs(1)).expect("warming up");
-    let before = process::usage(pid);
+    let before = process::usage(server.pid());
     let measured = load.run(run_length()).expect("the broker acknowledges");
-    let cpu = process::usage(pid).cpu - before.cpu;
+    let cpu = process::usage(server.pid()).cpu - before.cpu;
     load.settle().expect("all is acknowledged");
-    let run = Run { per_second: measured.per_second(), cpu_us: cpu.as_secs_f64() * 1e6 / measured.messages as f64 };
-    (run, load.sent())
+    if qos > 0 {
+        server.has_taken(load.sent());
+    }
+    Run { per_second: measured.per_second(), cpu_us: cpu.as_secs_f64() * 1e6 / measured.messages as f64 }
+}
+
+/// What the subscribers get, whatever a server drops for those that do not keep up.
+fn deliver(server: &Server, publishers: usize, subscribers: usize) -> Run {
+    let subscribers = Subscribers::start(server.plain, subscribers, "bench/+/data");
+    let mut load = load(server, publishers, 1, false);
+    load.run(Duration::from_secs(1)).expect("warming up");
+    let (before, got, start) = (process::usage(server.pid()), subscribers.messages(), Instant::now());
+    load.run(run_length()).expect("the broker acknowledges");
+    let (got, elapsed) = (subscribers.messages() - got, start.elapsed());
+    let cpu = process::usage(server.pid()).cpu - before.cpu;
+    Run { per_second: got as f64 / elapsed.as_secs_f64(), cpu_us: cpu.as_secs_f64() * 1e6 / got as f64 }
+}
+
+fn connect(server: &Server) -> Run {
+    let (before, start, mut count) = (process::usage(server.pid()), Instant::now(), 0_u64);
+    while start.elapsed() < run_length() {
+        let socket = TcpStream::connect(server.plain).expect("it listens");
+        let mut stream = mqtt::open(Stream::Plain(socket), "comes-and-goes").expect("it takes us");
+        mqtt::leave(&mut stream).expect("it lets us go");
+        count += 1;
+    }
+    let elapsed = start.elapsed();
+    let cpu = process::usage(server.pid()).cpu - before.cpu;
+    Run { per_second: count as f64 / elapsed.as_secs_f64(), cpu_us: cpu.as_secs_f64() * 1e6 / count as f64 }
 }
 
 fn median(runs: &[Run]) -> Run {
@@ -115,13 +145,4 @@ fn median(runs: &[Run]) -> Run {
         values[values.len() / 2]
     };
     Run { per_second: middle(|run| run.per_second), cpu_us: middle(|run| run.cpu_us) }
-}
-
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

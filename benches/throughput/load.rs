@@ -8,8 +8,12 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// All acknowledgements of MQTT 3.1.1 have two bytes of header and two of packet id.
+use crate::mqtt::{Stream, frame, open, put_text};
+
+/// An acknowledgement of MQTT 3.1.1 has two bytes of header and two of packet id, PINGRESP the header alone.
 const ACK_BYTES: usize = 4;
+const PING: [u8; 2] = [0xC0, 0];
+const PONG: u8 = 0xD0;
 
 /// One frame's place for something that must differ from message to message.
 pub type Patch = fn(frame: &mut [u8], payload_at: usize, sequence: u64);
@@ -33,8 +37,10 @@ impl Measured {
 }
 
 struct Publisher {
-    socket: TcpStream,
+    stream: Stream,
     qos: u8,
+    /// At QoS 0 a PINGREQ follows each batch, and its answer stands for all of it.
+    batches: std::collections::VecDeque<usize>,
     /// Frames of one length, sent in a ring.
     ring: Vec<u8>,
     frame_bytes: usize,
@@ -56,12 +62,23 @@ impl Load {
         topic: &dyn Fn(usize) -> String,
         payload: &mut dyn FnMut(usize, usize) -> Vec<u8>,
     ) -> io::Result<Load> {
-        assert!(qos == 1 || qos == 2, "what is not acknowledged cannot be counted");
+        Load::over(&|| TcpStream::connect(address).map(Stream::Plain), publishers, qos, window, topic, payload)
+    }
+
+    /// [`Load::connect`] over streams of any kind.
+    pub fn over(
+        stream: &dyn Fn() -> io::Result<Stream>,
+        publishers: usize,
+        qos: u8,
+        window: usize,
+        topic: &dyn Fn(usize) -> String,
+        payload: &mut dyn FnMut(usize, usize) -> Vec<u8>,
+    ) -> io::Result<Load> {
         // Enough different frames that a compressor cannot find the last round of the ring again.
         let frames = (8192 / publishers).max(2 * window);
         let connect = |publisher| {
             let payloads = (0..frames).map(|frame| payload(publisher, frame)).collect::<Vec<_>>();
-            Publisher::connect(address, &format!("load-{publisher}"), &topic(publisher), qos, &payloads)
+            Publisher::connect(stream()?, &format!("load-{publisher}"), &topic(publisher), qos, &payloads)
         };
         Ok(Load { publishers: (0..publishers).map(connect).collect::<io::Result<_>>()?, window, patch: None })
     }
@@ -119,24 +136,15 @@ impl Load {
 }
 
 impl Publisher {
-    fn connect(address: SocketAddr, id: &str, topic: &str, qos: u8, payloads: &[Vec<u8>]) -> io::Result<Publisher> {
-        let mut socket = TcpStream::connect(address)?;
-        socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(Duration::from_secs(30)))?;
-        socket.set_write_timeout(Some(Duration::from_secs(30)))?;
-        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 0];
-        put_text(&mut body, id);
-        socket.write_all(&frame(0x10, &body))?;
-        let mut answer = [0; 4];
-        socket.read_exact(&mut answer)?;
-        if answer != [0x20, 2, 0, 0] {
-            return Err(io::Error::other(format!("CONNACK {answer:?}")));
-        }
+    fn connect(stream: Stream, id: &str, topic: &str, qos: u8, payloads: &[Vec<u8>]) -> io::Result<Publisher> {
+        let stream = open(stream, id)?;
         let mut ring = Vec::new();
         for (index, payload) in payloads.iter().enumerate() {
             let mut body = Vec::new();
             put_text(&mut body, topic);
-            body.extend_from_slice(&(index as u16 + 1).to_be_bytes());
+            if qos > 0 {
+                body.extend_from_slice(&(index as u16 + 1).to_be_bytes());
+            }
             body.extend_from_slice(payload);
             ring.extend_from_slice(&frame(0x30 | (qos << 1), &body));
         }
@@ -144,8 +152,9 @@ impl Publisher {
         let payload_at = frame_bytes - payloads[0].len();
         let (next, sequence, unacknowledged) = (0, 0, 0);
         Ok(Publisher {
-            socket,
+            stream,
             qos,
+            batches: std::collections::VecDeque::new(),
             ring,
             frame_bytes,
             payload_at,
@@ -167,7 +176,11 @@ impl Publisher {
                     patch(frame, self.payload_at, sequence);
                 }
             }
-            self.socket.write_all(&self.ring[range])?;
+            self.stream.write_all(&self.ring[range])?;
+            if self.qos == 0 {
+                self.stream.write_all(&PING)?;
+                self.batches.push_back(part);
+            }
             self.next = (self.next + part) % frames;
             self.sequence += part as u64;
             self.unacknowledged += part;
@@ -181,44 +194,26 @@ impl Publisher {
         let mut buffer = [0; 4096];
         let held = self.partial.len();
         buffer[..held].copy_from_slice(&self.partial);
-        let count = self.socket.read(&mut buffer[held..])?;
+        let count = self.stream.read(&mut buffer[held..])?;
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let received = &buffer[..held + count];
-        let whole = received.len() - received.len() % ACK_BYTES;
-        self.partial = received[whole..].to_vec();
+        let mut received = &buffer[..held + count];
         let (mut done, mut releases) = (0, Vec::new());
-        for ack in received[..whole].chunks(ACK_BYTES) {
-            match ack[0] {
-                0x40 if self.qos == 1 => done += 1,
-                0x50 if self.qos == 2 => releases.extend_from_slice(&[0x62, 2, ack[2], ack[3]]),
-                0x70 if self.qos == 2 => done += 1,
-                other => return Err(io::Error::other(format!("not an acknowledgement: {other:#x}"))),
+        while let Some(first) = received.first() {
+            let bytes = if *first == PONG { PING.len() } else { ACK_BYTES };
+            let Some((ack, rest)) = received.split_at_checked(bytes) else { break };
+            match (first, self.qos) {
+                (0x40, 1) | (0x70, 2) => done += 1,
+                (0x50, 2) => releases.extend_from_slice(&[0x62, 2, ack[2], ack[3]]),
+                (&PONG, 0) => done += self.batches.pop_front().unwrap_or_default(),
+                (other, _) => return Err(io::Error::other(format!("not an acknowledgement: {other:#x}"))),
             }
+            received = rest;
         }
-        self.socket.write_all(&releases)?;
+        self.partial = received.to_vec();
+        self.stream.write_all(&releases)?;
         self.unacknowledged -= done;
         Ok(done)
     }
-}
-
-fn frame(first: u8, body: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    let mut length = body.len();
-    loop {
-        let low = (length % 128) as u8;
-        length /= 128;
-        frame.push(if length > 0 { low | 0x80 } else { low });
-        if length == 0 {
-            break;
-        }
-    }
-    frame.extend_from_slice(body);
-    frame
-}
-
-fn put_text(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(&(text.len() as u16).to_be_bytes());
-    out.extend_from_slice(text.as_bytes());
 }

@@ -1,7 +1,8 @@
 //! `make bench`: what tidegate costs, next to Debian's mosquitto and in front of a real Kafka. Prints; asserts only that
 //! nothing was lost. `benches/README.md` explains the numbers.
 //!
-//! `broker` or `path` as an argument runs one half; `TIDEGATE_BENCH_SECONDS` sets how long each run is measured.
+//! `broker`, `rest`, `many` or `path` as an argument runs one part; `TIDEGATE_BENCH_SECONDS` sets how long each run is
+//! measured.
 
 #![allow(clippy::disallowed_methods)] // A benchmark reads clocks.
 
@@ -12,18 +13,30 @@ mod kafka;
 
 mod broker;
 mod load;
+mod many;
+mod mqtt;
+mod paced;
 mod path;
+mod peers;
 mod process;
+mod subscribers;
 
 use std::time::Duration;
 
 fn main() {
     // cargo adds `--bench`.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|half| half == name);
+    let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|part| part == name);
     println!("{}", process::machine());
+    process::allow_many_files();
     if wants("broker") {
         broker::compare();
+    }
+    if wants("rest") {
+        broker::compare_the_rest();
+    }
+    if wants("many") {
+        many::measure();
     }
     if wants("path") {
         path::measure();

@@ -27,6 +27,14 @@ pub fn rss_mib(pid: u32) -> f64 {
     number(&format!("/proc/{pid}/status"), "VmRSS:") as f64 / 1024.0
 }
 
+/// Lets this process and the servers it starts have tens of thousands of connections, as far as it may.
+pub fn allow_many_files() {
+    let wanted = rustix::process::Rlimit { current: Some(65_536), maximum: Some(65_536) };
+    if rustix::process::setrlimit(rustix::process::Resource::Nofile, wanted).is_err() {
+        eprintln!("RLIMIT_NOFILE stays as it is: parts with many connections may fail");
+    }
+}
+
 /// Processor, memory, kernel and commit, for the head of the output.
 pub fn machine() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
