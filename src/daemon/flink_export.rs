@@ -69,6 +69,12 @@ pub fn script(settings: &Settings) -> Script {
                 query.name
             ));
         }
+        if query.sql.to_ascii_uppercase().contains("FOR SYSTEM_TIME") {
+            script.warnings.push(format!(
+                "query {}: behind FOR SYSTEM_TIME AS OF Flink wants a table of versions, which a file is not; a plain JOIN with it means the file as it is at the start",
+                query.name
+            ));
+        }
         if query.late_into.is_some() {
             script.warnings.push(format!("query {}: Flink drops late rows, so late_into is left out", query.name));
         }

@@ -61,6 +61,17 @@ CREATE TEMPORARY TABLE `telemetry` (
   'json.timestamp-format.standard' = 'ISO-8601'
 );
 
+CREATE TEMPORARY TABLE `owners` (
+  `device` STRING,
+  `owner` STRING,
+  PRIMARY KEY (`device`) NOT ENFORCED
+) WITH (
+  'connector' = 'filesystem',
+  'path' = 'tests/export/owners.csv',
+  'format' = 'csv',
+  'csv.null-literal' = ''
+);
+
 CREATE TEMPORARY VIEW `hot` AS
 SELECT * FROM telemetry WHERE temp > 80;
 
@@ -119,6 +130,25 @@ CREATE TEMPORARY TABLE `alerts_by_minute_out` (
   'value.json.encode.decimal-as-plain-number' = 'true'
 );
 
+CREATE TEMPORARY TABLE `owners_out` (
+  `device` STRING,
+  `ts` TIMESTAMP_LTZ(3),
+  `owner` STRING
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'owners',
+  'properties.bootstrap.servers' = 'kafka1:9092,kafka2:9092',
+  'properties.security.protocol' = 'SASL_SSL',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'flink-gw-1-cloud-owners_out',
+  'properties.transaction.timeout.ms' = '900000',
+  'key.format' = 'raw',
+  'key.fields' = 'device',
+  'value.format' = 'json',
+  'value.json.timestamp-format.standard' = 'ISO-8601',
+  'value.json.encode.decimal-as-plain-number' = 'true'
+);
+
 CREATE TEMPORARY TABLE `payloads_out` (
   `payload` BYTES
 ) WITH (
@@ -143,6 +173,8 @@ INSERT INTO `alerts_by_minute_out`
 SELECT device, window_end, COUNT(*) AS n
 FROM TABLE(TUMBLE(TABLE alerts, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
 GROUP BY device, window_start, window_end;
+INSERT INTO `owners_out`
+SELECT t.device, t.ts, o.owner FROM telemetry AS t JOIN owners FOR SYSTEM_TIME AS OF t.ts AS o ON t.device = o.device;
 INSERT INTO `payloads_out`
 SELECT payload FROM silent;
 
