@@ -63,12 +63,13 @@ impl Server {
         self.directory.path().join(tls::CA)
     }
 
-    /// # Panics
-    /// If tidegate took in another number of messages than were acknowledged.
-    pub fn has_taken(&self, messages: u64) {
-        if let Process::Tidegate(gateway) = &self.process {
-            let decoded = metric(&gateway.metrics(), "tidegate_decoded_total{source=\"bench\"}");
-            assert_eq!(decoded, messages as f64, "every acknowledged message was taken in");
+    /// Messages that tidegate has taken in. mosquitto does not say.
+    pub fn taken(&self) -> Option<u64> {
+        match &self.process {
+            Process::Mosquitto(_) => None,
+            Process::Tidegate(gateway) => {
+                Some(metric(&gateway.metrics(), "tidegate_decoded_total{source=\"bench\"}") as u64)
+            }
         }
     }
 }

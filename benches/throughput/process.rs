@@ -4,6 +4,8 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 /// The kernel's clock tick of /proc/PID/stat: 100 a second on every Linux that user space can see.
 const TICKS_PER_SECOND: u64 = 100;
 
@@ -27,10 +29,10 @@ pub fn rss_mib(pid: u32) -> f64 {
     number(&format!("/proc/{pid}/status"), "VmRSS:") as f64 / 1024.0
 }
 
-/// Lets this process and the servers it starts have tens of thousands of connections, as far as it may.
+/// Lets this process and the servers it starts have as many connections as they may.
 pub fn allow_many_files() {
-    let wanted = rustix::process::Rlimit { current: Some(65_536), maximum: Some(65_536) };
-    if rustix::process::setrlimit(rustix::process::Resource::Nofile, wanted).is_err() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
         eprintln!("RLIMIT_NOFILE stays as it is: parts with many connections may fail");
     }
 }
