@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use libfuzzer_sys::fuzz_target;
 use tidegate::broker::{Broker, Hub, Inbound, Item, Restored, TrustedClock};
 use tidegate::config::{Address, Outside, load};
-use tidegate::model::Now;
+use tidegate::model::{After, Now};
 use tidegate::store::{self, Commit, Store};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
@@ -85,7 +85,7 @@ fn pipeline(mut hub: Hub, mut store: Store, mut inbound: mpsc::Receiver<Inbound>
             taken.push(next);
         }
         loop {
-            let mut all = hub.begin(Instant::now(), Now { millis: wall(), trusted: true, stepped: false });
+            let mut all = hub.begin(Instant::now(), Now { millis: wall(), trusted: true, after: After::Tick });
             all.append(&mut taken);
             let mut acks = Vec::new();
             for Inbound { connection, items } in all {

@@ -33,12 +33,18 @@ static TOPOLOGY: LazyLock<Arc<Topology>> = LazyLock::new(|| {
         max_skew_ms: Some(1_000),
         close_after_ms: Some(5_000),
     };
-    let sources = vec![Source { name: "t".to_owned(), schema, watermark: Watermark::Device(rule) }];
-    let bind = |sql: &str| bind_query(sql, &Catalog { sources: &sources, views: &[] }).expect("a right query");
+    let sources = vec![Source {
+        name: "t".to_owned(),
+        schema,
+        watermark: Watermark::Device(rule),
+        primary_key: Vec::new(),
+        computed: Vec::new(),
+    }];
+    let bind = |sql: &str| bind_query(sql, &Catalog { sources: &sources, tables: &[], views: &[] }).expect("a right query");
     let queries = QUERIES
         .map(|sql| Query { name: "q".to_owned(), root: bind(sql), state_ttl_ms: None, gives_late: false })
         .into();
-    Arc::new(Topology { sources, queries })
+    Arc::new(Topology { sources, tables: Vec::new(), queries })
 });
 
 fuzz_target!(|bytes: &[u8]| {

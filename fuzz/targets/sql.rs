@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use tidegate::engine::{Engine, Input, InputRow, Limits};
-use tidegate::model::{Column, DataType, Now, Row, Schema, Value};
+use tidegate::model::{After, Column, DataType, Now, Row, Schema, Value};
 use tidegate::plan::{Query, Source, Topology, Watermark};
 use tidegate::sql::{Catalog, bind_query, bind_script, parse_columns};
 
@@ -24,6 +24,8 @@ fn source() -> Source {
         name: "t".to_owned(),
         schema: Schema { columns, event_time: Some(1), device: Some(0) },
         watermark: Watermark::Source { delay_ms: 1_000 },
+        primary_key: Vec::new(),
+        computed: Vec::new(),
     }
 }
 
@@ -46,17 +48,18 @@ fuzz_target!(|text: &str| {
     let _ = bind_script(text);
     let _ = parse_columns(text);
     let sources = vec![source()];
-    let root = match bind_query(text, &Catalog { sources: &sources, views: &[] }) {
+    let root = match bind_query(text, &Catalog { sources: &sources, tables: &[], views: &[] }) {
         Ok(root) => root,
         Err(errors) => return assert!(!errors.is_empty() && errors.iter().all(|error| !error.to_string().is_empty())),
     };
     let topology = Arc::new(Topology {
         sources,
+        tables: Vec::new(),
         queries: vec![Query { name: "q".to_owned(), root, state_ttl_ms: None, gives_late: false }],
     });
     let mut engine = Engine::new(topology, Limits { output_bytes_max: 1 << 16 });
     for (at, values) in rows().into_iter().enumerate() {
-        let now = Now { millis: 1_700_000_000_000 + at as i64, trusted: true, stepped: false };
+        let now = Now { millis: 1_700_000_000_000 + at as i64, trusted: true, after: After::Tick };
         let mut step =
             engine.step(now, vec![Input { source: 0, rows: vec![InputRow { arrival: now.millis, values }] }]);
         while step.more {
