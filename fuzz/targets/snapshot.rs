@@ -40,7 +40,8 @@ static TOPOLOGY: LazyLock<Arc<Topology>> = LazyLock::new(|| {
         primary_key: Vec::new(),
         computed: Vec::new(),
     }];
-    let bind = |sql: &str| bind_query(sql, &Catalog { sources: &sources, tables: &[], views: &[] }).expect("a right query");
+    let bind =
+        |sql: &str| bind_query(sql, &Catalog { sources: &sources, tables: &[], views: &[] }).expect("a right query");
     let queries = QUERIES
         .map(|sql| Query { name: "q".to_owned(), root: bind(sql), state_ttl_ms: None, gives_late: false })
         .into();
