@@ -289,6 +289,29 @@ impl Run {
     }
 }
 
+/// What came out, in an order that does not depend on when.
+fn sorted(outputs: &[Output]) -> Vec<String> {
+    let mut texts: Vec<String> = outputs.iter().map(|output| format!("{output:?}")).collect();
+    texts.sort();
+    texts
+}
+
+/// Restores what is left of a history with some bits flipped: each query's state is refused, or the history goes on.
+fn restore_with_flipped_bits(topology: &Arc<Topology>, ticks: &[Tick], flips: &[(usize, u8)]) {
+    let saved = Run::new(topology, Manner::default()).history(ticks).state;
+    for (query, state) in saved[1..].iter().enumerate() {
+        let mut state = state.clone();
+        for (at, bit) in flips {
+            let at = at % state.len();
+            state[at] ^= 1 << bit;
+        }
+        let mut run = Run::new(topology, Manner::default());
+        if run.engine.restore_query(query, &state).is_ok() {
+            run.history(ticks);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -373,18 +396,7 @@ proptest! {
     #[test]
     fn hostile_state_is_refused_or_harmless(watermark in any_rule(), ticks in ticks(), flips in prop::collection::vec((any::<usize>(), 0u8..8), 1..4)) {
         let topology = topology(watermark, many_queries());
-        let saved = Run::new(&topology, Manner::default()).history(&ticks).state;
-        for (query, state) in saved[1..].iter().enumerate() {
-            let mut state = state.clone();
-            for (at, bit) in &flips {
-                let at = at % state.len();
-                state[at] ^= 1 << bit;
-            }
-            let mut run = Run::new(&topology, Manner::default());
-            if run.engine.restore_query(query, &state).is_ok() {
-                run.history(&ticks);
-            }
-        }
+        restore_with_flipped_bits(&topology, &ticks, &flips);
     }
 }
 

@@ -290,25 +290,13 @@ proptest! {
             let own: Vec<_> = rows.iter().filter(|row| row.0 == device).collect();
             alone.extend(run(Watermark::Source { delay_ms }, &own));
         }
-        let text = |outputs: &[Output]| { let mut text: Vec<String> = outputs.iter().map(|output| format!("{output:?}")).collect(); text.sort(); text };
-        prop_assert_eq!(text(&together), text(&alone));
+        prop_assert_eq!(sorted(&together), sorted(&alone));
     }
 
     #[test]
     fn hostile_memory_is_refused_or_harmless(watermark in any_rule(), ticks in ticks(), flips in prop::collection::vec((any::<usize>(), 0u8..8), 1..4)) {
         let topology = forgetting(watermark, memory_queries(), Some(50));
-        let saved = Run::new(&topology, Manner::default()).history(&ticks).state;
-        for (query, state) in saved[1..].iter().enumerate() {
-            let mut state = state.clone();
-            for (at, bit) in &flips {
-                let at = at % state.len();
-                state[at] ^= 1 << bit;
-            }
-            let mut run = Run::new(&topology, Manner::default());
-            if run.engine.restore_query(query, &state).is_ok() {
-                run.history(&ticks);
-            }
-        }
+        restore_with_flipped_bits(&topology, &ticks, &flips);
     }
 }
 
