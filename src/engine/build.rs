@@ -101,8 +101,7 @@ impl Builder<'_> {
                 self.stage(operator, false, 0, &[input], next)
             }
             NodeKind::Sort { input, time, keys } => {
-                let operator = TimeLines::new(Sort { time: *time, keys: keys.clone() }, None);
-                self.stage(Operator::Stateful(Box::new(operator)), false, 0, &[input], next)
+                self.timed_by(Sort { time: *time, keys: keys.clone() }, None, &[input], next)
             }
             NodeKind::Window { input, time, windowing } => {
                 let operator = Operator::Window { time: *time, panes: Panes::new(*windowing) };
@@ -128,14 +127,11 @@ impl Builder<'_> {
                 self.stage(Operator::Stateful(Box::new(operator)), device.is_some(), 0, &[input], next)
             }
             NodeKind::Match { input, recognition } => {
-                let device = device_of(input, self.sources).map(|device| device.column);
-                let device = device.filter(|column| recognition.partition.contains(column));
                 let operator = Recognizer::new(recognition, self.limited);
-                let lines = TimeLines::new(operator, device.map(|column| vec![column]));
-                self.stage(Operator::Stateful(Box::new(lines)), device.is_some(), 0, &[input], next)
+                self.timed(operator, input, |device| recognition.partition.contains(&device), next)
             }
             NodeKind::Report { input, report } => {
-                let operator = Reporter::new(report, input.schema.columns.len(), self.is_by_arrival(input));
+                let operator = Reporter::new(report, input.schema.columns.len());
                 self.remembering(operator, input, &report.partition, next)
             }
             NodeKind::Expand { input, keys, sets } => {
@@ -156,7 +152,7 @@ impl Builder<'_> {
                 self.timed(operator, input, |device| partition.contains(&device), next)
             }
             NodeKind::CountWindow { input, windowing } => {
-                let operator = CountWindows::rows(windowing, input.schema.columns.len(), self.is_by_arrival(input));
+                let operator = CountWindows::rows(windowing, input.schema.columns.len());
                 self.remembering(operator, input, &windowing.partition, next)
             }
             NodeKind::CountAggregate { input, windowing, keys, aggregates } => {
@@ -165,8 +161,7 @@ impl Builder<'_> {
                     _ => None,
                 };
                 let keys = keys.iter().filter_map(column).collect();
-                let (columns, by_arrival) = (input.schema.columns.len(), self.is_by_arrival(input));
-                let operator = CountWindows::aggregates(windowing, keys, aggregates, columns, by_arrival);
+                let operator = CountWindows::aggregates(windowing, keys, aggregates, input.schema.columns.len());
                 self.remembering(operator, input, &windowing.partition, next)
             }
             NodeKind::Over { input, time, partition, frame, functions } => {
@@ -245,7 +240,7 @@ impl Builder<'_> {
         let mut all = true;
         node.visit(&mut |node| {
             if let NodeKind::Scan { source } = node.kind {
-                all &= self.sources.get(source).is_some_and(Source::is_by_arrival);
+                all &= self.sources.get(source).is_some_and(|source| source.by_arrival);
             }
         });
         all
@@ -284,7 +279,10 @@ impl Builder<'_> {
         next: Option<Next>,
     ) -> Vec<Below> {
         let (by_device, delay_ms) = (devices.is_some(), operator.delay_ms());
-        let lines = TimeLines::new(operator, devices);
+        let mut lines = TimeLines::new(operator, devices);
+        if inputs.iter().all(|input| self.is_by_arrival(input)) {
+            lines = lines.by_arrival();
+        }
         self.stage(Operator::Stateful(Box::new(lines)), by_device, delay_ms, inputs, next)
     }
 

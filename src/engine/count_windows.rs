@@ -23,8 +23,6 @@ pub struct CountWindows {
     windowing: CountWindowing,
     /// How many the input has.
     columns: usize,
-    /// The event time is that of arrival: nothing is late.
-    by_arrival: bool,
     output: Output,
     key: Vec<Value>,
 }
@@ -57,8 +55,8 @@ pub struct State {
 
 impl CountWindows {
     /// `columns`: how many the input has.
-    pub fn rows(windowing: &CountWindowing, columns: usize, by_arrival: bool) -> CountWindows {
-        CountWindows { windowing: windowing.clone(), columns, by_arrival, output: Output::Rows, key: Vec::new() }
+    pub fn rows(windowing: &CountWindowing, columns: usize) -> CountWindows {
+        CountWindows { windowing: windowing.clone(), columns, output: Output::Rows, key: Vec::new() }
     }
 
     /// `keys`: the partition's columns in the order in which they come out.
@@ -67,10 +65,9 @@ impl CountWindows {
         keys: Vec<usize>,
         aggregates: &[Aggregate],
         columns: usize,
-        by_arrival: bool,
     ) -> CountWindows {
         let output = Output::Aggregates { keys, fold: Fold::new(aggregates) };
-        CountWindows { windowing: windowing.clone(), columns, by_arrival, output, key: Vec::new() }
+        CountWindows { windowing: windowing.clone(), columns, output, key: Vec::new() }
     }
 
     /// A row's turn; if it makes a window full, that comes out. The answer: bytes of the rows that are not held any more.
@@ -80,11 +77,7 @@ impl CountWindows {
             return 0;
         }
         let start = partition.rows.front().map_or(time, |(time, _)| *time);
-        let mut end = time.max(partition.last_end.unwrap_or(Millis::MIN)) + 1;
-        if self.by_arrival {
-            // Whoever reads it must not find it late.
-            end = end.max(at.watermark.min(TIME_MAX_MS) + 2);
-        }
+        let end = time.max(partition.last_end.unwrap_or(Millis::MIN)) + 1;
         partition.last_end = Some(end);
         let window = [timestamp(start), timestamp(end), timestamp(end - 1)];
         let rows = partition.rows.iter().map(|(_, row)| row);
@@ -160,11 +153,10 @@ impl Timed for CountWindows {
         _port: usize,
         row: &[Value],
         at: &At,
-        out: &mut Out,
+        _out: &mut Out,
     ) -> Result<Taken, RowError> {
         let Some(time) = event_time(row, self.windowing.time) else { return Err(RowError::NoEventTime) };
-        let has_passed = time <= at.late_by();
-        if has_passed && !self.by_arrival {
+        if time <= at.late_by() {
             return Ok(Taken::Late);
         }
         self.key.clear();
@@ -172,10 +164,6 @@ impl Timed for CountWindows {
         let slot = state.partitions.find_or_add(&self.key, Partition::default);
         let Some(partition) = state.partitions.get_mut(slot) else { return Ok(Taken::Late) };
         state.bytes += row_bytes(row);
-        if has_passed {
-            state.bytes -= self.turn(partition, time, row.to_vec(), at, out);
-            return Ok(Taken::Kept);
-        }
         partition.waiting.entry(time).or_default().push(row.to_vec());
         let due = partition.due();
         state.partitions.schedule(slot, due);
@@ -196,6 +184,10 @@ impl Timed for CountWindows {
         }
         let due = partition.due();
         state.partitions.schedule(slot, due);
+        true
+    }
+
+    fn orders_rows(&self) -> bool {
         true
     }
 
@@ -244,7 +236,7 @@ mod tests {
     use crate::plan::{AggregateFunction, Expr};
     use proptest::prelude::*;
 
-    fn windows(slide: usize, size: usize, by_arrival: bool) -> CountWindows {
+    fn windows(slide: usize, size: usize) -> CountWindows {
         let sum = Aggregate {
             function: AggregateFunction::Sum,
             argument: Some(Expr::column(2, DataType::BigInt)),
@@ -254,7 +246,7 @@ mod tests {
             data_type: DataType::BigInt,
         };
         let windowing = CountWindowing { time: 1, partition: vec![0], slide, size };
-        CountWindows::aggregates(&windowing, vec![0], &[sum], 3, by_arrival)
+        CountWindows::aggregates(&windowing, vec![0], &[sum], 3)
     }
 
     /// Rows (key, time, number) with a watermark `delay` behind, restarted after each.
@@ -306,19 +298,10 @@ mod tests {
                     expected.push(vec![Value::Int(key), Value::Int(sum), timestamp(rows[0].1), timestamp(end), timestamp(end - 1)]);
                 }
             }
-            let mut ours = run(windows(slide, size, false), &rows, delay);
+            let mut ours = run(windows(slide, size), &rows, delay);
             // Of each key in order.
             ours.sort_by_key(|row| match row[0] { Value::Int(key) => key, _ => -1 });
             prop_assert_eq!(ours, expected);
         }
-    }
-
-    #[test]
-    fn by_arrival_nothing_is_late() {
-        let rows = [(1, 5, 1), (1, 5, 2), (1, 5, 3), (1, 5, 4)];
-        let windows = run(windows(2, 2, true), &rows, 0);
-        let sums: Vec<&Value> = windows.iter().map(|row| &row[1]).collect();
-        assert_eq!(sums, [&Value::Int(3), &Value::Int(7)]);
-        assert_ne!(windows[0][3], windows[1][3]);
     }
 }

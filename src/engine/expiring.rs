@@ -120,6 +120,10 @@ impl<O: Timed> Timed for Expiring<O> {
         true
     }
 
+    fn orders_rows(&self) -> bool {
+        self.operator.orders_rows()
+    }
+
     fn is_empty(&self, state: &Self::State) -> bool {
         state.keys.len() == 0
     }

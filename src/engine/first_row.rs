@@ -81,6 +81,10 @@ impl Timed for FirstRow {
         true
     }
 
+    fn orders_rows(&self) -> bool {
+        true
+    }
+
     fn is_empty(&self, state: &State) -> bool {
         state.keys.len() == 0
     }

@@ -59,7 +59,7 @@ use crate::model::{After, Millis, Now, Row, Value};
 use crate::plan::Topology;
 
 /// Raised with each change of results: state of an older number is not restored.
-pub const SEMANTICS: u32 = 3;
+pub const SEMANTICS: u32 = 4;
 
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -217,7 +217,7 @@ impl Engine {
             computed: Computed::new(&source.computed),
             event_time: source.schema.event_time.filter(|_| source.watermark != crate::plan::Watermark::None),
             device: source.schema.device,
-            by_arrival: source.is_by_arrival(),
+            by_arrival: source.by_arrival,
             readers: (0..queries.len()).filter(|query| reads(*query, index)).collect(),
             linked: (0..topology.sources.len()).filter(|other| linked(index, *other)).collect(),
         };

@@ -108,6 +108,12 @@ pub trait Timed: Send {
     fn delay_ms(&self) -> Millis {
         0
     }
+
+    /// Whether rows are put in order of time and go on one by one, so that later ones of the same time change nothing
+    /// for those that have gone on. By time of arrival they need not wait then until their millisecond is over.
+    fn orders_rows(&self) -> bool {
+        false
+    }
 }
 
 /// An operator with its state, as a stage of a query has it.
@@ -143,6 +149,9 @@ pub trait Stateful: Send {
 pub struct TimeLines<O: Timed> {
     operator: O,
     lines: Lines<O::State>,
+    /// What fires is so far ahead of what is late: by time of arrival a row's time has come when the row has, while more
+    /// of the same millisecond, which the watermark leaves room for, are not late.
+    lead_ms: Millis,
 }
 
 enum Lines<S> {
@@ -165,21 +174,44 @@ impl<O: Timed> TimeLines<O> {
             Some(columns) => Lines::PerDevice { columns, devices: Keyed::default(), bytes: 0, ending: None },
             None => Lines::Shared(O::State::default()),
         };
-        TimeLines { operator, lines }
+        TimeLines { operator, lines, lead_ms: 0 }
     }
+
+    /// The event time is that of arrival for all input.
+    pub fn by_arrival(mut self) -> TimeLines<O> {
+        self.lead_ms = Millis::from(self.operator.orders_rows());
+        self
+    }
+}
+
+/// Takes a row on its time line. What is due at once goes out at once: no move of the watermark may follow.
+fn take_on<O: Timed>(
+    operator: &mut O,
+    state: &mut O::State,
+    (port, row): (usize, &[Value]),
+    at: &At,
+    lead_ms: Millis,
+    out: &mut Out,
+) -> Result<Taken, RowError> {
+    let taken = operator.take(state, port, row, at, out)?;
+    if lead_ms > 0 && taken == Taken::Kept {
+        let at = At { watermark: at.watermark.saturating_add(lead_ms), ..*at };
+        while operator.fire(state, &at, out) {}
+    }
+    Ok(taken)
 }
 
 impl<O: Timed> Stateful for TimeLines<O> {
     fn take(&mut self, port: usize, row: &[Value], at: &At, out: &mut Out) -> Result<Taken, RowError> {
-        let operator = &mut self.operator;
+        let (operator, lead_ms) = (&mut self.operator, self.lead_ms);
         match &mut self.lines {
-            Lines::Shared(state) => operator.take(state, port, row, at, out),
+            Lines::Shared(state) => take_on(operator, state, (port, row), at, lead_ms, out),
             Lines::PerDevice { columns, devices, bytes, .. } => {
                 let device = columns.get(port).and_then(|column| row.get(*column)).unwrap_or(&Value::Null);
                 let slot = devices.find_or_add(std::slice::from_ref(device), O::State::default);
                 let Some(state) = devices.get_mut(slot) else { return Ok(Taken::Late) };
                 let before = operator.state_bytes(state);
-                let taken = operator.take(state, port, row, at, out);
+                let taken = take_on(operator, state, (port, row), at, lead_ms, out);
                 *bytes = (*bytes + operator.state_bytes(state)).saturating_sub(before);
                 if operator.is_empty(state) {
                     *bytes = bytes.saturating_sub(operator.state_bytes(state));
@@ -206,8 +238,8 @@ impl<O: Timed> Stateful for TimeLines<O> {
     }
 
     fn fire(&mut self, due: Due<'_>, context: &Context, out: &mut Out) -> bool {
-        let operator = &mut self.operator;
-        let at = |watermark| At { context: *context, watermark };
+        let (operator, lead_ms) = (&mut self.operator, self.lead_ms);
+        let at = |watermark: Millis| At { context: *context, watermark: watermark.saturating_add(lead_ms) };
         match (due, &mut self.lines) {
             (Due::Shared(watermark), Lines::Shared(state)) => operator.fire(state, &at(watermark), out),
             (Due::End, Lines::Shared(state)) => {
@@ -238,7 +270,7 @@ impl<O: Timed> Stateful for TimeLines<O> {
 
     fn next_due(&self) -> Option<Millis> {
         match &self.lines {
-            Lines::Shared(state) => self.operator.next_due(state),
+            Lines::Shared(state) => self.operator.next_due(state).map(|due| due - self.lead_ms),
             Lines::PerDevice { .. } => None,
         }
     }
@@ -246,7 +278,7 @@ impl<O: Timed> Stateful for TimeLines<O> {
     fn next_due_of(&mut self, device: &Value) -> Option<Millis> {
         let Lines::PerDevice { devices, .. } = &self.lines else { return None };
         let slot = devices.find(std::slice::from_ref(device))?;
-        self.operator.next_due(devices.get(slot)?)
+        self.operator.next_due(devices.get(slot)?).map(|due| due - self.lead_ms)
     }
 
     fn state_bytes(&self) -> usize {

@@ -27,8 +27,6 @@ pub struct Reporter {
     remembered: Vec<Operand>,
     watches: Vec<Watch>,
     condition: Option<Program>,
-    /// The event time is that of arrival: nothing is late, and what came within one millisecond goes on at once.
-    by_arrival: bool,
     key: Vec<Value>,
 }
 
@@ -66,7 +64,7 @@ pub struct State {
 
 impl Reporter {
     /// `columns`: how many the input has.
-    pub fn new(report: &plan::Report, columns: usize, by_arrival: bool) -> Reporter {
+    pub fn new(report: &plan::Report, columns: usize) -> Reporter {
         Reporter {
             time: report.time,
             partition: report.partition.clone(),
@@ -74,7 +72,6 @@ impl Reporter {
             remembered: report.remembered.iter().map(Operand::new).collect(),
             watches: report.watches.iter().map(Watch::new).collect(),
             condition: report.condition.as_ref().map(Program::compile),
-            by_arrival,
             key: Vec::new(),
         }
     }
@@ -205,11 +202,10 @@ impl Timed for Reporter {
         _port: usize,
         row: &[Value],
         at: &At,
-        out: &mut Out,
+        _out: &mut Out,
     ) -> Result<Taken, RowError> {
         let Some(time) = event_time(row, self.time) else { return Err(RowError::NoEventTime) };
-        let has_passed = time <= at.late_by();
-        if has_passed && !self.by_arrival {
+        if time <= at.late_by() {
             return Ok(Taken::Late);
         }
         self.key.clear();
@@ -222,12 +218,6 @@ impl Timed for Reporter {
         let Some(partition) = state.partitions.get_mut(slot) else {
             return Err(EvalError::new("a partition is not there").into());
         };
-        if has_passed {
-            let before = partition.reported_bytes();
-            self.turn(partition, time, row.to_vec(), at, out);
-            state.bytes = state.bytes + partition.reported_bytes() - before;
-            return Ok(Taken::Kept);
-        }
         partition.waiting.entry(time).or_default().push(row.to_vec());
         state.bytes += row_bytes(row);
         let due = partition.due();
@@ -252,6 +242,10 @@ impl Timed for Reporter {
         state.bytes = state.bytes + partition.reported_bytes() - before;
         let due = partition.due();
         state.partitions.schedule(slot, due);
+        true
+    }
+
+    fn orders_rows(&self) -> bool {
         true
     }
 

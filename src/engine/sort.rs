@@ -62,11 +62,12 @@ impl Sort {
 impl Timed for Sort {
     type State = Waiting;
 
-    fn take(&mut self, state: &mut Waiting, _: usize, row: &[Value], _: &At, _: &mut Out) -> Result<Taken, RowError> {
+    fn take(&mut self, state: &mut Waiting, _: usize, row: &[Value], at: &At, _: &mut Out) -> Result<Taken, RowError> {
         let Some(time) = event_time(row, self.time) else {
             return Err(RowError::NoEventTime);
         };
-        if state.last.is_some_and(|last| time <= last) {
+        // By time of arrival rows may have gone on while more of their millisecond are to come.
+        if state.last.is_some_and(|last| time < last || (time == last && time <= at.watermark)) {
             return Ok(Taken::Late);
         }
         state.bytes += row_bytes(row);
@@ -85,6 +86,10 @@ impl Timed for Sort {
         state.last = Some(time);
         state.bytes -= rows.iter().map(|row| row_bytes(row)).sum::<usize>();
         rows.into_iter().for_each(|row| out.push(row));
+        true
+    }
+
+    fn orders_rows(&self) -> bool {
         true
     }
 

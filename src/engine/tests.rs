@@ -105,6 +105,7 @@ fn topology(watermark: Watermark, roots: Vec<Node>) -> Arc<Topology> {
             name: "readings".to_owned(),
             schema: readings(),
             watermark,
+            by_arrival: false,
             primary_key: Vec::new(),
             computed: Vec::new(),
         }],

@@ -48,22 +48,12 @@ pub struct Source {
     pub name: String,
     pub schema: Schema,
     pub watermark: Watermark,
+    /// Whether event time is the time of arrival, so that it follows the clock.
+    pub by_arrival: bool,
     /// Columns of the PRIMARY KEY, which makes its rows versions; mostly empty.
     pub primary_key: Vec<usize>,
     /// Of each column what computes it from the row of those that come in; `None`: it comes in. Empty: all come in.
     pub computed: Vec<Option<Expr>>,
-}
-
-impl Source {
-    /// Name of the column with the time of arrival, which is the last one where a source declares no event time.
-    pub const ARRIVED_AT: &'static str = "arrived_at";
-
-    /// Whether event time is the time of arrival, so that it follows the clock.
-    pub fn is_by_arrival(&self) -> bool {
-        let last = self.schema.columns.len().checked_sub(1);
-        let column = self.schema.columns.last();
-        last == self.schema.event_time && column.is_some_and(|column| &*column.name == Source::ARRIVED_AT)
-    }
 }
 
 /// How a source's rows move event time (DESIGN.md section 7).

@@ -114,6 +114,7 @@ fn readings() -> Source {
         name: "readings".into(),
         schema,
         watermark: Watermark::Source { delay_ms: 5_000 },
+        by_arrival: false,
         primary_key: Vec::new(),
         computed: Vec::new(),
     }

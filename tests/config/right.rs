@@ -88,7 +88,7 @@ fn sources_have_their_columns_and_time() {
     let column = |name: &str, data_type| (name.to_owned(), data_type);
 
     assert_eq!(columns(&settings, 0), [column("machine", text), column("n", DataType::Int), arrived()]);
-    assert_eq!(settings.topology.sources[0].watermark, Watermark::Source { delay_ms: 0 });
+    assert_eq!(settings.topology.sources[0].watermark, Watermark::Source { delay_ms: 1 });
     assert_eq!((settings.sources[0].captures, settings.sources[0].schema.event_time), (0, Some(2)));
     assert_eq!(settings.sources[0].schema.device, None);
     assert!(matches!(settings.topology.sources[1].watermark, Watermark::Device(_)));

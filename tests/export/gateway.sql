@@ -30,7 +30,7 @@ CREATE TEMPORARY TABLE `presses` (
 CREATE TEMPORARY TABLE `silent` (
   `payload` BYTES,
   `arrived_at` TIMESTAMP_LTZ(3),
-  WATERMARK FOR `arrived_at` AS `arrived_at` - INTERVAL '0.000' SECOND
+  WATERMARK FOR `arrived_at` AS `arrived_at` - INTERVAL '0.001' SECOND
 ) WITH (
   'connector' = 'kafka',
   'topic' = 'silent',

@@ -77,8 +77,14 @@ fn check_source(entry: &Entry<raw::Source>, problems: &mut Problems) -> Checked 
     };
     let name = entry.name.clone();
     let decoded = decoded(&schema, &columns.computed);
-    let plan =
-        plan::Source { name: name.clone(), schema, watermark, primary_key: Vec::new(), computed: columns.computed };
+    let plan = plan::Source {
+        name: name.clone(),
+        schema,
+        watermark,
+        by_arrival: columns.arrived_at,
+        primary_key: Vec::new(),
+        computed: columns.computed,
+    };
     let source =
         Source { name, input, format, schema: decoded, captures: columns.captures, arrived_at: columns.arrived_at };
     checked.checked = Some((source, plan));
@@ -345,8 +351,11 @@ fn check_modbus(
 }
 
 fn check_watermark(raw: &raw::Source, columns: &Columns, problems: &mut Problems) -> Watermark {
-    // Times of arrival are never out of order.
-    let late_after = raw.late_after.or(if columns.arrived_at { Duration::ZERO } else { LATE_AFTER });
+    let late_after = match columns.arrived_at {
+        // Times of arrival are never out of order, but more may come within the same millisecond.
+        true => raw.late_after.or(Duration::ZERO).max(Duration::from_millis(1)),
+        false => raw.late_after.or(LATE_AFTER),
+    };
     let by_device = choose(
         &raw.watermark,
         "watermark",

@@ -84,10 +84,14 @@ impl Over {
         Over { time, partition: partition.to_vec(), frame, functions, fold, lag_max, columns, key: Vec::new() }
     }
 
-    fn is_late(&self, partition: Option<&Partition>, time: Millis, watermark: Millis) -> bool {
+    fn is_late(&self, partition: Option<&Partition>, time: Millis, at: &At) -> bool {
         match self.frame {
-            Frame::RowsUnbounded | Frame::RangeUnbounded => time <= watermark,
-            Frame::Rows(_) | Frame::Range(_) => time <= partition.map_or(0, |partition| partition.last),
+            Frame::RowsUnbounded | Frame::RangeUnbounded => time <= at.late_by(),
+            Frame::Rows(_) | Frame::Range(_) => {
+                let last = partition.map_or(0, |partition| partition.last);
+                // By time of arrival rows may have gone on while more of their millisecond are to come.
+                time < last || (time == last && time <= at.watermark)
+            }
         }
     }
 
@@ -122,9 +126,12 @@ impl Over {
     /// The rows of one partition and one time go on.
     fn turn(&self, partition: &mut Partition, objects: &mut Objects, at: &At, out: &mut Out) {
         let Some((time, rows)) = partition.take_next() else { return };
+        // By time of arrival those of one time may come one after the other.
+        if time > partition.last || partition.row_number == 0 {
+            partition.dense_rank += 1;
+            partition.rank = partition.row_number + 1;
+        }
         partition.last = time;
-        partition.dense_rank += 1;
-        partition.rank = partition.row_number + 1;
         if let Some(most) = self.lag_max {
             partition.remember(&rows, most.saturating_add(1));
         }
@@ -203,7 +210,7 @@ impl Timed for Over {
         self.key.clear();
         self.key.extend(self.partition.iter().filter_map(|column| row.get(*column).cloned()));
         let known = state.partitions.find(&self.key);
-        if self.is_late(known.and_then(|slot| state.partitions.get(slot)), time, at.late_by()) {
+        if self.is_late(known.and_then(|slot| state.partitions.get(slot)), time, at) {
             return Ok(Taken::Late);
         }
         let words = self.fold.layout.words;
@@ -261,6 +268,10 @@ impl Timed for Over {
         *bytes = *bytes + partition.bytes() - before;
         let due = self.due(partition);
         partitions.schedule(slot, due);
+        true
+    }
+
+    fn orders_rows(&self) -> bool {
         true
     }
 

@@ -207,6 +207,10 @@ impl Timed for Recognizer {
         true
     }
 
+    fn orders_rows(&self) -> bool {
+        true
+    }
+
     fn is_empty(&self, state: &State) -> bool {
         state.partitions.len() == 0
     }

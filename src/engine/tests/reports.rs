@@ -305,7 +305,7 @@ proptest! {
 fn rows_of_one_moment_of_arrival() {
     let mut node = scan();
     node.schema.columns.swap_remove(ZONE);
-    node.schema.columns[2] = Column { name: crate::plan::Source::ARRIVED_AT.into(), data_type: DataType::Timestamp(3) };
+    node.schema.columns[2] = Column { name: "arrived_at".into(), data_type: DataType::Timestamp(3) };
     node.schema.columns[TIME] = Column { name: "n".into(), data_type: DataType::Int };
     (node.schema.event_time, node.schema.device) = (Some(2), Some(0));
     let report = Report {
@@ -318,7 +318,8 @@ fn rows_of_one_moment_of_arrival() {
     let source = PlanSource {
         name: "readings".to_owned(),
         schema: node.schema.clone(),
-        watermark: Watermark::Device(DeviceWatermark { delay_ms: 0, ..settings() }),
+        watermark: Watermark::Device(DeviceWatermark { delay_ms: 1, ..settings() }),
+        by_arrival: true,
         primary_key: Vec::new(),
         computed: Vec::new(),
     };

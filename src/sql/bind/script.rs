@@ -158,6 +158,7 @@ pub fn script(statements: &[Statement], end: crate::sql::span::Span) -> Result<S
             name: table.name.clone(),
             schema: table.schema.clone(),
             watermark: table.watermark.clone(),
+            by_arrival: false,
             primary_key: table.primary_key.clone(),
             computed: if table.computed.iter().any(Option::is_some) { table.computed.clone() } else { Vec::new() },
         })
@@ -245,6 +246,7 @@ fn assemble(
         name: format!("VALUES {}", index + 1),
         schema: constants.schema.clone(),
         watermark: Watermark::None,
+        by_arrival: false,
         primary_key: Vec::new(),
         computed: Vec::new(),
     });
