@@ -75,7 +75,14 @@ fn source(watermark: Watermark) -> Source {
         [("device", DataType::String), ("ts", DataType::Timestamp(3)), double("temp"), double("vib"), double("heat")];
     let columns = columns.map(|(name, data_type)| Column { name: Arc::from(name), data_type }).to_vec();
     let schema = Schema { columns, event_time: Some(1), device: Some(0) };
-    Source { name: "readings".to_owned(), schema, watermark, primary_key: Vec::new(), computed: Vec::new() }
+    Source {
+        name: "readings".to_owned(),
+        schema,
+        watermark,
+        by_arrival: false,
+        primary_key: Vec::new(),
+        computed: Vec::new(),
+    }
 }
 
 fn rows() -> Vec<Row> {

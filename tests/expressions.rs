@@ -140,6 +140,7 @@ fn table() -> (Source, Row) {
             name: "t1".to_owned(),
             schema,
             watermark: Watermark::None,
+            by_arrival: false,
             primary_key: Vec::new(),
             computed: Vec::new(),
         },

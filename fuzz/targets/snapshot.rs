@@ -37,6 +37,7 @@ static TOPOLOGY: LazyLock<Arc<Topology>> = LazyLock::new(|| {
         name: "t".to_owned(),
         schema,
         watermark: Watermark::Device(rule),
+        by_arrival: false,
         primary_key: Vec::new(),
         computed: Vec::new(),
     }];

@@ -24,6 +24,7 @@ fn source() -> Source {
         name: "t".to_owned(),
         schema: Schema { columns, event_time: Some(1), device: Some(0) },
         watermark: Watermark::Source { delay_ms: 1_000 },
+        by_arrival: false,
         primary_key: Vec::new(),
         computed: Vec::new(),
     }

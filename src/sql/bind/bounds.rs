@@ -15,7 +15,13 @@ impl Binder<'_> {
         if self.bounds == Bounds::None || (self.bounds == Bounds::Expiring && remembered < Remembered::BothSides) {
             return Ok(relation);
         }
-        let (what, help) = remembered.explained();
+        let mut has_devices = false;
+        relation.node.visit(&mut |node| {
+            if let NodeKind::Scan { source } = node.kind {
+                has_devices |= self.names.sources.get(source).is_some_and(|source| source.schema.device.is_some());
+            }
+        });
+        let (what, help) = remembered.explained(has_devices);
         self.fail(Problem::new(span, what).help(help))
     }
 }
@@ -35,35 +41,42 @@ enum Remembered {
 
 impl Remembered {
     /// What is wrong with it, and what to write instead.
-    fn explained(self) -> (&'static str, &'static str) {
+    fn explained(self, has_devices: bool) -> (&'static str, String) {
+        // With one time line for all no device is ever forgotten.
+        let by_device = match has_devices {
+            true => "PARTITION BY the device alone",
+            false => {
+                "give each device a time line of its own, watermark = \"device\" in the source's section, and PARTITION BY the device alone"
+            }
+        };
         match self {
             Remembered::Partitions => (
                 "OVER would have to remember each value of PARTITION BY for ever",
-                "PARTITION BY the device alone, or take a frame that forgets: RANGE INTERVAL '1' HOUR PRECEDING, or say when a value may be forgotten: state_ttl = \"1d\" in the query's section",
+                format!("{by_device}, or take a frame that forgets: RANGE INTERVAL '1' HOUR PRECEDING, or say when a value may be forgotten: state_ttl = \"1d\" in the query's section"),
             ),
             Remembered::Reports => (
                 "what was reported last would have to be remembered for ever, for each value of PARTITION BY",
-                "PARTITION BY the device alone, or say when a value may be forgotten: state_ttl = \"1d\" in the query's section",
+                format!("{by_device}, or say when a value may be forgotten: state_ttl = \"1d\" in the query's section"),
             ),
             Remembered::Windows => (
                 "the window of each value of PARTITION BY would have to be kept until it is full, maybe for ever",
-                "PARTITION BY the device alone, or say when a window may be given up: state_ttl = \"1d\" in the query's section",
+                format!("{by_device}, or say when a window may be given up: state_ttl = \"1d\" in the query's section"),
             ),
             Remembered::Keys => (
                 "the first row of each key would have to be remembered for ever",
-                "PARTITION BY the device alone, or by window_start, window_end and the keys over a window, or say when a key may be forgotten: state_ttl = \"1d\" in the query's section",
+                format!("{by_device}, or by window_start, window_end and the keys over a window, or say when a key may be forgotten: state_ttl = \"1d\" in the query's section"),
             ),
             Remembered::Rows => (
                 "SELECT DISTINCT would have to remember every row for ever",
-                "with a window it forgets: GROUP BY window_start, window_end and the columns, over TABLE(TUMBLE(…)); or say when a row may be forgotten: state_ttl = \"1d\" in the query's section",
+                "with a window it forgets: GROUP BY window_start, window_end and the columns, over TABLE(TUMBLE(…)); or say when a row may be forgotten: state_ttl = \"1d\" in the query's section".to_owned(),
             ),
             Remembered::Partners => (
                 "IN or EXISTS would have to keep both sides for ever",
-                "compare the windows of both sides, too: … AND a.window_start = b.window_start AND a.window_end = b.window_end; or read a lookup table, [table.x]",
+                "compare the windows of both sides, too: … AND a.window_start = b.window_start AND a.window_end = b.window_end; or read a lookup table, [table.x]".to_owned(),
             ),
             Remembered::BothSides => (
                 "this join would have to keep both sides for ever",
-                "bound it: … AND b.ts BETWEEN a.ts - INTERVAL '1' MINUTE AND a.ts + INTERVAL '1' MINUTE, or join the same windows of both, or make one side a lookup table, [table.x]",
+                "bound it: … AND b.ts BETWEEN a.ts - INTERVAL '1' MINUTE AND a.ts + INTERVAL '1' MINUTE, or join the same windows of both, or make one side a lookup table, [table.x]".to_owned(),
             ),
         }
     }
