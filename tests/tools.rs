@@ -31,7 +31,7 @@ fn the_example_rules_pass() {
 /// Those of one millisecond are many: a tick's messages of one device all have the same time.
 #[test]
 fn by_time_of_arrival_no_row_is_late() {
-    let output = tidegate(&["test", "tests/arrival", "--config", "tests/arrival/gateway.toml"]);
+    let output = tidegate(&["test", "tests/rules/arrival", "--config", "tests/rules/arrival/gateway.toml"]);
     let shown = text(&output.stdout);
     assert!(output.status.success(), "{shown}{}", text(&output.stderr));
     assert!(shown.ends_with("14 passed, 0 failed\n"), "{shown}");

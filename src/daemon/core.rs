@@ -218,6 +218,7 @@ impl Core {
             raise(&mut tick.counters, &names.filtered, counts.filtered);
             raise(&mut tick.counters, &names.late, counts.late);
             raise(&mut tick.counters, &names.failed, counts.failed);
+            raise(&mut tick.counters, &names.late_results, counts.late_results);
             raise(&mut tick.counters, &names.given_up, counts.given_up);
         }
     }
@@ -377,6 +378,11 @@ mod tests {
         sql = "SELECT DISTINCT n FROM t"
         state_ttl = "10s"
         into = { sink = "cloud", topic = "numbers" }
+        [query.behind]
+        sql = """SELECT window_end, COUNT(*) AS c FROM TABLE(TUMBLE((
+                   SELECT ts, SUM(n) OVER (PARTITION BY n ORDER BY ts RANGE BETWEEN INTERVAL '1' HOUR PRECEDING AND CURRENT ROW) AS s FROM t),
+                 DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end"""
+        into = { sink = "cloud", topic = "behind" }
         [sink.cloud]
         kafka = "localhost:9092"
         offsets_topic = "windows"
@@ -463,6 +469,9 @@ mod tests {
         let count = |key: &str| counters.get(key).copied().unwrap_or_default();
         assert_eq!(count("tidegate_late_total{query=\"windows\"}"), 1);
         assert_eq!(count("tidegate_late_out_total{query=\"windows\",sink=\"cloud\"}"), 1);
+        // OVER takes the first row of n = 9 however old it is; the window after it is closed.
+        assert_eq!(count("tidegate_late_total{query=\"behind\"}"), 0);
+        assert_eq!(count("tidegate_late_results_total{query=\"behind\"}"), 1);
         assert_eq!(count("tidegate_committed_total{sink=\"cloud\"}"), records.len() as u64);
         assert_eq!(run(&rows, true), (records, counters), "restored after each tick");
     }

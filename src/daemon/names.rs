@@ -22,6 +22,8 @@ pub struct QueryCounters {
     pub failed: String,
     /// Rows that failed behind a window: they were used when they came in.
     pub failed_outputs: String,
+    /// Results of a part of the query that came too late for the next: their rows were used when they came in.
+    pub late_results: String,
     /// No rows: what the query's operators gave up at the limits of their state.
     pub given_up: String,
     /// One for each route.
@@ -58,6 +60,7 @@ impl Names {
             late: key("late", "query", &query.name),
             failed: key("failed", "query", &query.name),
             failed_outputs: key("failed_outputs", "query", &query.name),
+            late_results: key("late_results", "query", &query.name),
             given_up: key("given_up", "query", &query.name),
             out: query.into.iter().map(|route| routed(settings, "out", query, route)).collect(),
             late_out: query.late_into.as_ref().map(|route| routed(settings, "late_out", query, route)),
@@ -73,7 +76,10 @@ impl Names {
     pub fn all(&self) -> impl Iterator<Item = &String> {
         let sources = self.sources.iter().flat_map(|s| [&s.received, &s.decoded, &s.invalid]);
         let queries = self.queries.iter().flat_map(|q| {
-            [&q.used, &q.filtered, &q.late, &q.failed, &q.given_up].into_iter().chain(&q.out).chain(&q.late_out)
+            [&q.used, &q.filtered, &q.late, &q.failed, &q.late_results, &q.given_up]
+                .into_iter()
+                .chain(&q.out)
+                .chain(&q.late_out)
         });
         sources.chain(queries).chain(self.sinks.iter().map(|s| &s.committed))
     }

@@ -128,6 +128,8 @@ pub struct QueryCounts {
     pub filtered: u64,
     pub late: u64,
     pub failed: u64,
+    /// No input rows: rows that an operator put out, such as closed windows, too late for the next operator.
+    pub late_results: u64,
     /// No rows: what operators gave up at the limits of their state, such as partial matches.
     pub given_up: u64,
 }

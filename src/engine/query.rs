@@ -99,6 +99,8 @@ struct Walk<'a> {
     kept: bool,
     /// The watermark by which it was late.
     late: Option<Millis>,
+    /// Rows that operators put out and that were late for the next one.
+    late_results: u64,
     /// What operators gave up at the limits of their state.
     given_up: u64,
 }
@@ -193,13 +195,15 @@ impl Query {
                 output_bytes: bytes,
                 kept: false,
                 late: None,
+                late_results: 0,
                 given_up: 0,
             };
             let is_last = last && !self.entries[entry + 1..].iter().any(|(read, _)| *read == source);
             let carried = if is_last { Carried::Owned(row) } else { Carried::Borrowed(row) };
             let result = push(&mut self.stages, next, carried, &mut walk);
-            let (kept, late, given_up) = (walk.kept, walk.late, walk.given_up);
+            let Walk { kept, late, late_results, given_up, .. } = walk;
             let counts = &mut step.counts[self.index];
+            counts.late_results += late_results;
             counts.given_up += given_up;
             match (result, late) {
                 (Err(error), _) => self.fail(row.clone(), error.to_string(), step),
@@ -288,10 +292,12 @@ impl Query {
             output_bytes: bytes,
             kept: false,
             late: None,
+            late_results: 0,
             given_up: 0,
         };
         send(&mut firing.out, below, firing.next, &mut walk);
-        let given_up = walk.given_up;
+        let Walk { late_results, given_up, .. } = walk;
+        step.counts[self.index].late_results += late_results;
         step.counts[self.index].given_up += given_up;
         if !fired {
             firing.watermark = firing.watermark_of(&self.watermarks);
@@ -420,9 +426,14 @@ impl Walk<'_> {
 /// Sends what an operator put out on its way.
 fn send(out: &mut Out, stages: &mut [Stage], next: Option<Next>, walk: &mut Walk<'_>) {
     for mut row in out.rows.drain(..) {
-        if let Err(error) = push(stages, next, Carried::Owned(&mut row), walk) {
-            walk.fail(row, &error);
+        // What becomes of it says nothing of the row of the source: that is accounted for already.
+        let (kept, late) = (std::mem::take(&mut walk.kept), walk.late.take());
+        match push(stages, next, Carried::Owned(&mut row), walk) {
+            Err(error) => walk.fail(row, &error),
+            Ok(()) if !walk.kept && walk.late.is_some() => walk.late_results += 1,
+            Ok(()) => {}
         }
+        (walk.kept, walk.late) = (kept, late);
     }
     for (row, error) in out.failed.drain(..) {
         walk.fail(row, &error);

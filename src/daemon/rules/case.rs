@@ -36,7 +36,7 @@ pub struct Case {
     /// At the end everything that is open closes, as at the end of a file.
     pub finish: bool,
     pub expected: Expected,
-    /// Rows of the query by what became of them: used, filtered, late, failed, invalid.
+    /// Rows of the query by what became of them, by the names of `COUNTS`.
     pub counts: BTreeMap<String, u64>,
 }
 
@@ -82,7 +82,7 @@ struct File {
     counts: BTreeMap<String, u64>,
 }
 
-const COUNTS: [&str; 5] = ["used", "filtered", "late", "failed", "invalid"];
+const COUNTS: [&str; 6] = ["used", "filtered", "late", "late_results", "failed", "invalid"];
 
 impl Case {
     /// Whether a TOML file is meant as a case; a configuration may lie beside its tests.

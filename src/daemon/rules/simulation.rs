@@ -35,6 +35,7 @@ impl Outcome {
             "filtered" => self.counts.filtered,
             "late" => self.counts.late,
             "failed" => self.counts.failed,
+            "late_results" => self.counts.late_results,
             _ => self.invalid,
         }
     }
@@ -169,6 +170,7 @@ impl Simulation<'_> {
             counts.filtered += more.filtered;
             counts.late += more.late;
             counts.failed += more.failed;
+            counts.late_results += more.late_results;
         }
     }
 }
