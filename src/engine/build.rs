@@ -227,7 +227,7 @@ impl Builder<'_> {
                 self.timed_by(operator, devices, &inputs, next)
             }
             JoinMethod::Window { ends } => self.timed_by(join::Windowed::new(join, ends), devices, &inputs, next),
-            JoinMethod::Lookup { table } => {
+            JoinMethod::Lookup { table, .. } => {
                 let operator = Operator::Lookup(Box::new(join::Lookup::new(join, table)));
                 self.stage(operator, false, 0, &[&join.left], next)
             }

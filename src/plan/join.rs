@@ -36,6 +36,17 @@ impl JoinKind {
     }
 }
 
+/// The time at which a join wants its right side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AsOf {
+    /// It says none.
+    Unsaid,
+    /// FOR SYSTEM_TIME AS OF a column of the left side, its event time.
+    Time(usize),
+    /// FOR SYSTEM_TIME AS OF PROCTIME().
+    Now,
+}
+
 /// What limits how long rows wait for partners. Columns of the left and of the right side.
 #[derive(Clone, Debug, PartialEq)]
 pub enum JoinMethod {
@@ -45,8 +56,8 @@ pub enum JoinMethod {
     Versioned { times: [usize; 2] },
     /// Both are in the same window, whose start and end are among the keys. Any kind.
     Window { ends: [usize; 2] },
-    /// Nothing waits: the right side is this lookup table as it is now. Inner, Left, Semi or Anti.
-    Lookup { table: usize },
+    /// Nothing waits: the right side is this lookup table as it is now, whatever `as_of` says. Inner, Left, Semi or Anti.
+    Lookup { table: usize, as_of: AsOf },
     /// Nothing. Inner or Semi.
     Unbounded,
 }

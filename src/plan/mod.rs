@@ -16,7 +16,7 @@ pub use early::with_early;
 pub use expr::{
     ArithmeticOp, CompareOp, Expr, ExprKind, Function, JsonKind, JsonMissing, JsonOnError, TimeUnit, Wrapper,
 };
-pub use join::{Join, JoinKind, JoinMethod};
+pub use join::{AsOf, Join, JoinKind, JoinMethod};
 pub use over::{Frame, OverFunction, OverKind, Ranking};
 pub use recognition::{AfterMatch, End, Formula, Recognition, Rows, SortKey, Term, Variable};
 pub use report::{Report, Watch};

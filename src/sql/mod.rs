@@ -16,6 +16,8 @@ mod span;
 #[cfg(test)]
 mod tests;
 
+use lexer::{Token, TokenKind};
+
 pub use bind::Bounds;
 pub use error::SqlError;
 
@@ -130,6 +132,38 @@ pub fn bind_query_within(text: &str, catalog: &Catalog<'_>, bounds: Bounds) -> R
     let located = |problems| span::locate(problems, text);
     let query = parser::parse_query(text).map_err(|problem| located(vec![problem]))?;
     bind::query(&query, catalog, bounds).map_err(located)
+}
+
+/// The statement alone, of a text that was bound: without a semicolon and comments after it.
+pub fn statement_alone(text: &str) -> &str {
+    let end = tokens(text).last().map_or(text.len(), |last| last.span.end as usize);
+    text.get(..end).unwrap_or(text).trim_start()
+}
+
+/// Whether a select list in the text has a `*`.
+pub fn selects_all(text: &str) -> bool {
+    let mut before = TokenKind::End;
+    for token in tokens(text) {
+        let may_follow = match &before {
+            TokenKind::Word(word) => ["SELECT", "ALL", "DISTINCT"].iter().any(|known| word.eq_ignore_ascii_case(known)),
+            TokenKind::Symbol(symbol) => [",", "."].contains(symbol),
+            _ => false,
+        };
+        if may_follow && token.kind == TokenKind::Symbol("*") {
+            return true;
+        }
+        before = token.kind;
+    }
+    false
+}
+
+/// The tokens of a text that was bound, without its end and a semicolon there.
+fn tokens(text: &str) -> Vec<Token> {
+    let mut tokens = lexer::tokenize(text).unwrap_or_default();
+    while tokens.last().is_some_and(|last| matches!(last.kind, TokenKind::End | TokenKind::Symbol(";"))) {
+        tokens.pop();
+    }
+    tokens
 }
 
 /// Reads a list of columns as in CREATE TABLE, without the parentheses: `ts TIMESTAMP_LTZ(3), temp DOUBLE`.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::DataType;
-use crate::plan::{JoinMethod, NodeKind};
+use crate::plan::{AsOf, JoinMethod, NodeKind};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
@@ -129,17 +129,20 @@ fn machines() -> Table {
 /// The ways in which users of Flink look a row up.
 #[test]
 fn lookup_joins() {
-    for from in [
-        "readings AS r JOIN machines AS m ON r.device = m.device",
-        "readings AS r, machines AS m WHERE m.device = r.device",
-        "readings AS r LEFT JOIN machines FOR SYSTEM_TIME AS OF r.ts AS m ON r.device = m.device AND r.temp > m.max_temp",
-        "readings AS r JOIN machines FOR SYSTEM_TIME AS OF PROCTIME() AS m ON r.device = m.device",
+    for (from, expected) in [
+        ("readings AS r JOIN machines AS m ON r.device = m.device", AsOf::Unsaid),
+        ("readings AS r, machines AS m WHERE m.device = r.device", AsOf::Unsaid),
+        (
+            "readings AS r LEFT JOIN machines FOR SYSTEM_TIME AS OF r.ts AS m ON r.device = m.device AND r.temp > m.max_temp",
+            AsOf::Time(2),
+        ),
+        ("readings AS r JOIN machines FOR SYSTEM_TIME AS OF PROCTIME() AS m ON r.device = m.device", AsOf::Now),
     ] {
         let node = bind(&format!("SELECT r.*, m.hall FROM {from}"));
         let mut lookups = 0;
         node.visit(&mut |node| {
             if let NodeKind::Join(join) = &node.kind {
-                lookups += usize::from(matches!(join.method, JoinMethod::Lookup { table: 0 }));
+                lookups += usize::from(join.method == JoinMethod::Lookup { table: 0, as_of: expected });
                 assert_eq!(join.keys.len(), 1, "{from}");
             }
         });

@@ -3,8 +3,11 @@
 -- as of a query "SELECT * FROM source". Passwords are not in here.
 SET 'execution.runtime-mode' = 'streaming';
 SET 'table.local-time-zone' = 'UTC';
--- A watermark after every row: with Flink's default, which rows are late depends on the clock.
+-- A watermark after every row, for which sources have scan.watermark.emit.strategy, too: by default it depends
+-- on the clock which rows are late.
 SET 'pipeline.auto-watermark-interval' = '0';
+-- Where Flink runs more tasks than a topic has partitions, those without one hold time back, unless:
+-- SET 'table.exec.source.idle-timeout' = '1 min';
 -- Rows are committed to Kafka at checkpoints, and not at all without them.
 SET 'execution.checkpointing.interval' = '10 s';
 
@@ -14,15 +17,18 @@ CREATE TEMPORARY TABLE `presses` (
   `device` STRING,
   `count` BIGINT,
   `arrived_at` TIMESTAMP_LTZ(3),
-  WATERMARK FOR `arrived_at` AS `arrived_at` - INTERVAL '600.000' SECOND(10, 3)
+  WATERMARK FOR `arrived_at` AS `arrived_at` - INTERVAL '0 00:10:00.000' DAY(3) TO SECOND(3)
 ) WITH (
   'connector' = 'kafka',
   'topic' = 'counts.gw-1',
   'properties.bootstrap.servers' = 'kafka1:9092,kafka2:9092',
   'properties.security.protocol' = 'SASL_SSL',
+  'properties.sasl.mechanism' = 'PLAIN',
+  'properties.sasl.jaas.config' = 'org.apache.flink.kafka.shaded.org.apache.kafka.common.security.plain.PlainLoginModule required username="gw" password="…";',
   'properties.group.id' = 'flink-gw-1',
   'properties.isolation.level' = 'read_committed',
   'scan.startup.mode' = 'earliest-offset',
+  'scan.watermark.emit.strategy' = 'on-event',
   'format' = 'json',
   'json.timestamp-format.standard' = 'ISO-8601'
 );
@@ -36,9 +42,12 @@ CREATE TEMPORARY TABLE `silent` (
   'topic' = 'silent',
   'properties.bootstrap.servers' = 'kafka1:9092,kafka2:9092',
   'properties.security.protocol' = 'SASL_SSL',
+  'properties.sasl.mechanism' = 'PLAIN',
+  'properties.sasl.jaas.config' = 'org.apache.flink.kafka.shaded.org.apache.kafka.common.security.plain.PlainLoginModule required username="gw" password="…";',
   'properties.group.id' = 'flink-gw-1',
   'properties.isolation.level' = 'read_committed',
   'scan.startup.mode' = 'earliest-offset',
+  'scan.watermark.emit.strategy' = 'on-event',
   'format' = 'json',
   'json.timestamp-format.standard' = 'ISO-8601'
 );
@@ -54,9 +63,12 @@ CREATE TEMPORARY TABLE `telemetry` (
   'topic' = 'plant.eu-west.raw',
   'properties.bootstrap.servers' = 'kafka1:9092,kafka2:9092',
   'properties.security.protocol' = 'SASL_SSL',
+  'properties.sasl.mechanism' = 'PLAIN',
+  'properties.sasl.jaas.config' = 'org.apache.flink.kafka.shaded.org.apache.kafka.common.security.plain.PlainLoginModule required username="gw" password="…";',
   'properties.group.id' = 'flink-gw-1',
   'properties.isolation.level' = 'read_committed',
   'scan.startup.mode' = 'earliest-offset',
+  'scan.watermark.emit.strategy' = 'on-event',
   'format' = 'json',
   'json.timestamp-format.standard' = 'ISO-8601'
 );
@@ -64,7 +76,9 @@ CREATE TEMPORARY TABLE `telemetry` (
 CREATE TEMPORARY TABLE `owners` (
   `device` STRING,
   `owner` STRING,
-  PRIMARY KEY (`device`) NOT ENFORCED
+  PRIMARY KEY (`device`) NOT ENFORCED,
+  `tidegate_valid_from` AS TO_TIMESTAMP_LTZ(-62135596800, 0),
+  WATERMARK FOR `tidegate_valid_from` AS `tidegate_valid_from`
 ) WITH (
   'connector' = 'filesystem',
   'path' = 'tests/export/owners.csv',
@@ -87,6 +101,8 @@ CREATE TEMPORARY TABLE `alerts_out` (
   'topic' = 'alerts',
   'properties.bootstrap.servers' = 'kafka1:9092,kafka2:9092',
   'properties.security.protocol' = 'SASL_SSL',
+  'properties.sasl.mechanism' = 'PLAIN',
+  'properties.sasl.jaas.config' = 'org.apache.flink.kafka.shaded.org.apache.kafka.common.security.plain.PlainLoginModule required username="gw" password="…";',
   'sink.delivery-guarantee' = 'exactly-once',
   'sink.transactional-id-prefix' = 'flink-gw-1-cloud-alerts_out',
   'properties.transaction.timeout.ms' = '900000',
@@ -120,6 +136,8 @@ CREATE TEMPORARY TABLE `alerts_by_minute_out` (
   'topic' = 'minutes',
   'properties.bootstrap.servers' = 'kafka1:9092,kafka2:9092',
   'properties.security.protocol' = 'SASL_SSL',
+  'properties.sasl.mechanism' = 'PLAIN',
+  'properties.sasl.jaas.config' = 'org.apache.flink.kafka.shaded.org.apache.kafka.common.security.plain.PlainLoginModule required username="gw" password="…";',
   'sink.delivery-guarantee' = 'exactly-once',
   'sink.transactional-id-prefix' = 'flink-gw-1-cloud-alerts_by_minute_out',
   'properties.transaction.timeout.ms' = '900000',
@@ -139,6 +157,8 @@ CREATE TEMPORARY TABLE `owners_out` (
   'topic' = 'owners',
   'properties.bootstrap.servers' = 'kafka1:9092,kafka2:9092',
   'properties.security.protocol' = 'SASL_SSL',
+  'properties.sasl.mechanism' = 'PLAIN',
+  'properties.sasl.jaas.config' = 'org.apache.flink.kafka.shaded.org.apache.kafka.common.security.plain.PlainLoginModule required username="gw" password="…";',
   'sink.delivery-guarantee' = 'exactly-once',
   'sink.transactional-id-prefix' = 'flink-gw-1-cloud-owners_out',
   'properties.transaction.timeout.ms' = '900000',
@@ -156,6 +176,8 @@ CREATE TEMPORARY TABLE `payloads_out` (
   'topic' = 'payloads',
   'properties.bootstrap.servers' = 'kafka1:9092,kafka2:9092',
   'properties.security.protocol' = 'SASL_SSL',
+  'properties.sasl.mechanism' = 'PLAIN',
+  'properties.sasl.jaas.config' = 'org.apache.flink.kafka.shaded.org.apache.kafka.common.security.plain.PlainLoginModule required username="gw" password="…";',
   'sink.delivery-guarantee' = 'exactly-once',
   'sink.transactional-id-prefix' = 'flink-gw-1-cloud-payloads_out',
   'properties.transaction.timeout.ms' = '900000',

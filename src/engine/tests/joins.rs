@@ -2,7 +2,7 @@
 //! outputs change nothing; lookup tables that change.
 
 use super::*;
-use crate::plan::{Join, JoinKind, JoinMethod};
+use crate::plan::{AsOf, Join, JoinKind, JoinMethod};
 
 /// A join of the readings with those of them that [`filtered`] lets through.
 fn joined(kind: JoinKind, keys: &[(usize, DataType)], method: JoinMethod) -> Node {
@@ -203,7 +203,8 @@ fn lookup_tables_change() {
     let columns =
         [("device", DataType::String), ("ts", DataType::Timestamp(3)), ("zone", DataType::Int), ("n", DataType::Int)];
     let table = Node { kind: NodeKind::Table { table: 0 }, schema: schema(&columns, None, None) };
-    let root = joined_of(scan(), table, JoinKind::Left, &[BY_DEVICE], JoinMethod::Lookup { table: 0 });
+    let root =
+        joined_of(scan(), table, JoinKind::Left, &[BY_DEVICE], JoinMethod::Lookup { table: 0, as_of: AsOf::Unsaid });
     let mut topology = (*topology(Watermark::Source { delay_ms: 0 }, vec![root])).clone();
     topology.tables = vec![crate::plan::Table { name: "t".into(), schema: readings(), primary_key: vec![0] }];
     let mut engine = Engine::new(Arc::new(topology), Limits { output_bytes_max: usize::MAX });

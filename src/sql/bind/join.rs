@@ -9,7 +9,7 @@ use super::join_condition::{Split, rebased, split, within};
 use super::unnest::Unnesting;
 use super::{Binder, Common, Named, Relation};
 use crate::model::Schema;
-use crate::plan::{CompareOp, Expr, ExprKind, Join, JoinKind, JoinMethod, Node, NodeKind};
+use crate::plan::{AsOf, CompareOp, Expr, ExprKind, Join, JoinKind, JoinMethod, Node, NodeKind};
 use crate::sql::ast::{self, JoinCondition, TableKind};
 use crate::sql::span::{Problem, Span};
 
@@ -34,8 +34,7 @@ pub struct Pending {
     kind: JoinKind,
     /// Over the columns of both sides; all must be TRUE.
     conditions: Vec<Expr>,
-    /// The time at which the right side's version is wanted, a column of the left side.
-    as_of: Option<usize>,
+    as_of: AsOf,
     span: Span,
     common: Vec<Common>,
 }
@@ -77,9 +76,9 @@ impl Binder<'_> {
         let is_lookup = matches!(right.node.kind, NodeKind::Table { .. });
         let as_of = match &join.right.as_of {
             // A lookup table is at any time what it is now.
-            Some(as_of) if is_lookup && is_proctime(as_of) => None,
-            Some(as_of) => Some(self.version_time(as_of, &left.scope)?),
-            None => None,
+            Some(as_of) if is_lookup && is_proctime(as_of) => AsOf::Now,
+            Some(as_of) => AsOf::Time(self.version_time(as_of, &left.scope)?),
+            None => AsOf::Unsaid,
         };
         let mut scope = side_by_side(&left.scope, &right);
         if let Some(twice) = right.tables.iter().find(|table| left.scope.tables.iter().any(|t| t.name == table.name)) {
@@ -194,7 +193,7 @@ impl Binder<'_> {
         pending.kind = simplified(pending.kind, &filters, pending.left.width());
         let width = pending.left.width();
         // What is found among versions and in lookup tables must not be filtered before.
-        let is_versioned = pending.as_of.is_some() || pending.right.is_lookup();
+        let is_versioned = pending.as_of != AsOf::Unsaid || pending.right.is_lookup();
         let keeps_left = matches!(pending.kind, JoinKind::Left | JoinKind::Full);
         let keeps_right = matches!(pending.kind, JoinKind::Right | JoinKind::Full);
         let (mut left, mut right, mut above) = (Vec::new(), Vec::new(), Vec::new());
@@ -245,20 +244,20 @@ impl Binder<'_> {
             _ => None,
         };
         let (method, residual) = match (join.as_of, conditions.window(&left, &right), conditions.interval) {
-            _ if lookup.is_some() => {
+            (as_of, _, _) if lookup.is_some() => {
                 self.check_lookup(join.kind, join.span)?;
                 scope.node.schema.device = left.schema().device;
-                (JoinMethod::Lookup { table: lookup.unwrap_or_default() }, conditions.all_residual())
+                (JoinMethod::Lookup { table: lookup.unwrap_or_default(), as_of }, conditions.all_residual())
             }
-            (Some(time), _, _) => {
+            (AsOf::Time(time), _, _) => {
                 let time = self.versioned(time, &conditions.keys, &right, join.kind, join.span)?;
                 (JoinMethod::Versioned { times: time }, conditions.all_residual())
             }
-            (None, Some(ends), _) => (JoinMethod::Window { ends }, conditions.all_residual()),
-            (None, None, Some((times, lower_ms, upper_ms))) if join.kind.has_right() => {
+            (_, Some(ends), _) => (JoinMethod::Window { ends }, conditions.all_residual()),
+            (_, None, Some((times, lower_ms, upper_ms))) if join.kind.has_right() => {
                 (JoinMethod::Interval { times, lower_ms, upper_ms }, conditions.residual.clone())
             }
-            (None, None, _) => {
+            (_, None, _) => {
                 self.unbounded(join.kind, join.span)?;
                 (JoinMethod::Unbounded, conditions.all_residual())
             }
@@ -340,7 +339,7 @@ impl Binder<'_> {
 pub struct Found {
     pub kind: JoinKind,
     pub conditions: Vec<Expr>,
-    pub as_of: Option<usize>,
+    pub as_of: AsOf,
     pub span: Span,
 }
 

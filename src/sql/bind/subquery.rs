@@ -5,7 +5,7 @@ use super::join::{Found, conjunction, conjuncts, side_by_side};
 use super::join_condition::{Split, rebased, within};
 use super::select::{filtered, has_aggregates, has_over};
 use super::{Binder, Relation};
-use crate::plan::{CompareOp, Expr, ExprKind, JoinKind, NodeKind};
+use crate::plan::{AsOf, CompareOp, Expr, ExprKind, JoinKind, NodeKind};
 use crate::sql::ast::{self, Select, SelectItem, TableKind};
 use crate::sql::span::{Problem, Span};
 
@@ -81,7 +81,7 @@ impl Binder<'_> {
             None => relation,
         };
         let (left, right) = (restricted(left, of_left), restricted(right, of_right));
-        self.join(left, right, Found { kind, conditions: both, as_of: None, span: test.span })
+        self.join(left, right, Found { kind, conditions: both, as_of: AsOf::Unsaid, span: test.span })
     }
 
     /// What stands before IN: one value, or those of a row.

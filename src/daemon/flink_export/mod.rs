@@ -2,6 +2,9 @@
 //! client, so that whoever outgrows one gateway runs the same queries on a cluster.
 //!
 //! A pure function of the settings. Secrets are left out: the script names what to fill in.
+//! Flink runs all INSERTs or none, so what it would refuse is left out, too, each with its reason ([`refused`]).
+
+mod refused;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,8 +12,9 @@ use std::process::ExitCode;
 
 use super::check::load_file;
 use crate::config::{Delivery, Kafka, OutputFormat, Query, Route, Settings, SinkKind, Table, TableFormat};
-use crate::model::{DataType, Millis, Schema};
-use crate::plan::{Node, NodeKind, Watermark};
+use crate::model::{Millis, Schema};
+use crate::plan::{AsOf, JoinMethod, Node, NodeKind, Watermark};
+use crate::sql;
 
 /// Prints the script; what could not be exported is said on stderr. Exit code 0, or 2: the configuration is wrong.
 pub fn command(config: &Path) -> ExitCode {
@@ -28,6 +32,9 @@ pub fn command(config: &Path) -> ExitCode {
     }
 }
 
+/// The column that a versioned table has in the script besides its own.
+const VALID_FROM: &str = "`tidegate_valid_from`";
+
 /// The script, and what of the configuration is not in it.
 pub struct Script {
     pub text: String,
@@ -36,48 +43,28 @@ pub struct Script {
 
 pub fn script(settings: &Settings) -> Script {
     let mut script = Script { text: header(settings), warnings: Vec::new() };
+    script.warn_of_secrets(settings);
     for source in 0..settings.sources.len() {
         script.source(settings, source);
     }
-    for table in &settings.tables {
-        script.lookup(table);
+    for (index, table) in settings.tables.iter().enumerate() {
+        script.lookup(table, is_versioned(settings, index));
     }
     for view in &settings.views {
-        if let Some(why) = only_ours(&view.root) {
-            script.warnings.push(format!("view {}: {why}, so it is left out", view.name));
+        if let Some(why) = refused::refused(&view.root, settings) {
+            script.warnings.push(format!("view {}: {why}; it is left out", view.name));
             continue;
         }
-        let _ = writeln!(script.text, "CREATE TEMPORARY VIEW {} AS\n{};\n", quoted(&view.name), statement(&view.sql));
+        let select = with_its_columns(&view.sql, &view.root, settings);
+        let _ = writeln!(script.text, "CREATE TEMPORARY VIEW {} AS\n{select};\n", quoted(&view.name));
     }
     let mut inserts = String::new();
     for (index, query) in settings.queries.iter().enumerate() {
         let root = &settings.topology.queries[index].root;
-        if let Some(why) = only_ours(root) {
-            script.warnings.push(format!("query {}: {why}, so it is left out", query.name));
+        if script.query_is_left_out(settings, query, root) {
             continue;
         }
-        if query.early_every_ms.is_some() {
-            script.warnings.push(format!(
-                "query {}: Flink has no early_every, so it is left out; CUMULATE in its text gives the same there",
-                query.name
-            ));
-            continue;
-        }
-        if let Some(millis) = settings.topology.queries[index].state_ttl_ms {
-            script.warnings.push(format!(
-                "query {}: state_ttl is left out; Flink has one for all queries, by the machine's clock: SET 'table.exec.state.ttl' = '{millis} ms'",
-                query.name
-            ));
-        }
-        if query.sql.to_ascii_uppercase().contains("FOR SYSTEM_TIME") {
-            script.warnings.push(format!(
-                "query {}: behind FOR SYSTEM_TIME AS OF Flink wants a table of versions, which a file is not; a plain JOIN with it means the file as it is at the start",
-                query.name
-            ));
-        }
-        if query.late_into.is_some() {
-            script.warnings.push(format!("query {}: Flink drops late rows, so late_into is left out", query.name));
-        }
+        script.warn_of_state(settings, index);
         let schema = &root.schema;
         for (number, route) in query.into.iter().enumerate() {
             let table =
@@ -93,9 +80,9 @@ pub fn script(settings: &Settings) -> Script {
                 let select = if is_view {
                     format!("SELECT * FROM {}", quoted(&query.name))
                 } else {
-                    statement(&query.sql).to_owned()
+                    with_its_columns(&query.sql, root, settings)
                 };
-                let _ = writeln!(inserts, "INSERT INTO {}\n{select};", quoted(&table));
+                let _ = writeln!(inserts, "INSERT INTO {}\n{};", quoted(&table), with_one_time(select, root));
             }
         }
     }
@@ -105,22 +92,45 @@ pub fn script(settings: &Settings) -> Script {
     script
 }
 
-/// Why Flink cannot run the plan; `None`: it can.
-fn only_ours(root: &Node) -> Option<&'static str> {
-    let mut found = None;
-    root.visit(&mut |node| {
-        found = found.or(match node.kind {
-            NodeKind::Report { .. } => Some(
-                "report by exception (CHANGED, DEADBAND, HELD_FOR …) is tidegate's own; \
-                 docs/sql.md has for each function what to write for Flink",
-            ),
-            NodeKind::CountWindow { .. } | NodeKind::CountAggregate { .. } => {
-                Some("windows by count are tidegate's own")
-            }
-            _ => None,
+/// Whether the table is looked up with FOR SYSTEM_TIME AS OF, for which Flink wants the times of its rows.
+fn is_versioned(settings: &Settings, table: usize) -> bool {
+    let views = settings.views.iter().map(|view| &view.root);
+    let mut found = false;
+    for root in views.chain(settings.topology.queries.iter().map(|query| &query.root)) {
+        root.visit(&mut |node| {
+            found |= matches!(&node.kind, NodeKind::Join(join)
+                if matches!(join.method, JoinMethod::Lookup { table: of, as_of: AsOf::Time(_) } if of == table));
         });
+    }
+    found && settings.tables.get(table).is_some_and(|table| !table.primary_key.is_empty())
+}
+
+/// The statement, without [`VALID_FROM`] where a `*` of it stands for all columns of a table that has it in the script.
+fn with_its_columns(text: &str, root: &Node, settings: &Settings) -> String {
+    let statement = sql::statement_alone(text);
+    let mut has_more = false;
+    root.visit(&mut |node| {
+        has_more |= matches!(node.kind, NodeKind::Table { table } if is_versioned(settings, table));
     });
-    found
+    if !has_more || !sql::selects_all(statement) {
+        return statement.to_owned();
+    }
+    let columns: Vec<String> = root.schema.columns.iter().map(|column| quoted(&column.name)).collect();
+    format!("SELECT {} FROM (\n{statement}\n)", columns.join(", "))
+}
+
+/// The statement with one event time at most: Flink, which gives it to Kafka as the record's, wants no choice there.
+fn with_one_time(statement: String, root: &Node) -> String {
+    let times = refused::times(root);
+    let of_root = root.schema.event_time.filter(|time| times.contains(time));
+    let Some(kept) = of_root.or(times.first().copied()).filter(|_| times.len() > 1) else { return statement };
+    let names: Vec<String> = root.schema.columns.iter().map(|column| quoted(&column.name)).collect();
+    let columns = root.schema.columns.iter().enumerate().map(|(index, column)| match index != kept {
+        true if times.contains(&index) => format!("CAST({} AS {})", names[index], column.data_type),
+        _ => names[index].clone(),
+    });
+    let columns: Vec<String> = columns.collect();
+    format!("SELECT {} FROM (\n{statement}\n) AS q ({})", columns.join(", "), names.join(", "))
 }
 
 fn feeds(route: &Route) -> Option<(&str, usize)> {
@@ -134,8 +144,11 @@ fn header(settings: &Settings) -> String {
          -- as of a query \"SELECT * FROM source\". Passwords are not in here.\n\
          SET 'execution.runtime-mode' = 'streaming';\n\
          SET 'table.local-time-zone' = 'UTC';\n\
-         -- A watermark after every row: with Flink's default, which rows are late depends on the clock.\n\
+         -- A watermark after every row, for which sources have scan.watermark.emit.strategy, too: by default it depends\n\
+         -- on the clock which rows are late.\n\
          SET 'pipeline.auto-watermark-interval' = '0';\n\
+         -- Where Flink runs more tasks than a topic has partitions, those without one hold time back, unless:\n\
+         -- SET 'table.exec.source.idle-timeout' = '1 min';\n\
          -- Rows are committed to Kafka at checkpoints, and not at all without them.\n\
          SET 'execution.checkpointing.interval' = '10 s';\n\n",
         settings.gateway.id
@@ -143,6 +156,43 @@ fn header(settings: &Settings) -> String {
 }
 
 impl Script {
+    /// Whether Flink cannot run the query, which is said.
+    fn query_is_left_out(&mut self, settings: &Settings, query: &Query, root: &Node) -> bool {
+        let early = "Flink has no early_every; CUMULATE in its text gives the same there";
+        let early = query.early_every_ms.map(|_| early.to_owned());
+        let why = refused::refused(root, settings).or(early).or_else(|| refused::refused_columns(root));
+        if let Some(why) = &why {
+            self.warnings.push(format!("query {}: {why}; it is left out", query.name));
+        }
+        why.is_some()
+    }
+
+    fn warn_of_state(&mut self, settings: &Settings, index: usize) {
+        let query = &settings.queries[index];
+        if let Some(millis) = settings.topology.queries[index].state_ttl_ms {
+            self.warnings.push(format!(
+                "query {}: state_ttl is left out; Flink has one for all queries, by the machine's clock: SET 'table.exec.state.ttl' = '{millis} ms'",
+                query.name
+            ));
+        }
+        if query.late_into.is_some() {
+            self.warnings.push(format!("query {}: Flink drops late rows, so late_into is left out", query.name));
+        }
+    }
+
+    fn warn_of_secrets(&mut self, settings: &Settings) {
+        for sink in &settings.sinks {
+            let SinkKind::Kafka(kafka) = &sink.kind else { continue };
+            if kafka.options.contains_key("sasl.username") {
+                self.warnings.push(format!("sink {}: fill in the password in properties.sasl.jaas.config", sink.name));
+            }
+            for option in options_left_out(kafka) {
+                self.warnings
+                    .push(format!("sink {}: {option} is left out; Java's client has other words for it", sink.name));
+            }
+        }
+    }
+
     fn source(&mut self, settings: &Settings, index: usize) {
         let (source, plan) = (&settings.sources[index], &settings.topology.sources[index]);
         let mut columns = columns(&plan.schema);
@@ -176,18 +226,24 @@ impl Script {
             option("properties.group.id", &format!("flink-{}", settings.gateway.id)),
             option("properties.isolation.level", "read_committed"),
             option("scan.startup.mode", "earliest-offset"),
+            option("scan.watermark.emit.strategy", "on-event"),
             option("format", "json"),
             option("json.timestamp-format.standard", "ISO-8601"),
         ]);
         self.table(&source.name, &columns, &options);
     }
 
-    fn lookup(&mut self, table: &Table) {
+    /// The table, with the time from which its rows are valid if it is versioned: the beginning of time.
+    fn lookup(&mut self, table: &Table, is_versioned: bool) {
         let mut columns = columns(&table.schema);
         let key: Vec<String> =
             table.primary_key.iter().map(|column| quoted(&table.schema.columns[*column].name)).collect();
         if !key.is_empty() {
             columns.push(format!("PRIMARY KEY ({}) NOT ENFORCED", key.join(", ")));
+        }
+        if is_versioned {
+            columns.push(format!("{VALID_FROM} AS TO_TIMESTAMP_LTZ(-62135596800, 0)"));
+            columns.push(format!("WATERMARK FOR {VALID_FROM} AS {VALID_FROM}"));
         }
         let csv = [option("format", "csv"), option("csv.null-literal", "")];
         let mut file = table.file.clone();
@@ -284,11 +340,37 @@ fn option(key: &str, value: &str) -> (String, String) {
     (key.to_owned(), value.to_owned())
 }
 
-/// Where the sink's Kafka is. Of librdkafka's options only what is no secret and has the same name in Java's client.
+/// Where the sink's Kafka is, in the words of Java's client; the password is to be filled in.
 fn connection(kafka: &Kafka) -> Vec<(String, String)> {
-    let shared = kafka.options.iter().filter(|(key, _)| *key == "security.protocol");
-    let servers = option("properties.bootstrap.servers", &kafka.brokers);
-    std::iter::once(servers).chain(shared.map(|(key, value)| option(&format!("properties.{key}"), value))).collect()
+    let given = |key: &str| kafka.options.get(key).map(String::as_str);
+    let mut options = vec![option("properties.bootstrap.servers", &kafka.brokers)];
+    if let Some(protocol) = given("security.protocol") {
+        options.push(option("properties.security.protocol", protocol));
+    }
+    if let Some(file) = given("ssl.ca.location") {
+        options.push(option("properties.ssl.truststore.type", "PEM"));
+        options.push(option("properties.ssl.truststore.location", file));
+    }
+    let mechanism = given("sasl.mechanism").or(given("sasl.mechanisms"));
+    if let Some(mechanism) = mechanism {
+        options.push(option("properties.sasl.mechanism", mechanism));
+    }
+    if let (Some(mechanism), Some(user)) = (mechanism, given("sasl.username")) {
+        let module = if mechanism == "PLAIN" { "plain.PlainLoginModule" } else { "scram.ScramLoginModule" };
+        // Where the connector has them that holds its Kafka client within.
+        let login = format!(
+            "org.apache.flink.kafka.shaded.org.apache.kafka.common.security.{module} required username=\"{user}\" password=\"…\";"
+        );
+        options.push(option("properties.sasl.jaas.config", &login));
+    }
+    options
+}
+
+/// The options that say who we are, or whom to believe, in words that Java's client has not.
+fn options_left_out(kafka: &Kafka) -> Vec<&str> {
+    let known = ["ssl.ca.location", "sasl.mechanism", "sasl.mechanisms", "sasl.username", "sasl.password"];
+    let about_us = |key: &&str| key.starts_with("ssl.") || key.starts_with("sasl.") || key.contains(".ssl.");
+    kafka.options.keys().map(String::as_str).filter(about_us).filter(|key| !known.contains(key)).collect()
 }
 
 fn kafka(settings: &Settings, sink: usize) -> Option<&Kafka> {
@@ -310,22 +392,17 @@ fn passed_through(settings: &Settings, source: usize) -> Option<(&str, usize)> {
 }
 
 fn columns(schema: &Schema) -> Vec<String> {
-    schema.columns.iter().map(|column| format!("{} {}", quoted(&column.name), type_name(&column.data_type))).collect()
-}
-
-fn type_name(data_type: &DataType) -> String {
-    data_type.to_string()
-}
-
-/// A SELECT without its last semicolon.
-fn statement(sql: &str) -> &str {
-    sql.trim().trim_end_matches(';').trim_end()
+    schema.columns.iter().map(|column| format!("{} {}", quoted(&column.name), column.data_type)).collect()
 }
 
 fn interval(millis: Millis) -> String {
-    // SECOND alone has two digits before the point.
-    let precision = if millis < 100_000 { "" } else { "(10, 3)" };
-    format!("INTERVAL '{}.{:03}' SECOND{precision}", millis / 1_000, millis % 1_000)
+    let (seconds, rest) = (millis / 1_000, millis % 1_000);
+    if seconds < 60 {
+        return format!("INTERVAL '{seconds}.{rest:03}' SECOND");
+    }
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    // Flink has no more digits of a day.
+    format!("INTERVAL '{days} {:02}:{:02}:{:02}.{rest:03}' DAY(3) TO SECOND(3)", hours % 24, minutes % 60, seconds % 60)
 }
 
 fn quoted(name: &str) -> String {
