@@ -17,6 +17,7 @@ mod salvage;
 mod schema;
 mod snapshots;
 mod transaction;
+mod wal;
 mod writer;
 
 pub use reader::Reader;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Settings, StoreError, directory, migrate};
+use super::{Settings, StoreError, directory, migrate, wal};
 
 /// Raised with each change of a table. A file of a newer version is refused, one of an older version goes through `migrate`.
 pub(super) const VERSION: i64 = 3;
@@ -67,7 +67,10 @@ pub(super) fn open_writer(path: &Path, settings: &Settings) -> Result<Connection
     let faults = &settings.faults;
     directory::make_private(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = open(path, flags, faults.vfs.as_deref())?;
+    // What is never synced must not gather: nobody would ever write it.
+    let gathering =
+        if faults.synchronous_off { faults.vfs.clone() } else { Some(wal::gathering(faults.vfs.as_deref())?) };
+    let db = open(path, flags, gathering.as_deref())?;
     db.pragma_update(None, "page_size", PAGE_BYTES)?;
     // Blocks come and go in order, so that freed pages are soon used again: no vacuum, which would move them once more.
     db.pragma_update(None, "secure_delete", false)?;

@@ -152,6 +152,11 @@ impl World {
         }
     }
 
+    /// How many more operations the power lasts.
+    pub fn operations_left(&self) -> u64 {
+        self.left.unwrap_or(u64::MAX)
+    }
+
     /// Counts an operation that changes something; false once the power has failed.
     fn powered(&mut self) -> bool {
         match &mut self.left {

@@ -6,16 +6,22 @@ use std::process::Command;
 
 use tidegate::store::{Append, Commit, CursorMove, Faults, Records, Store};
 
-use crate::disk::Random;
+use crate::disk::{Disk, Random};
 use crate::model::{CLOUD, settings};
 
 const DIRECTORY: &str = "TIDEGATE_TEST_FLASH";
+
+/// Where the kernel counts what reaches the disk of that directory; without it, what the process writes is counted.
+const DISK_COUNTS: &str = "TIDEGATE_TEST_FLASH_DISK";
 
 /// Block sizes, and how many commits of each: about 20 MB are written, so that the WAL is folded in at least once.
 const BLOCKS: [(usize, u64); 5] = [(500, 2_000), (2 << 10, 1_800), (8 << 10, 1_000), (32 << 10, 500), (128 << 10, 150)];
 
 /// The reader moves on, and what it has had is deleted, after so many commits.
 const CURSOR_EVERY: u64 = 50;
+
+/// Commits that are measured at a gateway's pace; too few to fill the WAL.
+const PACED: u64 = 100;
 
 /// Not a test by itself: the process whose writing is measured, since the kernel counts by process.
 #[test]
@@ -26,6 +32,33 @@ fn child_process() {
         let fixed = write(&Path::new(&directory).join(bytes.to_string()), bytes, commits);
         println!("block {bytes} {} {}", (written_bytes() - before) / commits, fixed);
     }
+}
+
+/// Not a test by itself: commits at a gateway's pace, over a WAL that is there, on a disk of its own.
+#[test]
+fn child_process_at_a_gateways_pace() {
+    let (Ok(directory), Ok(counts)) = (std::env::var(DIRECTORY), std::env::var(DISK_COUNTS)) else { return };
+    let sectors = || -> u64 {
+        let counts = std::fs::read_to_string(&counts).expect("the kernel counts");
+        counts.split_whitespace().nth(6).and_then(|sectors| sectors.parse().ok()).expect("sectors written")
+    };
+    let faults = Faults { wal_max_bytes: Some(1 << 20), ..Faults::default() };
+    let (mut store, _) = Store::open(settings(Path::new(&directory), faults)).expect("opens");
+    let mut random = Random(7);
+    let mut commit = |store: &mut Store| {
+        let mut records = Records::default();
+        records.push(&random.bytes(500));
+        let append = Append { log: CLOUD, tick: 0, records, refused_counter: String::new() };
+        store.commit(&Commit { appends: vec![append], ..Commit::default() }).expect("committed");
+    };
+    (0..2_000).for_each(|_| commit(&mut store));
+    let (by_disk, by_process) = (sectors(), written_bytes());
+    for _ in 0..PACED {
+        // Longer than the kernel's tick: else most commits leave the file's times alone.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        commit(&mut store);
+    }
+    println!("disk {} process {}", (sectors() - by_disk) * 512 / PACED, (written_bytes() - by_process) / PACED);
 }
 
 /// Commits blocks that do not compress; gives the bytes of the payload of one.
@@ -79,5 +112,53 @@ fn a_commit_writes_little_more_than_its_block() {
         assert!(written > payload, "{written} B for {payload} B: does the kernel count this disk?");
         // A fixed part, and each byte twice at the most: into the WAL, and from there into the database.
         assert!(written < 13_000 + 21 * payload / 10, "{written} B for {payload} B");
+    }
+}
+
+/// The kernel's count of a process leaves out what the file system writes for itself: with `fsync`, three blocks of its
+/// journal each time. A long test: it needs root, for a disk of its own.
+#[test]
+fn the_file_systems_journal_is_left_alone() {
+    if std::env::var_os("TIDEGATE_LONG").is_none() {
+        return;
+    }
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let script = r#"
+        truncate -s 512M "$1/image" && mkfs.ext4 -q -F -b 4096 "$1/image" && mkdir "$1/disk"
+        mount -o loop "$1/image" "$1/disk"
+        device=$(findmnt -n -o SOURCE "$1/disk")
+        export TIDEGATE_TEST_FLASH="$1/disk/data" TIDEGATE_TEST_FLASH_DISK="/sys/block/${device#/dev/}/stat"
+        "$2" flash::child_process_at_a_gateways_pace --exact --nocapture
+        umount "$1/disk"
+    "#;
+    let output = Command::new("bash")
+        .args(["-euc", script, "bash"])
+        .arg(directory.path())
+        .arg(std::env::current_exe().expect("this binary"))
+        .output()
+        .expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().find(|line| line.starts_with("disk "));
+    let line = line.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)));
+    println!("a block of 500 B, 50 times a second, on ext4 with a journal, bytes a commit: {line}");
+    let numbers: Vec<u64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
+    assert!(numbers[0] < numbers[1] + 4_096, "the journal is written with each commit");
+}
+
+/// SQLite writes a frame by two calls of `pwrite`; here they gather (src/store/wal.rs).
+#[test]
+fn a_commit_is_one_write_and_one_sync() {
+    let disk = Disk::register("gathered");
+    disk.power_on(1, Some(1_000_000));
+    let directory = tempfile::tempdir().expect("a directory");
+    let faults = Faults { vfs: Some(disk.name.clone()), ..Faults::default() };
+    let (mut store, _) = Store::open(settings(directory.path(), faults)).expect("opens");
+    for bytes in [50, 5_000, 50_000] {
+        let mut records = Records::default();
+        records.push(&Random(9).bytes(bytes));
+        let append = Append { log: CLOUD, tick: 0, records, refused_counter: String::new() };
+        let before = disk.world().operations_left();
+        store.commit(&Commit { appends: vec![append], ..Commit::default() }).expect("committed");
+        assert_eq!(before - disk.world().operations_left(), 2, "{bytes} B");
     }
 }
