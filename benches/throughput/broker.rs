@@ -12,6 +12,16 @@ use crate::subscribers::Subscribers;
 use crate::{process, run_length};
 
 const PAYLOAD_BYTES: usize = 256;
+
+/// What a message holds; both have `PAYLOAD_BYTES`.
+#[derive(Clone, Copy)]
+enum Payload {
+    /// Random digits: what compresses worst of all that is text.
+    Hexadecimal,
+    /// A reading of eight sensors, each with noise in its digits.
+    Json,
+}
+
 const WINDOW: usize = 100;
 const ROUNDS: usize = 3;
 
@@ -21,11 +31,50 @@ struct Run {
     cpu_us: f64,
 }
 
+impl Payload {
+    /// A payload from a random number of which much is used.
+    fn make(self, random: &mut u64) -> Vec<u8> {
+        let mut next = || {
+            *random ^= *random << 13;
+            *random ^= *random >> 7;
+            *random ^= *random << 17;
+            *random
+        };
+        let text = match self {
+            Payload::Hexadecimal => (0..PAYLOAD_BYTES / 16).map(|_| format!("{:016x}", next())).collect(),
+            Payload::Json => {
+                let ts = 1_764_400_000_000 + next() % 60_000;
+                let mut around = |name: &str, middle: f64, spread: f64| {
+                    let noise = (next() >> 11) as f64 / (1_u64 << 53) as f64 - 0.5;
+                    format!(r#""{name}":{:.3},"#, middle + spread * noise)
+                };
+                let mut text = format!(r#"{{"ts":{ts},"line":"press-3","state":"running","#);
+                text.push_str(&around("temperature", 70.0, 4.0));
+                text.push_str(&around("pressure", 5.5, 0.3));
+                text.push_str(&around("vibration", 2.0, 1.9));
+                text.push_str(&around("current", 14.0, 5.0));
+                text.push_str(&around("voltage", 399.0, 6.0));
+                text.push_str(&around("speed", 1500.0, 20.0));
+                text.push_str(&around("torque", 211.0, 30.0));
+                text.push_str(&around("humidity", 45.0, 2.0));
+                let end = r#""firmware":"2.14.0"}"#;
+                text.push_str(&" ".repeat(PAYLOAD_BYTES - text.len() - end.len()));
+                text + end
+            }
+        };
+        text.into_bytes()
+    }
+}
+
 /// QoS 1, which is what devices should use.
 pub fn compare() {
-    head("QoS 1, into a source");
-    for publishers in [1, 10, 100] {
-        side_by_side(&format!("{publishers} publishers"), &|server| publish(server, publishers, 1, false));
+    for (what, payload) in [("digits", Payload::Hexadecimal), ("JSON", Payload::Json)] {
+        head(&format!("QoS 1, into a source, payloads of {what}"));
+        for publishers in [1, 10, 100] {
+            side_by_side(&format!("{publishers} publishers"), &|server| {
+                publish(server, load(server, publishers, 1, false, payload), 1)
+            });
+        }
     }
 }
 
@@ -35,12 +84,13 @@ pub fn compare_the_rest() {
     for qos in [0, 2] {
         for publishers in [1, 10, 100] {
             let name = format!("QoS {qos}, {publishers} publishers");
-            side_by_side(&name, &|server| publish(server, publishers, qos, false));
+            side_by_side(&name, &|server| publish(server, digits(server, publishers, qos, false), qos));
         }
     }
     head("QoS 1 over TLS 1.3");
     for publishers in [1, 10, 100] {
-        side_by_side(&format!("{publishers} publishers"), &|server| publish(server, publishers, 1, true));
+        let name = format!("{publishers} publishers");
+        side_by_side(&name, &|server| publish(server, digits(server, publishers, 1, true), 1));
     }
     head("deliveries at QoS 0 of messages published at QoS 1");
     side_by_side("1 publisher, 100 subscribers", &|server| deliver(server, 1, 100));
@@ -78,19 +128,9 @@ fn side_by_side(name: &str, run: &dyn Fn(&Server) -> Run) {
     );
 }
 
-fn load(server: &Server, publishers: usize, qos: u8, tls: bool) -> Load {
+fn load(server: &Server, publishers: usize, qos: u8, tls: bool, payload: Payload) -> Load {
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut payload = |_: usize, _: usize| {
-        let mut text = String::new();
-        while text.len() < PAYLOAD_BYTES {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            text.push_str(&format!("{random:016x}"));
-        }
-        text.truncate(PAYLOAD_BYTES);
-        text.into_bytes()
-    };
+    let mut payload = |_: usize, _: usize| payload.make(&mut random);
     let topic = |publisher: usize| format!("bench/{publisher:03}/data");
     let authority = server.authority();
     let stream = || match tls {
@@ -100,8 +140,11 @@ fn load(server: &Server, publishers: usize, qos: u8, tls: bool) -> Load {
     Load::over(&stream, publishers, qos, WINDOW, &topic, &mut payload).expect("the broker takes us")
 }
 
-fn publish(server: &Server, publishers: usize, qos: u8, tls: bool) -> Run {
-    let mut load = load(server, publishers, qos, tls);
+fn digits(server: &Server, publishers: usize, qos: u8, tls: bool) -> Load {
+    load(server, publishers, qos, tls, Payload::Hexadecimal)
+}
+
+fn publish(server: &Server, mut load: Load, qos: u8) -> Run {
     load.run(Duration::from_secs(1)).expect("warming up");
     load.settle().expect("all is acknowledged");
     let (before, taken_before) = (process::usage(server.pid()), server.taken().unwrap_or_default());
@@ -124,7 +167,7 @@ fn publish(server: &Server, publishers: usize, qos: u8, tls: bool) -> Run {
 /// What the subscribers get, whatever a server drops for those that do not keep up.
 fn deliver(server: &Server, publishers: usize, subscribers: usize) -> Run {
     let subscribers = Subscribers::start(server.plain, subscribers, "bench/+/data");
-    let mut load = load(server, publishers, 1, false);
+    let mut load = digits(server, publishers, 1, false);
     load.run(Duration::from_secs(1)).expect("warming up");
     let (before, got, start) = (process::usage(server.pid()), subscribers.messages(), Instant::now());
     load.run(run_length()).expect("the broker acknowledges");
