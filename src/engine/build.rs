@@ -222,8 +222,8 @@ impl Builder<'_> {
                 let operator = join::Interval::new(join, times, lower_ms, upper_ms, punctual);
                 self.timed_by(operator, devices, &inputs, next)
             }
-            JoinMethod::Versioned { times } => {
-                let operator = join::Versioned::new(join, times, self.limited);
+            JoinMethod::Versioned { times, in_order } => {
+                let operator = join::Versioned::new(join, times, in_order, self.limited);
                 self.timed_by(operator, devices, &inputs, next)
             }
             JoinMethod::Window { ends } => self.timed_by(join::Windowed::new(join, ends), devices, &inputs, next),

@@ -32,8 +32,10 @@ impl<R: Read> CsvReader<R> {
         if !self.records.read_record(&mut self.record).map_err(|error| DecodeError(error.to_string()))? {
             return Ok(false);
         }
-        if self.record.len() < self.columns.len() {
-            let (found, wanted) = (self.record.len(), self.columns.len());
+        let (found, wanted) = (self.record.len(), self.columns.len());
+        // A comma at the end of the line begins no field of its own, as in Flink.
+        let comma_at_end = found == wanted + 1 && self.record.get(wanted) == Some("");
+        if found != wanted && !comma_at_end {
             return Err(DecodeError(format!("line {}: {found} fields, the table has {wanted}", self.line())));
         }
         let start = row.len();
@@ -174,13 +176,15 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_line() {
         let columns = [column("id", DataType::Int), column("n", DataType::Double)];
-        let mut reader = CsvReader::new("1,2\nx,3\n4\n".as_bytes(), &columns, None);
+        let mut reader = CsvReader::new("1,2,\nx,3\n4\n5,6,7\n".as_bytes(), &columns, None);
         let mut row = Row::new();
         assert_eq!(reader.read(&mut row), Ok(true));
         let error = reader.read(&mut row).expect_err("x is no number").to_string();
         assert_eq!(error, "line 2: \"x\" is no INT: id");
         let error = reader.read(&mut row).expect_err("too short").to_string();
         assert_eq!(error, "line 3: 1 fields, the table has 2");
+        let error = reader.read(&mut row).expect_err("too long").to_string();
+        assert_eq!(error, "line 4: 3 fields, the table has 2");
         assert_eq!(row.len(), 2);
     }
 

@@ -53,7 +53,8 @@ pub enum JoinMethod {
     /// The right row's time is between the left one's `+ lower_ms` and `+ upper_ms`, both included.
     Interval { times: [usize; 2], lower_ms: Millis, upper_ms: Millis },
     /// The keys are the right side's PRIMARY KEY; of its rows the newest one up to the left row's time. Inner or Left.
-    Versioned { times: [usize; 2] },
+    /// `in_order`: a row older than one of its key before it is no version.
+    Versioned { times: [usize; 2], in_order: bool },
     /// Both are in the same window, whose start and end are among the keys. Any kind.
     Window { ends: [usize; 2] },
     /// Nothing waits: the right side is this lookup table as it is now, whatever `as_of` says. Inner, Left, Semi or Anti.

@@ -316,7 +316,7 @@ fn join(join: &Join, inputs: &Names) -> String {
             conditions.push(format!("{right} BETWEEN {} AND {}", shifted(lower_ms), shifted(upper_ms)));
             format!("{kind}INTERVAL JOIN")
         }
-        JoinMethod::Versioned { times: both } => format!("{kind}JOIN FOR SYSTEM_TIME AS OF {}", times(*both).0),
+        JoinMethod::Versioned { times: both, .. } => format!("{kind}JOIN FOR SYSTEM_TIME AS OF {}", times(*both).0),
         JoinMethod::Window { .. } => format!("{kind}WINDOW JOIN"),
         JoinMethod::Lookup { .. } => format!("{kind}LOOKUP JOIN"),
         JoinMethod::Unbounded => format!("{kind}JOIN"),

@@ -79,7 +79,9 @@ impl Of {
                 let variance = centred_squares(words) / divisor as f64;
                 let number = if root { variance.sqrt() } else { variance };
                 match result.is_integer() {
-                    true => Value::Int(super::accumulator::wrap(number as i64, result)),
+                    // As Java casts a double: TINYINT and SMALLINT are cut out of an INT.
+                    true if result == DataType::BigInt => Value::Int(number as i64),
+                    true => Value::Int(super::accumulator::wrap(i64::from(number as i32), result)),
                     false => Value::Double(round_float(number, result)),
                 }
             }

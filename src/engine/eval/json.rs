@@ -116,7 +116,7 @@ fn value(values: &[Value], path: &Path, missing: &Missing) -> Outcome {
     path.with(values, |path, json| match path.find(json) {
         Found::Failed(_) if !path.strict && !is_json(json) => missing.empty(values),
         Found::Failed(why) => missing.error(values, why),
-        Found::Nothing if path.strict => missing.error(values, "there is nothing at the path"),
+        Found::Nothing | Found::One("null") if path.strict => missing.error(values, "there is nothing at the path"),
         Found::Nothing | Found::One("null") => missing.empty(values),
         Found::Many(_) if path.strict => missing.error(values, "at the path is an array"),
         Found::Many(_) => missing.empty(values),
@@ -152,7 +152,9 @@ fn query(values: &[Value], path: &Path, wrapper: Wrapper, missing: &Missing) -> 
         let (found, is_array, is_scalar) = match path.find(json) {
             Found::Failed(_) if !path.strict && !is_json(json) => return missing.empty(values),
             Found::Failed(why) => return missing.error(values, why),
-            Found::Nothing if path.strict => return missing.error(values, "there is nothing at the path"),
+            Found::Nothing | Found::One("null") if path.strict => {
+                return missing.error(values, "there is nothing at the path");
+            }
             Found::Nothing | Found::One("null") => return missing.empty(values),
             Found::Many(places) => (joined(&places), true, false),
             Found::One(found) => {

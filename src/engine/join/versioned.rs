@@ -28,6 +28,8 @@ const VERSIONS_MAX: usize = 1 << 10;
 pub struct Versioned {
     matching: Matching,
     times: [usize; 2],
+    /// A version older than one of its key before it is none.
+    in_order: bool,
     /// Whether the limits are in force.
     limited: bool,
     given_up: u64,
@@ -49,8 +51,8 @@ pub struct State {
 }
 
 impl Versioned {
-    pub fn new(join: &Join, times: [usize; 2], limited: bool) -> Versioned {
-        Versioned { matching: Matching::new(join), times, limited, given_up: 0 }
+    pub fn new(join: &Join, times: [usize; 2], in_order: bool, limited: bool) -> Versioned {
+        Versioned { matching: Matching::new(join), times, in_order, limited, given_up: 0 }
     }
 
     /// Gives up the left row that is due first.
@@ -104,8 +106,9 @@ impl Timed for Versioned {
     ) -> Result<Taken, RowError> {
         self.matching.find_key(port, row, &at.context)?;
         let time = event_time(row, self.times[port]).ok_or(RowError::NoEventTime)?;
-        // A left row with a NULL key that is to come out all the same waits its turn.
-        if has_null(self.matching.key()) && !self.matching.keeps(port) {
+        // A left row with a NULL key that is to come out all the same waits its turn. Of a view, whose key may be NULL, Flink
+        // looks the version up without comparing keys: NULL meets NULL.
+        if has_null(self.matching.key()) && !self.in_order && !self.matching.keeps(port) {
             return Ok(Taken::Filtered);
         }
         let is_full = self.limited && port != LEFT && state.keys.len() >= KEYS_MAX;
@@ -116,6 +119,10 @@ impl Timed for Versioned {
         let slot = state.keys.find_or_add(self.matching.key(), Versions::default);
         let due = state.keys.due_of(slot);
         let Some(key) = state.keys.get_mut(slot) else { return Ok(Taken::Late) };
+        // The newest version is never forgotten.
+        if self.in_order && port != LEFT && key.versions.last_key_value().is_some_and(|(newest, _)| time < *newest) {
+            return Ok(Taken::Filtered);
+        }
         state.bytes += bytes_of(row);
         if port == LEFT {
             key.waiting.push_back((time, row.to_vec()));

@@ -47,7 +47,7 @@ fn in_windows_above(join: Node, key: (usize, DataType)) -> Node {
 /// Joins with a bound, by device and not, and windows over what comes of them.
 fn join_queries() -> Vec<Node> {
     let interval = JoinMethod::Interval { times: TIMES, lower_ms: -5, upper_ms: 12 };
-    let versions = JoinMethod::Versioned { times: TIMES };
+    let versions = JoinMethod::Versioned { times: TIMES, in_order: false };
     let by_zone_above = {
         let first = joined(JoinKind::Left, &[BY_ZONE], interval.clone());
         let width = first.schema.columns.len();
@@ -226,7 +226,8 @@ fn lookup_tables_change() {
 /// A silent source holds the watermark; what waits for it has a limit, and what is given up is counted.
 #[test]
 fn a_version_join_keeps_no_more_than_its_limits() {
-    let root = joined_of(scan(), scan(), JoinKind::Left, &[BY_ZONE], JoinMethod::Versioned { times: TIMES });
+    let root =
+        joined_of(scan(), scan(), JoinKind::Left, &[BY_ZONE], JoinMethod::Versioned { times: TIMES, in_order: false });
     let mut engine = Engine::new(
         topology(Watermark::Source { delay_ms: 1_000_000 }, vec![root]),
         Limits { output_bytes_max: usize::MAX },

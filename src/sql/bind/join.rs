@@ -6,6 +6,7 @@
 use super::expr::Aggregation;
 use super::expr::{Bound, ExprBinder, compare};
 use super::join_condition::{Split, rebased, split, within};
+use super::rank::{unranked, versions};
 use super::unnest::Unnesting;
 use super::{Binder, Common, Named, Relation};
 use crate::model::Schema;
@@ -236,7 +237,7 @@ impl Binder<'_> {
         Ok(self.filtered_by(relation, above))
     }
 
-    pub(super) fn join(&mut self, left: Relation, right: Relation, join: Found) -> Bound<Relation> {
+    pub(super) fn join(&mut self, left: Relation, mut right: Relation, join: Found) -> Bound<Relation> {
         let conditions = split(join.conditions, &left, &right);
         let mut scope = side_by_side(&left, &right);
         let lookup = match right.node.kind {
@@ -250,8 +251,14 @@ impl Binder<'_> {
                 (JoinMethod::Lookup { table: lookup.unwrap_or_default(), as_of }, conditions.all_residual())
             }
             (AsOf::Time(time), _, _) => {
-                let time = self.versioned(time, &conditions.keys, &right, join.kind, join.span)?;
-                (JoinMethod::Versioned { times: time }, conditions.all_residual())
+                let view = versions(&right.node);
+                let in_order = view.is_some();
+                if let Some((key, version)) = view {
+                    (right.primary_key, right.node.schema.event_time) = (key, Some(version));
+                    unranked(&mut right.node);
+                }
+                let times = self.versioned(time, &conditions.keys, &right, join.kind, join.span)?;
+                (JoinMethod::Versioned { times, in_order }, conditions.all_residual())
             }
             (_, Some(ends), _) => (JoinMethod::Window { ends }, conditions.all_residual()),
             (_, None, Some((times, lower_ms, upper_ms))) if join.kind.has_right() => {
@@ -294,7 +301,9 @@ impl Binder<'_> {
         if right.primary_key.is_empty() {
             let problem =
                 Problem::new(span, "FOR SYSTEM_TIME AS OF needs a table with versions: it has no PRIMARY KEY");
-            return self.fail(problem.help("declare PRIMARY KEY (column) NOT ENFORCED in the table"));
+            return self.fail(problem.help(
+                "declare PRIMARY KEY (column) NOT ENFORCED in the table; or join a view of the newest row of each key: ROW_NUMBER() OVER (PARTITION BY key ORDER BY ts DESC) AS rn in a subquery, WHERE rn = 1 around it",
+            ));
         }
         let Some(version) = right.schema().event_time else {
             let problem = Problem::new(span, "FOR SYSTEM_TIME AS OF needs a table with versions: it has no event time");

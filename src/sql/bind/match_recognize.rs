@@ -6,9 +6,12 @@
 
 use super::aggregate;
 use super::expr::{Aggregation, Bound, ExprBinder, Reported};
+use super::sums::{by_sums, goes_by_sums};
 use super::{Binder, Relation};
 use crate::model::{Column, Millis, Schema};
-use crate::plan::{AfterMatch, End, Expr, Formula, Node, NodeKind, Recognition, Rows, SortKey, Term, Variable};
+use crate::plan::{
+    AfterMatch, Aggregate, End, Expr, Formula, Node, NodeKind, Recognition, Rows, SortKey, Term, Variable,
+};
 use crate::sql::ast::{self, CallArguments, Ident, Interval};
 use crate::sql::span::{Problem, Span, nearest};
 
@@ -493,8 +496,11 @@ impl ExprBinder<'_> {
             Place::Aggregate { rows } => rows.unwrap_or(Rows::All),
             Place::Plain | Place::Navigation { .. } => Rows::All,
         };
-        let data_type = aggregate.data_type;
         let Aggregation::Match(scope) = &mut self.aggregation else { return Err(Reported) };
-        Ok(Expr::column(scope.term(Term::Aggregate { of, aggregate: Box::new(aggregate) }), data_type))
+        let mut term = |aggregate: Aggregate| {
+            let data_type = aggregate.data_type;
+            Ok(Expr::column(scope.term(Term::Aggregate { of, aggregate: Box::new(aggregate) }), data_type))
+        };
+        if goes_by_sums(&aggregate) { by_sums(&aggregate, term) } else { term(aggregate) }
     }
 }

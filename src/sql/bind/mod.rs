@@ -26,6 +26,7 @@ mod report;
 mod script;
 mod select;
 mod subquery;
+mod sums;
 mod types;
 mod union;
 mod unnest;

@@ -3,11 +3,10 @@
 use super::aggregate::{self, Calls, OverCall, OverFrame, OverWindow, SortItem};
 use super::expr::{Aggregation, Bound, ExprBinder, Reported, coerce};
 use super::select::Item;
+use super::sums::{by_sums, goes_by_sums};
 use super::{Binder, Relation, types};
 use crate::model::{Column, DataType, Value};
-use crate::plan::{
-    self, AggregateFunction, Expr, ExprKind, Frame, Node, NodeKind, OrderKey, OverFunction, OverKind, Ranking,
-};
+use crate::plan::{self, Expr, ExprKind, Frame, Node, NodeKind, OrderKey, OverFunction, OverKind, Ranking};
 use crate::sql::ast::{self, CallArguments, FrameBound, Interval, Over};
 use crate::sql::span::{Problem, Span};
 
@@ -28,20 +27,32 @@ impl ExprBinder<'_> {
             return self.fail(problem.help("compute it in a subquery, and use its column around it"));
         }
         let spec = self.window_spec(over)?;
+        let outer = self.overs();
         let window = self.over_window(&spec);
         let call = self.over_function(written, span);
         let (window, mut call) = (window?, call?);
+        if self.overs() > outer {
+            let problem = Problem::new(span, "OVER cannot stand inside OVER");
+            return self.fail(problem.help("compute the inner one in a subquery, and use its column around it"));
+        }
+        if let (OverFrame::Unbounded, Some(frame)) = (call.frame, &spec.frame) {
+            let upper = written.name.name.to_ascii_uppercase();
+            let problem = Problem::new(frame.span, format!("{upper} has no frame: it looks at all rows before"));
+            return self.fail(problem.help("leave out ROWS … or RANGE …"));
+        }
         call.window = window;
         match &call.kind {
-            OverKind::Aggregate(average)
-                if average.function == AggregateFunction::Avg
-                    && (call.data_type.is_integer() || call.data_type == DataType::Float) =>
-            {
-                let average = average.clone();
-                self.average_by_sum(call, &average)
-            }
+            OverKind::Aggregate(aggregate) if goes_by_sums(aggregate) => by_sums(aggregate, |part| {
+                let data_type = part.data_type;
+                self.collect_over(OverCall { kind: OverKind::Aggregate(part), data_type, ..call.clone() })
+            }),
             _ => self.collect_over(call),
         }
+    }
+
+    /// How many calls of OVER have been met.
+    fn overs(&self) -> usize {
+        if let Aggregation::Collect(calls) = &self.aggregation { calls.overs.len() } else { 0 }
     }
 
     fn collect_over(&mut self, call: OverCall) -> Bound {
@@ -49,22 +60,6 @@ impl ExprBinder<'_> {
         let Aggregation::Collect(calls) = &mut self.aggregation else { return Err(Reported) };
         calls.overs.push(call);
         Ok(Expr::column(aggregate::OVER + calls.overs.len() - 1, data_type))
-    }
-
-    /// AVG of whole numbers and FLOATs with OVER is, in Flink, SUM / COUNT, and the sum wraps around at the numbers' type,
-    /// or is a FLOAT. (In a window it is not.)
-    fn average_by_sum(&mut self, call: OverCall, average: &plan::Aggregate) -> Bound {
-        let part = |function: AggregateFunction, data_type: DataType| {
-            let kind = OverKind::Aggregate(plan::Aggregate { function, data_type, ..average.clone() });
-            OverCall { kind, data_type, ..call.clone() }
-        };
-        let data_type = call.data_type;
-        let sum = self.collect_over(part(AggregateFunction::Sum, data_type))?;
-        let count = self.collect_over(part(AggregateFunction::Count, DataType::BigInt))?;
-        let wide = if data_type.is_integer() { DataType::BigInt } else { DataType::Double };
-        let (left, right) = (Box::new(coerce(sum, wide)), Box::new(coerce(count, wide)));
-        let quotient = ExprKind::Arithmetic { op: plan::ArithmeticOp::Divide, left, right };
-        Ok(coerce(Expr::new(quotient, wide), data_type))
     }
 
     /// The window itself, or the one with its name.

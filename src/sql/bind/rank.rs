@@ -74,15 +74,8 @@ fn settle(node: &mut Node) -> Result<(), Unsettled> {
     let row_number = schema.columns.len() - 1;
     if numbers == Some((1, 1)) {
         let schema_below = input.schema.clone();
-        let mut exprs: Vec<Expr> = schema_below
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(index, column)| Expr::column(index, column.data_type))
-            .collect();
-        exprs.push(Expr::literal(Value::Int(1), DataType::BigInt));
         let first = Node { kind: NodeKind::FirstRow { input, time, partition }, schema: schema_below };
-        node.kind = NodeKind::Project { input: Box::new(first), exprs };
+        node.kind = with_number_one(first);
         return Ok(());
     }
     let functions = vec![numbered()];
@@ -100,6 +93,44 @@ fn settle(node: &mut Node) -> Result<(), Unsettled> {
     let predicate = Expr::new(ExprKind::And(conditions), DataType::Boolean);
     node.kind = NodeKind::Filter { input: Box::new(Node { kind: over, schema }), predicate };
     Ok(())
+}
+
+/// Rows that are each the first, and the column that says so.
+fn with_number_one(input: Node) -> NodeKind {
+    let columns = input.schema.columns.iter().enumerate();
+    let mut exprs: Vec<Expr> = columns.map(|(index, column)| Expr::column(index, column.data_type)).collect();
+    exprs.push(Expr::literal(Value::Int(1), DataType::BigInt));
+    NodeKind::Project { input: Box::new(input), exprs }
+}
+
+/// A view of the newest row of each key, ROW_NUMBER() OVER (PARTITION BY key ORDER BY time DESC) = 1, is a table with
+/// versions for a join FOR SYSTEM_TIME AS OF: its key, and its time.
+pub(super) fn versions(node: &Node) -> Option<(Vec<usize>, usize)> {
+    match &node.kind {
+        NodeKind::Project { input, exprs } => {
+            let (key, time) = versions(input)?;
+            let place = |column: usize| exprs.iter().position(|expr| expr.kind == ExprKind::Column(column));
+            Some((key.into_iter().map(place).collect::<Option<_>>()?, place(time)?))
+        }
+        NodeKind::Rank { ranking, window_end: None, numbers: Some((1, 1)), .. } if ranking.newest_of_equals => {
+            Some((ranking.partition.clone(), ranking.order.first()?.column))
+        }
+        _ => None,
+    }
+}
+
+/// Such a view as all the rows that were the newest once.
+pub(super) fn unranked(node: &mut Node) {
+    match &mut node.kind {
+        NodeKind::Project { input, .. } => unranked(input),
+        NodeKind::Rank { .. } => {
+            let NodeKind::Rank { input, .. } = std::mem::replace(&mut node.kind, NodeKind::Scan { source: 0 }) else {
+                return;
+            };
+            node.kind = with_number_one(*input);
+        }
+        _ => {}
+    }
 }
 
 fn flatten(expr: Expr, into: &mut Vec<Expr>) {

@@ -1,0 +1,7 @@
+-- Two quantifiers, second reluctant, with an undefined last.
+CREATE TABLE steps (
+  device STRING, ts TIMESTAMP(3), n INT, k STRING, x DOUBLE,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/steps.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+SELECT * FROM steps MATCH_RECOGNIZE (PARTITION BY device ORDER BY ts MEASURES FIRST(a.n) AS a1, LAST(a.n) AS a2, COUNT(b.n) AS bn, c.n AS cn ONE ROW PER MATCH AFTER MATCH SKIP TO LAST b PATTERN (a+ b{1,3}? c) DEFINE a AS a.k = 'A', b AS b.k <> 'A');

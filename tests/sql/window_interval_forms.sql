@@ -1,0 +1,18 @@
+-- Sizes as INTERVAL DAY TO SECOND and of several digits.
+CREATE TABLE motors (
+  id INT,
+  device STRING,
+  line STRING,
+  ts TIMESTAMP(3),
+  amp DOUBLE,
+  rpm INT,
+  cost DECIMAL(10, 3),
+  cnt BIGINT,
+  flag BOOLEAN,
+  tiny TINYINT,
+  small SMALLINT,
+  fl FLOAT,
+  WATERMARK FOR ts AS ts - INTERVAL '4' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/motors.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+SELECT window_start, window_end, COUNT(*) AS n FROM TABLE(HOP(TABLE motors, DESCRIPTOR(ts), INTERVAL '0:30' MINUTE TO SECOND, INTERVAL '0 00:01:30' DAY TO SECOND)) GROUP BY window_start, window_end;
