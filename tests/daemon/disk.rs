@@ -221,3 +221,73 @@ fn pages_that_the_disk_forgot_are_counted_to_the_record() {
     assert!(corrupt > 0.0 && delivered > 0.0, "{corrupt} of {} are gone", DEVICES * 500);
     assert_eq!(check_order("forgotten") as f64, delivered);
 }
+
+/// Loaded before the C library: from the moment a file is there, the disk answers a sync of the data with an error.
+const SYNCS_THAT_FAIL: &str = r#"
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int fdatasync(int fd) {
+    if (access(getenv("SYNCS_FAIL_WITH"), F_OK) == 0) { errno = EIO; return -1; }
+    return (int)syscall(SYS_fdatasync, fd);
+}
+"#;
+
+/// After an fsync that failed nobody knows what is on the disk: the process ends, and whatever it acknowledged is there
+/// when it starts again.
+#[test]
+fn a_disk_that_cannot_sync_ends_the_process_and_takes_nothing_acknowledged() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().expect("a directory");
+    kafka::shared().create_topic("unsynced", 1, &[]);
+    kafka::shared().link().cut();
+    let mut gateway = gateway(directory.path(), &configuration("unsynced", ""));
+    let (source, library) = (directory.path().join("fail.c"), directory.path().join("fail.so"));
+    std::fs::write(&source, SYNCS_THAT_FAIL).expect("written");
+    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
+    assert!(compiled.expect("a C compiler, which building needs too").success());
+    let switch = directory.path().join("now");
+    let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    gateway.environment.push(("LD_PRELOAD".to_owned(), text(&library)));
+    gateway.environment.push(("SYNCS_FAIL_WITH".to_owned(), text(&switch)));
+    gateway.start();
+
+    let acknowledged: Vec<Arc<AtomicU64>> = (0..DEVICES).map(|_| Arc::default()).collect();
+    let devices: Vec<_> = (0..DEVICES)
+        .map(|device| {
+            let (address, counter) = (gateway.mqtt, Arc::clone(&acknowledged[device as usize]));
+            std::thread::spawn(move || send_one(address, device, 0, 50_000, &counter))
+        })
+        .collect();
+    let deadline = Instant::now() + PATIENCE;
+    while acknowledged.iter().any(|count| count.load(Ordering::Relaxed) < 100) {
+        assert!(Instant::now() < deadline, "nothing is acknowledged:\n{}", gateway.log());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::fs::write(&switch, "").expect("written");
+    while gateway.is_running() {
+        assert!(Instant::now() < deadline, "it goes on:\n{}", gateway.log());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    for device in devices {
+        device.join().expect("it ends").expect_err("the connection is closed");
+    }
+    assert!(gateway.log().contains("disk"), "{}", gateway.log());
+
+    std::fs::remove_file(&switch).expect("removed");
+    kafka::shared().link().mend();
+    gateway.start();
+    drain(&gateway);
+    let mut arrived = [0; DEVICES as usize];
+    for row in &kafka::shared().read_committed("unsynced") {
+        let device: usize = crate::text_field(row.text(), "device")[1..].parse().expect("d0 to d3");
+        // In order and without a gap, so that the count says which they are.
+        assert_eq!(crate::number_field(row.text(), "n"), arrived[device], "d{device}");
+        arrived[device] += 1;
+    }
+    for (device, count) in acknowledged.iter().enumerate() {
+        let acknowledged = count.load(Ordering::Relaxed) as i64;
+        assert!(arrived[device] >= acknowledged, "d{device}: {acknowledged} acknowledged, {} arrived", arrived[device]);
+    }
+}
