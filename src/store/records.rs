@@ -44,13 +44,14 @@ fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::try_from(length).ok()?)
 }
 
-/// Makes stored forms; keeps zstd's working memory from block to block.
+/// Makes stored forms; keeps zstd's working memory, which it takes at the first block that is worth it, from block to
+/// block.
+#[derive(Default)]
 pub(super) struct Packer(Option<zstd::bulk::Compressor<'static>>);
 
 impl Packer {
-    /// Without memory for zstd, blocks stay plain.
     pub fn new() -> Packer {
-        Packer(zstd::bulk::Compressor::new(ZSTD_LEVEL).ok())
+        Packer::default()
     }
 
     /// The stored form of each append's records.
@@ -61,6 +62,8 @@ impl Packer {
     /// The stored form of a block's records.
     pub fn pack(&mut self, plain: &[u8]) -> Vec<u8> {
         if plain.len() >= COMPRESS_BYTES_MIN {
+            // Without memory for zstd, blocks stay plain.
+            self.0 = self.0.take().or_else(|| zstd::bulk::Compressor::new(ZSTD_LEVEL).ok());
             if let Some(packed) = self.0.as_mut().and_then(|zstd| zstd.compress(plain).ok()) {
                 let mut out = Vec::with_capacity(packed.len() + 6);
                 out.push(ZSTD);

@@ -38,7 +38,9 @@ pub(super) fn read(db: &Connection, findings: &mut Vec<String>) -> Result<Option
     Ok(journal_offset.map(|journal_offset| Snapshot { journal_offset, sections }))
 }
 
-pub(super) fn write(db: &Connection, packer: &mut Packer, snapshot: &Snapshot) -> Result<(), StoreError> {
+pub(super) fn write(db: &Connection, snapshot: &Snapshot) -> Result<(), StoreError> {
+    // Snapshots are rare: zstd's working memory goes again with each.
+    let mut packer = Packer::new();
     db.prepare_cached("DELETE FROM snapshot")?.execute([])?;
     let mut insert =
         db.prepare_cached("INSERT INTO snapshot(name, fingerprint, state, crc) VALUES (?1, ?2, ?3, ?4)")?;
@@ -74,7 +76,7 @@ mod tests {
             for journal_offset in offsets {
                 let section = |(name, (fingerprint, state)): (&String, &(Vec<u8>, Vec<u8>))| Section { name: name.clone(), fingerprint: fingerprint.clone(), state: state.clone() };
                 let snapshot = Snapshot { journal_offset, sections: parts.iter().map(section).collect() };
-                write(&db, &mut Packer::new(), &snapshot).unwrap();
+                write(&db, &snapshot).unwrap();
                 prop_assert_eq!(read(&db, &mut findings).unwrap(), Some(snapshot));
             }
             prop_assert!(findings.is_empty());
@@ -86,7 +88,7 @@ mod tests {
         let (db, mut findings) = (database(), Vec::new());
         let section = |name: &str| Section { name: name.to_owned(), fingerprint: vec![1], state: vec![2; 500] };
         let snapshot = Snapshot { journal_offset: 7, sections: vec![section("query/a"), section("query/b")] };
-        write(&db, &mut Packer::new(), &snapshot).unwrap();
+        write(&db, &snapshot).unwrap();
         db.execute("UPDATE snapshot SET fingerprint = x'05' WHERE name = 'query/a'", []).unwrap();
         let read = read(&db, &mut findings).unwrap();
         assert_eq!(read, Some(Snapshot { journal_offset: 7, sections: vec![section("query/b")] }));
@@ -99,7 +101,7 @@ mod tests {
         let state: Vec<u8> = (0..40_000_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let sections = vec![Section { name: "query/huge".to_owned(), fingerprint: vec![1], state }];
         let snapshot = Snapshot { journal_offset: 1, sections };
-        write(&db, &mut Packer::new(), &snapshot).unwrap();
+        write(&db, &snapshot).unwrap();
         assert!(read(&db, &mut findings).unwrap() == Some(snapshot));
     }
 }

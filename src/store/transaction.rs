@@ -48,7 +48,6 @@ pub struct Store {
     commits_without_reserve: u32,
     /// Of files in `data_dir` that are none of ours in use.
     foreign_bytes: u64,
-    packer: Packer,
     shared: Arc<Shared>,
     /// A checkpoint failed after a commit that was whole: the next one is refused.
     broken: Option<StoreError>,
@@ -148,7 +147,6 @@ impl Store {
             reserve_bytes: 0,
             commits_without_reserve: 0,
             foreign_bytes: directory::foreign_bytes(&settings.data_dir),
-            packer: Packer::new(),
             shared,
             broken: None,
             _lock: lock,
@@ -187,7 +185,7 @@ impl Store {
     /// Commits everything or nothing; when it returns, it is on the disk. Damage that it meets is remembered for the
     /// next start.
     pub fn commit(&mut self, commit: &Commit) -> Result<Committed, StoreError> {
-        let packed = self.packer.pack_all(commit);
+        let packed = Packer::new().pack_all(commit);
         self.commit_packed(commit, &packed)
     }
 
@@ -277,7 +275,7 @@ impl Store {
 
     fn transaction(&mut self, commit: &Commit, packed: &[Vec<u8>], room: Room) -> Result<Committed, StoreError> {
         let mut outcome = self.committed();
-        let Store { db, logs, counters, counters_row, forgotten, last_tick, protected, packer, shared, .. } = self;
+        let Store { db, logs, counters, counters_row, forgotten, last_tick, protected, shared, .. } = self;
         let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         // Before anything is trimmed.
         for (log, first) in std::mem::take(&mut *shared.damaged.lock().unwrap_or_else(PoisonError::into_inner)) {
@@ -291,7 +289,7 @@ impl Store {
                 log.find_low(&tx)?;
             }
             if let Some(snapshot) = &commit.snapshot {
-                snapshots::write(&tx, packer, snapshot)?;
+                snapshots::write(&tx, snapshot)?;
             }
         }
         for (append, stored) in commit.appends.iter().zip(packed) {
