@@ -167,6 +167,10 @@ impl Timed for Versioned {
         true
     }
 
+    fn orders_rows(&self) -> bool {
+        true
+    }
+
     fn is_empty(&self, state: &State) -> bool {
         state.keys.len() == 0
     }
