@@ -38,6 +38,14 @@ fn by_time_of_arrival_no_row_is_late() {
 }
 
 #[test]
+fn early_results() {
+    let output = tidegate(&["test", "tests/rules/early", "--config", "tests/rules/early/gateway.toml"]);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown}{}", text(&output.stderr));
+    assert!(shown.ends_with("4 passed, 0 failed\n"), "{shown}");
+}
+
+#[test]
 fn a_case_that_fails_says_what_is_missing_and_what_is_too_much() {
     let directory = tempfile::tempdir().unwrap();
     let case = std::fs::read_to_string(root().join("examples/rules/leaks.toml")).unwrap();

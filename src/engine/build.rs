@@ -139,8 +139,8 @@ impl Builder<'_> {
                 let operator = Operator::Expand { keys: keys.iter().map(Operand::new).collect(), sets };
                 self.stage(operator, false, 0, &[input], next)
             }
-            NodeKind::SessionAggregate { input, time, gap_ms, keys, aggregates } => {
-                let operator = SessionAggregate::new(*time, *gap_ms, keys, aggregates);
+            NodeKind::SessionAggregate { input, time, gap_ms, early_ms, keys, aggregates } => {
+                let operator = SessionAggregate::new(*time, *gap_ms, *early_ms, keys, aggregates);
                 self.timed(operator, input, |device| key_position(keys, device).is_some(), next)
             }
             NodeKind::AttachedAggregate { input, window, keys, aggregates } => {

@@ -61,6 +61,11 @@ impl<T> Sessions<T> {
         self.0.first().map(|session| session.end - 1)
     }
 
+    /// Those that are open, the earliest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Session<T>> {
+        self.0.iter()
+    }
+
     pub fn pop(&mut self) -> Option<Session<T>> {
         (!self.0.is_empty()).then(|| self.0.remove(0))
     }

@@ -1,8 +1,9 @@
 //! The arithmetic of TUMBLE, HOP and CUMULATE: event time to panes, panes to windows.
 //!
-//! A *pane* is a stretch of one slide; pane `i` begins at `i * slide + offset`. A window is `panes` panes in a row and
+//! A *pane* is a stretch of one slide; pane `i` begins at `i * pane + offset`. A window is `count` panes in a row and
 //! is named by its last one. TUMBLE is HOP with windows of one pane; CUMULATE's windows grow from a fixed start, a pane
-//! (a step) at a time. Everything floors, before 1970 too.
+//! (a step) at a time. With early results several windows tell with one pane what they hold. Everything floors, before
+//! 1970 too.
 
 use crate::model::{Millis, Value};
 use crate::plan::Windowing;
@@ -12,56 +13,77 @@ pub const TIME_MAX_MS: Millis = 1 << 53;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Panes {
-    slide_ms: Millis,
+    pane_ms: Millis,
     offset_ms: Millis,
     /// Panes a window has, at most.
     count: i64,
-    cumulate: bool,
+    /// Panes from the start of a window to that of the next.
+    apart: i64,
+    /// Panes from one result of a window to the next; this or `apart` is 1.
+    every: i64,
+    /// Panes of a step: a result in the midst of one is an early one.
+    step: i64,
+    /// Whether results say that they are early.
+    pub marks_early: bool,
 }
 
 impl Panes {
     pub fn new(windowing: Windowing) -> Panes {
-        let (slide_ms, size_ms, offset_ms) = match windowing {
-            Windowing::Tumble { size_ms, offset_ms } => (size_ms, size_ms, offset_ms),
-            Windowing::Hop { slide_ms, size_ms, offset_ms } => (slide_ms, size_ms, offset_ms),
-            Windowing::Cumulate { step_ms, size_ms, offset_ms } => (step_ms, size_ms, offset_ms),
+        let marks_early = matches!(windowing, Windowing::Early { .. });
+        let (apart_ms, every_ms, step_ms, size_ms, offset_ms) = match windowing {
+            Windowing::Tumble { size_ms, offset_ms } => (size_ms, size_ms, size_ms, size_ms, offset_ms),
+            Windowing::Hop { slide_ms, size_ms, offset_ms } => (slide_ms, size_ms, size_ms, size_ms, offset_ms),
+            Windowing::Cumulate { step_ms, size_ms, offset_ms } => (size_ms, step_ms, step_ms, size_ms, offset_ms),
+            Windowing::Early { every_ms, slide_ms, step_ms, size_ms, offset_ms } => {
+                (slide_ms, every_ms, step_ms, size_ms, offset_ms)
+            }
         };
-        let cumulate = matches!(windowing, Windowing::Cumulate { .. });
         // The binder refuses sizes below 1 ms; one here must not divide by zero all the same.
-        let slide_ms = slide_ms.max(1);
-        let count = (size_ms / slide_ms).max(1);
-        // A window of CUMULATE starts at a multiple of its size, the others at any slide.
-        let aligned_ms = if cumulate { size_ms.max(1) } else { slide_ms };
-        Panes { slide_ms, offset_ms: offset_ms.rem_euclid(aligned_ms), count, cumulate }
+        let pane_ms = apart_ms.min(every_ms).max(1);
+        let panes = |millis: Millis| (millis / pane_ms).max(1);
+        Panes {
+            pane_ms,
+            offset_ms: offset_ms.rem_euclid(apart_ms.max(1)),
+            count: panes(size_ms),
+            apart: panes(apart_ms),
+            every: panes(every_ms),
+            step: panes(step_ms),
+            marks_early,
+        }
     }
 
     pub fn pane(&self, time: Millis) -> i64 {
-        (time - self.offset_ms).div_euclid(self.slide_ms)
+        (time - self.offset_ms).div_euclid(self.pane_ms)
     }
 
-    /// Where the window whose last pane this is ends.
-    pub fn end(&self, last_pane: i64) -> Millis {
-        (last_pane + 1) * self.slide_ms + self.offset_ms
+    /// Where the pane ends.
+    pub fn end(&self, pane: i64) -> Millis {
+        (pane + 1) * self.pane_ms + self.offset_ms
     }
 
-    pub fn start(&self, last_pane: i64) -> Millis {
-        self.first_pane(last_pane) * self.slide_ms + self.offset_ms
-    }
-
-    /// The first pane of the window whose last one this is.
+    /// The first pane of the earliest window that has results with this pane or later.
     pub fn first_pane(&self, last_pane: i64) -> i64 {
-        match self.cumulate {
-            true => last_pane.div_euclid(self.count) * self.count,
-            false => last_pane + 1 - self.count,
+        match self.apart {
+            1 => last_pane + 1 - self.count,
+            apart => -(self.count - 1 - last_pane).div_euclid(apart) * apart,
         }
     }
 
-    /// The last window that holds the pane; the first one ends with it.
+    /// The last pane with which a window that holds this one has a result; the first such is the pane itself.
     pub fn last_window(&self, pane: i64) -> i64 {
-        match self.cumulate {
-            true => (pane.div_euclid(self.count) + 1) * self.count - 1,
-            false => pane.saturating_add(self.count - 1),
+        match self.apart {
+            1 => pane.saturating_add(self.count - 1),
+            apart => pane.div_euclid(apart) * apart + self.count - 1,
         }
+    }
+
+    /// The first panes of the windows that have a result when the pane is over, the earliest first.
+    pub fn results(self, pane: i64) -> impl Iterator<Item = i64> {
+        let (latest, spacing) = match self.every >= self.apart {
+            true => (pane + 1 - self.every, self.every),
+            false => (pane.div_euclid(self.apart) * self.apart, self.apart),
+        };
+        (0..=(latest + self.count - 1 - pane) / spacing).rev().map(move |before| latest - before * spacing)
     }
 
     /// The last pane of the earliest window that the watermark has not reached (`end - 1 ms > watermark`).
@@ -71,13 +93,24 @@ impl Panes {
 
     /// Whether saved state may speak of this pane.
     pub fn in_range(&self, pane: i64) -> bool {
-        pane.checked_mul(self.slide_ms).is_some_and(|start| start.abs() <= TIME_MAX_MS)
+        pane.checked_mul(self.pane_ms).is_some_and(|start| start.abs() <= TIME_MAX_MS)
     }
 
-    /// The columns window_start, window_end, window_time.
+    /// The columns window_start, window_end, window_time of the window that ends with the pane.
     pub fn columns(&self, last_pane: i64) -> [Value; 3] {
-        let end = self.end(last_pane);
-        [timestamp(self.start(last_pane)), timestamp(end), timestamp(end - 1)]
+        self.columns_of(self.first_pane(last_pane), last_pane)
+    }
+
+    /// The same of the window that begins with `first_pane` and has a result after `last_pane`: of the step that holds it.
+    pub fn columns_of(&self, first_pane: i64, last_pane: i64) -> [Value; 3] {
+        let steps = (last_pane - first_pane).div_euclid(self.step) + 1;
+        let end = self.end(first_pane + steps * self.step - 1);
+        [timestamp(self.end(first_pane - 1)), timestamp(end), timestamp(end - 1)]
+    }
+
+    /// Whether a window that begins with `first_pane` is in the midst of a step after `last_pane`.
+    pub fn is_early(&self, first_pane: i64, last_pane: i64) -> bool {
+        (last_pane + 1 - first_pane) % self.step != 0
     }
 }
 
@@ -98,11 +131,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Where the window that ends with the pane starts.
+    fn start(panes: &Panes, last_pane: i64) -> Millis {
+        panes.end(panes.first_pane(last_pane) - 1)
+    }
+
     #[test]
     fn before_1970_too() {
         let panes = Panes::new(Windowing::Tumble { size_ms: 10, offset_ms: 3 });
-        assert_eq!((panes.start(panes.pane(2)), panes.end(panes.pane(2))), (-7, 3));
-        assert_eq!((panes.start(panes.pane(-8)), panes.end(panes.pane(-8))), (-17, -7));
+        assert_eq!((start(&panes, panes.pane(2)), panes.end(panes.pane(2))), (-7, 3));
+        assert_eq!((start(&panes, panes.pane(-8)), panes.end(panes.pane(-8))), (-17, -7));
     }
 
     proptest! {
@@ -111,9 +149,9 @@ mod tests {
             let panes = Panes::new(Windowing::Hop { slide_ms: slide, size_ms: slide * count, offset_ms: offset });
             let pane = panes.pane(time);
             for last in pane - 10..pane + 10 {
-                let holds = panes.start(last) <= time && time < panes.end(last);
+                let holds = start(&panes, last) <= time && time < panes.end(last);
                 prop_assert_eq!(holds, (pane..pane + count).contains(&last));
-                prop_assert_eq!((panes.start(last) - offset).rem_euclid(slide), 0);
+                prop_assert_eq!((start(&panes, last) - offset).rem_euclid(slide), 0);
             }
         }
 
@@ -122,13 +160,36 @@ mod tests {
             let size = step * count;
             let panes = Panes::new(Windowing::Cumulate { step_ms: step, size_ms: size, offset_ms: offset });
             let pane = panes.pane(time);
-            prop_assert_eq!((panes.start(pane) - offset).rem_euclid(size), 0);
-            prop_assert!(panes.start(pane) <= time && time < panes.start(pane) + size);
+            prop_assert_eq!((start(&panes, pane) - offset).rem_euclid(size), 0);
+            prop_assert!(start(&panes, pane) <= time && time < start(&panes, pane) + size);
             for window in pane..=panes.last_window(pane) {
-                prop_assert_eq!(panes.start(window), panes.start(pane));
+                prop_assert_eq!(start(&panes, window), start(&panes, pane));
                 prop_assert!(time < panes.end(window));
             }
-            prop_assert_eq!(panes.end(panes.last_window(pane)), panes.start(pane) + size);
+            prop_assert_eq!(panes.end(panes.last_window(pane)), start(&panes, pane) + size);
+        }
+
+        /// Of windows with early results: which tell with a pane, and up to where.
+        #[test]
+        fn early_results_are_those_of_the_definition(
+            (every, slide) in (1i64..20, 1i64..5).prop_flat_map(|(unit, times)| prop::sample::select(vec![(unit, unit * times), (unit * times, unit)])),
+            slides in 1i64..4, offset in -60i64..60, pane in -100i64..100,
+        ) {
+            let size = slide.max(every) * slides * every.max(slide) / every.min(slide);
+            let early = Windowing::Early { every_ms: every, slide_ms: slide, step_ms: size, size_ms: size, offset_ms: offset };
+            let panes = Panes::new(early);
+            let now = panes.end(pane);
+            let starts: Vec<Millis> = (now - size..now)
+                .filter(|start| (start - offset).rem_euclid(slide) == 0 && (now - start) % every == 0)
+                .collect();
+            let told: Vec<i64> = panes.results(pane).collect();
+            prop_assert_eq!(told.iter().map(|first| panes.end(first - 1)).collect::<Vec<_>>(), starts);
+            for first in told {
+                prop_assert!(first >= panes.first_pane(pane) && panes.last_window(first) >= pane);
+                let start = panes.end(first - 1);
+                prop_assert_eq!(panes.columns_of(first, pane), [timestamp(start), timestamp(start + size), timestamp(start + size - 1)]);
+                prop_assert_eq!(panes.is_early(first, pane), now < start + size);
+            }
         }
 
         #[test]

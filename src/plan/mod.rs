@@ -254,6 +254,9 @@ pub enum NodeKind {
         input: Box<Node>,
         time: usize,
         gap_ms: Millis,
+        /// Each session also tells at each multiple of this what it holds so far, and a last column says which rows
+        /// those are.
+        early_ms: Option<Millis>,
         keys: Vec<Expr>,
         aggregates: Vec<Aggregate>,
     },
@@ -322,6 +325,16 @@ pub enum Windowing {
     },
     /// A window of `size_ms` that fires every `step_ms` with what it holds so far. `size_ms` is a multiple of `step_ms`.
     Cumulate {
+        step_ms: Millis,
+        size_ms: Millis,
+        offset_ms: Millis,
+    },
+    /// Each window also tells every `every_ms` from its start what it holds so far. Its end is then that of the step that
+    /// is open, and a last column of the aggregate is TRUE. Windows of `size_ms` begin every `slide_ms`, which is a
+    /// multiple of `every_ms` or divides it; steps of `step_ms` have results of their own, as those of CUMULATE.
+    Early {
+        every_ms: Millis,
+        slide_ms: Millis,
         step_ms: Millis,
         size_ms: Millis,
         offset_ms: Millis,

@@ -71,9 +71,10 @@ pub fn title(node: &Node, inputs: &Names, relation: &dyn Fn(&NodeKind) -> String
             let time = column_name(names, *time);
             format!("WINDOW SESSION({}{time}, {})", partitioned(partition), interval(*gap_ms))
         }
-        NodeKind::SessionAggregate { time, gap_ms, keys, aggregates, .. } => {
+        NodeKind::SessionAggregate { time, gap_ms, early_ms, keys, aggregates, .. } => {
             let session = format!("SESSION({}, {})", column_name(names, *time), interval(*gap_ms));
-            format!("AGGREGATE {session}{}", grouped(keys, aggregates))
+            let early = early_ms.map(|every_ms| format!(", early results every {},", interval(every_ms)));
+            format!("AGGREGATE {session}{}{}", early.unwrap_or_default(), grouped(keys, aggregates))
         }
         NodeKind::AttachedAggregate { keys, aggregates, .. } => {
             format!("AGGREGATE the window of the rows{}", grouped(keys, aggregates))
@@ -209,6 +210,15 @@ fn window(windowing: &Windowing, time: &str) -> String {
         }
         Windowing::Cumulate { step_ms, size_ms, offset_ms } => {
             format!("CUMULATE({time}, {}, {}{})", interval(*step_ms), interval(*size_ms), with_offset(*offset_ms))
+        }
+        Windowing::Early { every_ms, slide_ms, step_ms, size_ms, offset_ms } => {
+            let (every, offset) = (interval(*every_ms), with_offset(*offset_ms));
+            let windows = match (slide_ms == size_ms, step_ms == size_ms) {
+                (true, true) => format!("TUMBLE({time}, {}{offset})", interval(*size_ms)),
+                (true, false) => format!("CUMULATE({time}, {}, {}{offset})", interval(*step_ms), interval(*size_ms)),
+                (false, _) => format!("HOP({time}, {}, {}{offset})", interval(*slide_ms), interval(*size_ms)),
+            };
+            format!("{windows}, early results every {every},")
         }
     }
 }

@@ -23,10 +23,8 @@ pub fn kept(node: &Node, limited: bool) -> Option<String> {
             let windows = match windowing {
                 Windowing::Tumble { .. } => "a group for each key and open window".to_owned(),
                 Windowing::Hop { slide_ms: pane_ms, size_ms, .. }
-                | Windowing::Cumulate { step_ms: pane_ms, size_ms, .. } => {
-                    let panes = size_ms / pane_ms.max(&1);
-                    format!("for each key panes of {}, {panes} to a window", duration(*pane_ms))
-                }
+                | Windowing::Cumulate { step_ms: pane_ms, size_ms, .. } => of_panes(*pane_ms, *size_ms),
+                Windowing::Early { every_ms, slide_ms, size_ms, .. } => of_panes(*every_ms.min(slide_ms), *size_ms),
             };
             format!("{windows}, until the watermark reaches the window's end{}", of_values(aggregates))
         }
@@ -136,6 +134,10 @@ fn of_values(aggregates: &[Aggregate]) -> String {
         more.push("the buckets of APPROX_PERCENTILE");
     }
     if more.is_empty() { String::new() } else { format!("; with {}", more.join(", ")) }
+}
+
+fn of_panes(pane_ms: Millis, size_ms: Millis) -> String {
+    format!("for each key panes of {}, {} to a window", duration(pane_ms), size_ms / pane_ms.max(1))
 }
 
 /// As in the configuration: `5s`, `10m`, `500ms`.

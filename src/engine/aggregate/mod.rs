@@ -167,9 +167,22 @@ impl WindowAggregate {
     }
 
     fn emit(&mut self, group: u32, out: &mut Out) {
-        let mut row = Row::with_capacity(self.keys.len() + self.fold.len() + 3);
+        for first_pane in self.panes.results(self.firing_pane) {
+            self.emit_window(group, first_pane, out);
+        }
+    }
+
+    /// Puts out what the window holds up to the pane that fires, if it holds anything.
+    fn emit_window(&mut self, group: u32, first_pane: i64, out: &mut Out) {
+        let mut oldest = self.groups.get(group).oldest;
+        while oldest != NIL && self.groups.pane_index(oldest) < first_pane {
+            oldest = self.groups.next_pane(oldest);
+        }
+        if oldest == NIL || self.groups.pane_index(oldest) > self.firing_pane {
+            return;
+        }
+        let mut row = Row::with_capacity(self.keys.len() + self.fold.len() + 4);
         row.extend_from_slice(self.groups.key(group));
-        let oldest = self.groups.get(group).oldest;
         let next = self.groups.next_pane(oldest);
         let is_alone = next == NIL || self.groups.pane_index(next) > self.firing_pane;
         let result = if is_alone {
@@ -186,7 +199,10 @@ impl WindowAggregate {
             self.fold.layout.release(&self.merged, &mut self.objects);
             result
         };
-        row.extend(self.panes.columns(self.firing_pane));
+        row.extend(self.panes.columns_of(first_pane, self.firing_pane));
+        if self.panes.marks_early {
+            row.push(Value::Boolean(self.panes.is_early(first_pane, self.firing_pane)));
+        }
         out.put(row, result.map_err(RowError::from));
     }
 
@@ -256,7 +272,7 @@ impl Stateful for WindowAggregate {
         }
     }
 
-    /// Fires one group: keys, aggregates, window_start, window_end, window_time.
+    /// Fires one group: keys, aggregates, window_start, window_end, window_time, and whether it is early if that is asked.
     fn fire(&mut self, due: Due<'_>, _context: &Context, out: &mut Out) -> bool {
         while self.firing.is_empty() {
             let found = match (due, self.closed_by) {

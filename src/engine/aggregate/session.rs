@@ -1,4 +1,7 @@
 //! GROUP BY over SESSION windows whose partition is the group's key: each key has its own sessions.
+//!
+//! With early results each open session tells at each multiple of the interval (the watermark has reached the
+//! millisecond before it) what it holds so far.
 
 use super::fold::Fold;
 use super::objects::Objects;
@@ -6,7 +9,7 @@ use crate::engine::codec::{Reader, Writer};
 use crate::engine::keyed::Keyed;
 use crate::engine::operand::Operand;
 use crate::engine::operator::{At, Out, Taken, Timed};
-use crate::engine::sessions::Sessions;
+use crate::engine::sessions::{Session, Sessions};
 use crate::engine::windowing::{event_time, timestamp};
 use crate::engine::{RestoreError, RowError};
 use crate::model::{Millis, Row, Value};
@@ -15,6 +18,7 @@ use crate::plan::{Aggregate, Expr};
 pub struct SessionAggregate {
     time: usize,
     gap_ms: Millis,
+    early_ms: Option<Millis>,
     keys: Vec<Operand>,
     fold: Fold,
     key: Vec<Value>,
@@ -28,14 +32,41 @@ pub struct State {
 }
 
 impl SessionAggregate {
-    pub fn new(time: usize, gap_ms: Millis, keys: &[Expr], aggregates: &[Aggregate]) -> SessionAggregate {
+    pub fn new(
+        time: usize,
+        gap_ms: Millis,
+        early_ms: Option<Millis>,
+        keys: &[Expr],
+        aggregates: &[Aggregate],
+    ) -> SessionAggregate {
         SessionAggregate {
             time,
             gap_ms,
+            early_ms,
             keys: keys.iter().map(Operand::new).collect(),
             fold: Fold::new(aggregates),
             key: Vec::new(),
         }
+    }
+
+    /// When the key's first session closes or, before that, one tells; what was due at `reached` has been told.
+    fn due(&self, sessions: &Sessions<Box<[u64]>>, reached: Millis) -> Option<Millis> {
+        let first = sessions.iter().next()?;
+        let close = first.end - 1;
+        let Some(every_ms) = self.early_ms else { return Some(close) };
+        let after = first.start.max(reached.saturating_add(1));
+        let tick = after.div_euclid(every_ms).saturating_add(1).saturating_mul(every_ms);
+        Some(close.min(tick - 1))
+    }
+
+    /// Puts out what a session holds.
+    fn emit(&self, key: &[Value], session: &Session<Box<[u64]>>, early: bool, objects: &Objects, out: &mut Out) {
+        let mut row = Row::with_capacity(key.len() + self.fold.len() + 4);
+        row.extend_from_slice(key);
+        let result = self.fold.results(&session.content, objects, &mut row);
+        row.extend([timestamp(session.start), timestamp(session.end), timestamp(session.end - 1)]);
+        row.extend(self.early_ms.map(|_| Value::Boolean(early)));
+        out.put(row, result.map_err(RowError::from));
     }
 }
 
@@ -79,11 +110,13 @@ impl Timed for SessionAggregate {
         );
         let taken = words.map(|words| self.fold.add(row, words, objects));
         *count = *count + usize::from(added) - merged;
-        match (taken, sessions.due()) {
-            (_, None) => keys.remove(slot),
-            (_, due) => keys.schedule(slot, due),
+        let is_late = taken.is_none();
+        let due = keys.get(slot).and_then(|sessions| self.due(sessions, at.watermark));
+        match due {
+            None => keys.remove(slot),
+            due => keys.schedule(slot, due),
         }
-        Ok(if taken.is_some() { Taken::Kept } else { Taken::Late })
+        Ok(if is_late { Taken::Late } else { Taken::Kept })
     }
 
     fn next_due(&self, state: &State) -> Option<Millis> {
@@ -93,18 +126,20 @@ impl Timed for SessionAggregate {
     fn fire(&mut self, state: &mut State, at: &At, out: &mut Out) -> bool {
         let State { keys, objects, sessions: count } = state;
         let Some(slot) = keys.first_due(at.watermark) else { return false };
+        let now = keys.due_of(slot).unwrap_or_default();
         let mut due = None;
         if let Some((key, sessions)) = keys.entry_mut(slot) {
-            if let Some(session) = sessions.pop() {
+            if sessions.due().is_some_and(|close| close > now) {
+                let open = sessions.iter().filter(|session| session.start <= now);
+                open.for_each(|session| self.emit(key, session, true, objects, out));
+                due = self.due(sessions, now);
+            } else if let Some(session) = sessions.pop() {
                 *count -= 1;
-                let mut row = Row::with_capacity(key.len() + self.fold.len() + 3);
-                row.extend_from_slice(key);
-                let result = self.fold.results(&session.content, objects, &mut row);
-                row.extend([timestamp(session.start), timestamp(session.end), timestamp(session.end - 1)]);
+                self.emit(key, &session, false, objects, out);
                 self.fold.layout.release(&session.content, objects);
-                out.put(row, result.map_err(RowError::from));
+                // Others may have something to tell at this very moment.
+                due = self.due(sessions, now - 1);
             }
-            due = sessions.due();
         }
         match due {
             None => keys.remove(slot),

@@ -163,10 +163,36 @@ fn memory_queries() -> Vec<Node> {
         windowed(reported(scan(), &[ZONE]), tumble(10), &[BY_ZONE]),
         counted(scan(), &[ZONE], 2, 3),
         with_early(windowed(scan(), tumble(12), &[BY_ZONE]), 4).expect("it fits"),
+        with_early(windowed(scan(), hop(6, 12), &[BY_DEVICE]), 3).expect("it fits"),
+        with_early(windowed(scan(), hop(2, 12), &[BY_ZONE]), 4).expect("it fits"),
+        with_early(in_sessions(9, &[BY_DEVICE]), 4).expect("it fits"),
+        with_early(in_sessions(9, &[BY_ZONE]), 20).expect("it fits"),
         count_rows(&[], 4, 4),
         total(&[ZONE]),
     ]);
     queries
+}
+
+/// SESSION by the keys, with the aggregates of `windowed`.
+fn in_sessions(gap_ms: Millis, keys: &[(usize, DataType)]) -> Node {
+    let Node { kind, schema } = windowed(scan(), tumble(1), keys);
+    let NodeKind::WindowAggregate { input, time, keys, aggregates, .. } = kind else { unreachable!() };
+    Node { kind: NodeKind::SessionAggregate { input, time, gap_ms, early_ms: None, keys, aggregates }, schema }
+}
+
+/// A query with windows, and how often it can tell early.
+fn with_windows() -> impl Strategy<Value = (Node, Millis)> {
+    let windowed = |windowing| windowed(scan(), windowing, &[BY_DEVICE]);
+    (1i64..12, 1i64..4, 2i64..4, 0usize..5).prop_map(move |(unit, times, more, kind)| match kind {
+        0 => (windowed(tumble(unit * more)), unit),
+        1 => (windowed(hop(unit * times, unit * times * more)), unit),
+        2 => (windowed(hop(unit, unit * times * more)), unit * times),
+        3 => {
+            let (step_ms, size_ms) = (unit * more, unit * more * times);
+            (windowed(Windowing::Cumulate { step_ms, size_ms, offset_ms: 3 }), unit)
+        }
+        _ => (in_sessions(unit * more, &[BY_DEVICE]), times),
+    })
 }
 
 fn forgetting(watermark: Watermark, roots: Vec<Node>, state_ttl_ms: Option<Millis>) -> Arc<Topology> {
@@ -244,16 +270,15 @@ proptest! {
 
     /// With early results the final rows are those without, and each early row holds what came before its step's end.
     #[test]
-    fn early_results_end_in_the_final_ones(watermark in any_rule(), ticks in ticks(), steps in 2i64..5, every_ms in 1i64..12) {
-        let root = || windowed(scan(), tumble(steps * every_ms), &[BY_DEVICE]);
-        let early = with_early(root(), every_ms).expect("it fits");
-        let outcome = Run::new(&topology(watermark, vec![root(), early]), Manner::default()).history(&ticks);
+    fn early_results_end_in_the_final_ones(watermark in any_rule(), ticks in ticks(), (root, every_ms) in with_windows()) {
+        let early = with_early(root.clone(), every_ms).expect("it fits");
+        let outcome = Run::new(&topology(watermark, vec![root, early]), Manner::default()).history(&ticks);
         let of = |query: usize| outcome.outputs.iter().filter(move |output| output.query == query).map(|output| &output.row);
         let (mut finals, mut counts) = (Vec::new(), BTreeMap::new());
         for row in of(1) {
             let (values, mark) = row.split_at(row.len() - 1);
-            // By device and window: the count of rows never falls.
-            let before = counts.insert(format!("{:?}{:?}", values[0], values[5]), values[1].clone());
+            // By device and window: the count of rows never falls. (A session is another one once it has grown.)
+            let before = counts.insert(format!("{:?}{:?}{:?}", values[0], values[5], values[6]), values[1].clone());
             if let (Some(Value::Int(before)), Value::Int(now)) = (before, &values[1]) {
                 prop_assert!(before <= *now);
             }

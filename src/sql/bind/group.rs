@@ -268,7 +268,7 @@ impl Binder<'_> {
                 if !attached && grouping.sets.len() == 1 && is_partition(&grouping.keys, &partition) =>
             {
                 let input = Box::new(below(*input, filter));
-                NodeKind::SessionAggregate { input, time, gap_ms, keys: grouping.keys, aggregates }
+                NodeKind::SessionAggregate { input, time, gap_ms, early_ms: None, keys: grouping.keys, aggregates }
             }
             // WHERE chooses among the rows of a window, not among those that fill it.
             NodeKind::CountWindow { input, windowing }

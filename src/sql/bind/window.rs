@@ -140,7 +140,9 @@ impl Binder<'_> {
         };
         let (slide_ms, size_ms, offset_ms) = match windowing {
             Windowing::Tumble { size_ms, offset_ms } => (size_ms, size_ms, offset_ms),
-            Windowing::Hop { slide_ms, size_ms, offset_ms } => (slide_ms, size_ms, offset_ms),
+            Windowing::Hop { slide_ms, size_ms, offset_ms } | Windowing::Early { slide_ms, size_ms, offset_ms, .. } => {
+                (slide_ms, size_ms, offset_ms)
+            }
             Windowing::Cumulate { step_ms, size_ms, offset_ms } => (step_ms, size_ms, offset_ms),
         };
         let (slide, limit_ms) = match call.function {
