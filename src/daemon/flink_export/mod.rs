@@ -158,7 +158,7 @@ fn header(settings: &Settings) -> String {
 impl Script {
     /// Whether Flink cannot run the query, which is said.
     fn query_is_left_out(&mut self, settings: &Settings, query: &Query, root: &Node) -> bool {
-        let early = "Flink has no early_every; CUMULATE in its text gives the same there";
+        let early = "Flink has no early_every; for TUMBLE, CUMULATE in its text gives the same there";
         let early = query.early_every_ms.map(|_| early.to_owned());
         let why = refused::refused(root, settings).or(early).or_else(|| refused::refused_columns(root));
         if let Some(why) = &why {
