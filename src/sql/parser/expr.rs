@@ -266,11 +266,16 @@ impl Parser {
         }
     }
 
+    fn subquery_as_value(&self) -> Problem {
+        let help = "join what has the value: a lookup table, [table.x], or the same windows of both, ON a.window_start = b.window_start AND a.window_end = b.window_end";
+        Problem::unsupported(self.span(), "a subquery as a value").help(help)
+    }
+
     fn parenthesis(&mut self) -> Parsed<Expr> {
         let start = self.span();
         self.expect_symbol("(")?;
         if self.query_ahead(0) {
-            return Err(Problem::unsupported(self.span(), "a subquery as a value"));
+            return Err(self.subquery_as_value());
         }
         let mut expr = self.expr()?;
         if self.take_symbol(",") {
@@ -477,7 +482,7 @@ impl Parser {
                 self.take_word("ALL");
             }
             if self.at_word("SELECT") {
-                return Err(Problem::unsupported(self.span(), "a subquery as a value"));
+                return Err(self.subquery_as_value());
             }
             // Of POSITION(a IN b) the IN is no operator.
             let first = match upper {

@@ -189,13 +189,17 @@ impl Parser {
 
     /// What Flink allows after a SELECT and tidegate does not yet.
     fn end_of_query(&self) -> Parsed<()> {
-        for word in ["INTERSECT", "EXCEPT"] {
+        for (word, test) in [("INTERSECT", "EXISTS"), ("EXCEPT", "NOT EXISTS")] {
             if self.at_word(word) {
                 let span = self.span();
+                let help = format!(
+                    "of the same windows of both: … WHERE {test} (SELECT * FROM b WHERE b.x = a.x AND b.window_start = a.window_start AND b.window_end = a.window_end)"
+                );
                 if self.word_ahead(1, "ALL") {
-                    return Err(Problem::unsupported(span.to(self.token(1).span), &format!("{word} ALL")));
+                    let problem = Problem::unsupported(span.to(self.token(1).span), &format!("{word} ALL"));
+                    return Err(problem.help(help));
                 }
-                return Err(Problem::unsupported(span, word));
+                return Err(Problem::unsupported(span, word).help(help));
             }
         }
         Ok(())

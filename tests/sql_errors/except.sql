@@ -1,0 +1,1 @@
+SELECT device FROM readings EXCEPT SELECT zone FROM readings
