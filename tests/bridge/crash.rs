@@ -199,7 +199,8 @@ fn session(
         if last {
             return Ok(());
         }
-        thread::sleep(Duration::from_millis(10));
+        // A rate that the other broker can hold for a gateway that is killed all the time.
+        thread::sleep(Duration::from_millis(40));
     }
 }
 
