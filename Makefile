@@ -51,9 +51,10 @@ test: packages kafka ## Everything in its short form: format, lints, tests with 
 
 # Each long form prints its seed or its counts; tests/README.md keeps the closing lines.
 .PHONY: test-long
-test-long: packages kafka ## The long forms: more kills and seeds, ten minutes of outage, fuzzing, the ARM binaries under qemu
+test-long: packages kafka ## The long forms: more kills and seeds, ten minutes of outage, fuzzing, a real Flink, the ARM binaries under qemu
 	$(MAKE) check
 	tests/clients/install all
+	tests/flink/install
 	fuzz/run
 	TIDEGATE_LONG=1 TIDEGATE_KILLS=200 TIDEGATE_OUTAGE_MESSAGES=3000000 PROPTEST_CASES=10000 $(CARGO) test --release --no-fail-fast
 	cross/dist.sh x86_64-unknown-linux-gnu
