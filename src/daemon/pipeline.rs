@@ -40,7 +40,7 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How often the files of lookup tables are looked at.
 const TABLES_EVERY: Duration = Duration::from_secs(1);
 
-/// A snapshot is due once the journal has grown by this many times its size, and by at least this much.
+/// A snapshot is due once a replay would cost this many times its size, and at least this much.
 const SNAPSHOT_RATIO: u64 = 4;
 const SNAPSHOT_BYTES_MIN: u64 = 4 << 20;
 
@@ -94,9 +94,9 @@ pub struct Pipeline {
     stopping: bool,
     last_now: Millis,
     more: bool,
-    /// Next offset of the journal, and its bytes since the last snapshot.
+    /// Next offset of the journal, and what a replay from the last snapshot on would cost.
     journal_end: u64,
-    journal_bytes: u64,
+    replay_bytes: u64,
     snapshot_bytes: u64,
 }
 
@@ -135,15 +135,16 @@ impl Pipeline {
             last_now: start.recovered.last_now.unwrap_or(0),
             more: start.recovered.more,
             journal_end: start.journal_end,
-            journal_bytes: 0,
-            snapshot_bytes: 0,
+            // Counted on: a gateway that is killed again and again must not replay more each time.
+            replay_bytes: start.recovered.replayed_bytes,
+            snapshot_bytes: start.recovered.snapshot_bytes,
             settings,
         }
     }
 
     /// Runs until told to stop. An error is fatal: nothing more may be acknowledged.
     pub async fn run(mut self, mut intake: Intake, snapshot_due: bool) -> Result<(), StoreError> {
-        if snapshot_due {
+        if snapshot_due || self.is_snapshot_due() {
             self.take_snapshot()?;
         }
         let (mut inbound, mut polled) = (Vec::new(), Vec::new());
@@ -341,7 +342,9 @@ impl Pipeline {
         self.progress.ticks.fetch_add(1, Ordering::Relaxed);
         self.progress.parked.store(self.parked.len() as u64, Ordering::Relaxed);
         self.journal_end += u64::from(tick.journal.count);
-        self.journal_bytes += tick.journal.bytes.len() as u64;
+        if tick.journal.count > 0 {
+            self.replay_bytes += recovery::replay_cost(&tick.journal);
+        }
         let mut commit = self.commit(now, tick, &gathered);
         let finished = self.hub.finish(!commit.is_empty(), self.stopping);
         commit.rows = finished.rows;
@@ -357,10 +360,14 @@ impl Pipeline {
                 after.release();
             }),
         )?;
-        if !self.more && self.journal_bytes >= SNAPSHOT_BYTES_MIN.max(SNAPSHOT_RATIO * self.snapshot_bytes) {
+        if self.is_snapshot_due() {
             self.take_snapshot()?;
         }
         Ok(())
+    }
+
+    fn is_snapshot_due(&self) -> bool {
+        !self.more && self.replay_bytes >= SNAPSHOT_BYTES_MIN.max(SNAPSHOT_RATIO * self.snapshot_bytes)
     }
 
     fn commit(&self, now: Now, tick: Tick, gathered: &Gathered) -> Commit {
@@ -386,8 +393,8 @@ impl Pipeline {
 
     fn take_snapshot(&mut self) -> Result<(), StoreError> {
         let snapshot = recovery::snapshot(&self.core, &self.settings, self.journal_end, self.last_now);
-        self.snapshot_bytes = snapshot.sections.iter().map(|section| section.state.len() as u64).sum();
-        self.journal_bytes = 0;
+        self.snapshot_bytes = snapshot.size_bytes();
+        self.replay_bytes = 0;
         let cursor =
             CursorMove { log: self.logs.journal, reader: REPLAY.into(), offset: self.journal_end, rewind: false };
         let commit = Commit { snapshot: Some(snapshot), cursors: vec![cursor], ..Commit::default() };

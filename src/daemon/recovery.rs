@@ -15,10 +15,18 @@ use super::journal::{self, Header};
 use crate::config::Settings;
 use crate::engine;
 use crate::model::{After, Millis, Now};
-use crate::store::{Block, LogId, Opened, Reader, Section, Snapshot, StoreError};
+use crate::store::{Block, LogId, Opened, Reader, Records, Section, Snapshot, StoreError};
 
 /// Read from the journal at once while replaying.
 const REPLAY_BYTES: usize = 1 << 20;
+
+/// What a tick costs beyond its messages when it is replayed, in bytes of them.
+const TICK_BYTES: u64 = 1 << 10;
+
+/// What replaying a tick costs, in bytes of the journal.
+pub fn replay_cost(journal: &Records) -> u64 {
+    TICK_BYTES + journal.bytes.len() as u64
+}
 
 /// Where the engine stands after recovery.
 #[derive(Debug, Default)]
@@ -26,6 +34,9 @@ pub struct Recovered {
     /// `now` of the last committed tick.
     pub last_now: Option<Millis>,
     pub ticks: u64,
+    /// What the replay cost, by [`replay_cost`], and the size of the snapshot before it.
+    pub replayed_bytes: u64,
+    pub snapshot_bytes: u64,
     /// Some state is not what the last snapshot says: take a new one at once.
     pub snapshot_due: bool,
     /// The last tick left timers due at its `now`.
@@ -184,6 +195,7 @@ impl<'a> Replay<'a> {
     /// Gives the queries whose state cannot be read, and why.
     fn load(&mut self, snapshot: &Snapshot) -> Vec<(usize, String)> {
         let mut unreadable = Vec::new();
+        self.recovered.snapshot_bytes = snapshot.size_bytes();
         let sections: BTreeMap<&str, &Section> = snapshot.sections.iter().map(|s| (s.name.as_str(), s)).collect();
         if let Some(clock) = sections.get("clock") {
             self.recovered.last_now = clock.state.as_slice().try_into().ok().map(Millis::from_le_bytes);
@@ -265,6 +277,7 @@ impl<'a> Replay<'a> {
         self.recovered.last_now = Some(header.now.millis);
         self.recovered.more = tick.more;
         self.recovered.ticks += 1;
+        self.recovered.replayed_bytes += replay_cost(&block.records);
     }
 
     /// Loads the tables that were loaded then.
@@ -336,7 +349,7 @@ mod tests {
 
     use super::*;
     use crate::config::{self, Outside};
-    use crate::store::{self, Append, Commit, LogSettings, Overflow, Records, Store};
+    use crate::store::{self, Append, Commit, LogSettings, Overflow, Store};
 
     const JOURNAL: LogId = 0;
     const START_MS: Millis = 1_772_352_000_000;

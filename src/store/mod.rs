@@ -131,6 +131,13 @@ pub struct Snapshot {
     pub sections: Vec<Section>,
 }
 
+impl Snapshot {
+    /// The bytes of its state, before they are compressed.
+    pub fn size_bytes(&self) -> u64 {
+        self.sections.iter().map(|section| section.state.len() as u64).sum()
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Section {
     pub name: String,

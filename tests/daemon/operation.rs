@@ -46,6 +46,35 @@ fn publish(gateway: &Gateway, device: &str, rows: &[(i64, i64)]) {
     }
 }
 
+/// The journal of a life that is too short for a snapshot counts towards the next: else each start would take longer.
+#[test]
+fn a_gateway_that_is_killed_again_and_again_does_not_replay_more_each_time() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().expect("a directory");
+    kafka::shared().create_topic("killed-often", 1, &[]);
+    let query = window_query("w", "n >= 0", "killed-often");
+    let mut gateway = gateway(&directory, &(SOURCE.to_owned() + &query + &sink()));
+    let (lives, rows) = (6, (0..1_500).map(|n| (n, n)).collect::<Vec<_>>());
+    for _ in 0..lives {
+        gateway.start();
+        // Each is acknowledged before the next is sent, so each is a tick.
+        publish(&gateway, "a", &rows);
+        gateway.kill();
+    }
+    gateway.start();
+    let log = gateway.log();
+    let replayed: Vec<u64> = log
+        .lines()
+        .filter_map(|line| line.split_once("recovered: ")?.1.strip_suffix(" ticks replayed from the journal"))
+        .map(|number| number.parse().expect("a number"))
+        .collect();
+    assert_eq!(replayed.len(), lives, "{log}");
+    let most = replayed.iter().max().expect("some");
+    // As many as make a snapshot due, and those of a life.
+    assert!(*most <= 4_096 + rows.len() as u64, "{replayed:?}");
+    assert!(*most > rows.len() as u64, "the lives are shorter than that: {replayed:?}");
+}
+
 #[test]
 fn sigterm_ends_within_five_seconds_and_open_windows_live_on() {
     let _alone = alone();
