@@ -162,8 +162,13 @@ impl Store {
     }
 
     /// Calls `each` with key and bytes of every sound row of a table, in order of the keys; gives how many are damaged.
+    /// A table that cannot be read to its end is remembered for the next start.
     pub fn each_row(&self, table: Table, each: impl FnMut(&[u8], &[u8])) -> Result<u64, StoreError> {
-        rows::each(&self.db, table, each)
+        let outcome = rows::each(&self.db, table, each);
+        if let Err(error) = &outcome {
+            self.shared.fail(error);
+        }
+        outcome
     }
 
     pub(super) fn shared(&self) -> Arc<Shared> {

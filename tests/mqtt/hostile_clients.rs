@@ -223,6 +223,8 @@ fn wills_without_end() {
         }
     }
     broker.wait_for_count("connections", 2);
+    // A will is published after its connection is gone.
+    broker.wait_for_count("wills_published_total", 300);
     let wills = watcher.drain().iter().filter(|packet| Publish::read(V311, packet).payload == b"gone").count();
     assert_eq!(wills, 300);
     // One that is told of its own end each time it comes back, which is the next thing to end.

@@ -29,7 +29,8 @@ struct Seen {
 #[test]
 fn what_can_be_read_of_a_damaged_database_is_right_and_the_rest_is_counted() {
     let mut seen = Seen::default();
-    for seed in seeds(150) {
+    // 384: cut short so that only reading a table's rows finds it.
+    for seed in seeds(150).chain([384]) {
         if let Err(error) = run(seed, &mut seen) {
             panic!("TIDEGATE_SEED={seed}: {error}");
         }
