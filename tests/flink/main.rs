@@ -24,7 +24,7 @@ use kafka::{Kafka, Seen};
 use serde_json::Value;
 
 /// Flink starts, runs and commits at its checkpoints.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 const CONFIGURATION: &str = include_str!("gateway.toml");
 
@@ -128,8 +128,9 @@ fn messages() -> Vec<(String, String)> {
         let state = ["\"ok\"", "\"ok\"", "\"warn\"", "\"fault\"", "null"][below(5) as usize];
         let (temp, cents) = (below(1_000) as f64 / 10.0, below(100_000));
         let mut payload = format!(
-            r#"{{"ms": {}, "temp": {temp}, "state": {state}, "n": {number}, "price": {}.{:02}"#,
+            r#"{{"ms": {}, "tardy": {}, "temp": {temp}, "state": {state}, "n": {number}, "price": {}.{:02}"#,
             time - back,
+            back > 5_000,
             cents / 100,
             cents % 100
         );
@@ -151,7 +152,8 @@ fn messages() -> Vec<(String, String)> {
         messages.push((format!("dev/p{}/telemetry", below(3) + 1), payload + "}"));
     }
     let last = time + 36_000_000;
-    messages.push(("dev/p1/telemetry".to_owned(), format!(r#"{{"ms": {last}, "temp": 99.0, "n": 600}}"#)));
+    messages
+        .push(("dev/p1/telemetry".to_owned(), format!(r#"{{"ms": {last}, "tardy": false, "temp": 99.0, "n": 600}}"#)));
     messages
 }
 
