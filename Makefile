@@ -56,7 +56,7 @@ test-long: packages kafka ## The long forms: more kills and seeds, ten minutes o
 	tests/clients/install all
 	tests/flink/install
 	fuzz/run
-	TIDEGATE_LONG=1 TIDEGATE_KILLS=200 TIDEGATE_OUTAGE_MESSAGES=3000000 PROPTEST_CASES=10000 $(CARGO) test --release --no-fail-fast
+	TIDEGATE_LONG=1 TIDEGATE_KILLS=100 TIDEGATE_OUTAGE_MESSAGES=3000000 PROPTEST_CASES=2000 $(CARGO) test --release --no-fail-fast
 	cross/dist.sh x86_64-unknown-linux-gnu
 	for target in aarch64-unknown-linux-gnu armv7-unknown-linux-gnueabihf; do cross/dist.sh $$target && cross/try.sh $$target || exit 1; done
 
