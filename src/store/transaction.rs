@@ -322,6 +322,10 @@ impl Store {
             }
             log.append(&tx, records.count, *tick, stored)?;
         }
+        // A cursor may have moved to what has only now been appended.
+        for cursor in &commit.cursors {
+            logs[cursor.log].find_low(&tx)?;
+        }
         for log in logs.iter_mut() {
             log.trim(&tx, *last_tick, log.settings.retain)?;
         }
