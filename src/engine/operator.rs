@@ -25,6 +25,12 @@ impl At {
     pub fn late_by(&self) -> Millis {
         if self.watermark == 0 { Millis::MIN } else { self.watermark }
     }
+
+    /// Whether a row comes behind those of `last`, which have gone on. By time of arrival that may be so while more of
+    /// their millisecond are to come.
+    pub fn is_behind(&self, time: Millis, last: Millis) -> bool {
+        time < last || (time == last && time <= self.watermark)
+    }
 }
 
 /// What became of a row.

@@ -66,8 +66,7 @@ impl Timed for Sort {
         let Some(time) = event_time(row, self.time) else {
             return Err(RowError::NoEventTime);
         };
-        // By time of arrival rows may have gone on while more of their millisecond are to come.
-        if state.last.is_some_and(|last| time < last || (time == last && time <= at.watermark)) {
+        if state.last.is_some_and(|last| at.is_behind(time, last)) {
             return Ok(Taken::Late);
         }
         state.bytes += row_bytes(row);

@@ -46,12 +46,11 @@ fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Makes stored forms; keeps zstd's working memory, which it takes at the first block that is worth it, from block to
 /// block.
-#[derive(Default)]
 pub(super) struct Packer(Option<zstd::bulk::Compressor<'static>>);
 
 impl Packer {
     pub fn new() -> Packer {
-        Packer::default()
+        Packer(None)
     }
 
     /// The stored form of each append's records.

@@ -107,13 +107,16 @@ fn drain(gateway: &Gateway) {
     gateway.wait_for("the buffer to drain", |metrics| metric(metrics, drained) == 0.0);
 }
 
+fn device_and_number(row: &kafka::Seen) -> (usize, i64) {
+    let device = crate::text_field(row.text(), "device")[1..].parse().expect("d0 to d3");
+    (device, crate::number_field(row.text(), "n"))
+}
+
 /// Device and number of every record, each once and in order of the device.
 fn check_order(topic: &str) -> usize {
     let rows = kafka::shared().read_committed(topic);
     let mut last = [-1i64; DEVICES as usize];
-    for row in &rows {
-        let device: usize = crate::text_field(row.text(), "device")[1..].parse().expect("d0 to d3");
-        let number = crate::number_field(row.text(), "n");
+    for (device, number) in rows.iter().map(device_and_number) {
         assert!(number > last[device], "d{device}: {number} after {}", last[device]);
         last[device] = number;
     }
@@ -280,10 +283,9 @@ fn a_disk_that_cannot_sync_ends_the_process_and_takes_nothing_acknowledged() {
     gateway.start();
     drain(&gateway);
     let mut arrived = [0; DEVICES as usize];
-    for row in &kafka::shared().read_committed("unsynced") {
-        let device: usize = crate::text_field(row.text(), "device")[1..].parse().expect("d0 to d3");
+    for (device, number) in kafka::shared().read_committed("unsynced").iter().map(device_and_number) {
         // In order and without a gap, so that the count says which they are.
-        assert_eq!(crate::number_field(row.text(), "n"), arrived[device], "d{device}");
+        assert_eq!(number, arrived[device], "d{device}");
         arrived[device] += 1;
     }
     for (device, count) in acknowledged.iter().enumerate() {

@@ -46,10 +46,7 @@ fn child_process_at_a_gateways_pace() {
     let (mut store, _) = Store::open(settings(Path::new(&directory), faults)).expect("opens");
     let mut random = Random(7);
     let mut commit = |store: &mut Store| {
-        let mut records = Records::default();
-        records.push(&random.bytes(500));
-        let append = Append { log: CLOUD, tick: 0, records, refused_counter: String::new() };
-        store.commit(&Commit { appends: vec![append], ..Commit::default() }).expect("committed");
+        store.commit(&one_block(0, [random.bytes(500)])).expect("committed");
     };
     (0..2_000).for_each(|_| commit(&mut store));
     let (by_disk, by_process) = (sectors(), written_bytes());
@@ -66,10 +63,7 @@ fn write(directory: &Path, bytes: usize, commits: u64) -> usize {
     let (mut store, _) = Store::open(settings(directory, Faults::default())).expect("opens");
     let mut random = Random(7);
     for number in 1..=commits {
-        let mut records = Records::default();
-        (0..5).for_each(|_| records.push(&random.bytes(bytes / 5)));
-        let append = Append { log: CLOUD, tick: number as i64, records, refused_counter: String::new() };
-        let mut commit = Commit { appends: vec![append], ..Commit::default() };
+        let mut commit = one_block(number as i64, (0..5).map(|_| random.bytes(bytes / 5)));
         for counter in 0..30 {
             commit.counters.insert(format!("tidegate_something_total{{source=\"number {counter}\"}}"), 5);
         }
@@ -80,6 +74,13 @@ fn write(directory: &Path, bytes: usize, commits: u64) -> usize {
         store.commit(&commit).expect("committed");
     }
     bytes / 5 * 5
+}
+
+fn one_block(tick: i64, payloads: impl IntoIterator<Item = Vec<u8>>) -> Commit {
+    let mut records = Records::default();
+    payloads.into_iter().for_each(|payload| records.push(&payload));
+    let append = Append { log: CLOUD, tick, records, refused_counter: String::new() };
+    Commit { appends: vec![append], ..Commit::default() }
 }
 
 fn written_bytes() -> u64 {
@@ -154,11 +155,9 @@ fn a_commit_is_one_write_and_one_sync() {
     let faults = Faults { vfs: Some(disk.name.clone()), ..Faults::default() };
     let (mut store, _) = Store::open(settings(directory.path(), faults)).expect("opens");
     for bytes in [50, 5_000, 50_000] {
-        let mut records = Records::default();
-        records.push(&Random(9).bytes(bytes));
-        let append = Append { log: CLOUD, tick: 0, records, refused_counter: String::new() };
+        let commit = one_block(0, [Random(9).bytes(bytes)]);
         let before = disk.world().operations_left();
-        store.commit(&Commit { appends: vec![append], ..Commit::default() }).expect("committed");
+        store.commit(&commit).expect("committed");
         assert_eq!(before - disk.world().operations_left(), 2, "{bytes} B");
     }
 }

@@ -115,8 +115,7 @@ fn with_its_columns(text: &str, root: &Node, settings: &Settings) -> String {
     if !has_more || !sql::selects_all(statement) {
         return statement.to_owned();
     }
-    let columns: Vec<String> = root.schema.columns.iter().map(|column| quoted(&column.name)).collect();
-    format!("SELECT {} FROM (\n{statement}\n)", columns.join(", "))
+    format!("SELECT {} FROM (\n{statement}\n)", names(&root.schema).join(", "))
 }
 
 /// The statement with one event time at most: Flink, which gives it to Kafka as the record's, wants no choice there.
@@ -124,7 +123,7 @@ fn with_one_time(statement: String, root: &Node) -> String {
     let times = refused::times(root);
     let of_root = root.schema.event_time.filter(|time| times.contains(time));
     let Some(kept) = of_root.or(times.first().copied()).filter(|_| times.len() > 1) else { return statement };
-    let names: Vec<String> = root.schema.columns.iter().map(|column| quoted(&column.name)).collect();
+    let names = names(&root.schema);
     let columns = root.schema.columns.iter().enumerate().map(|(index, column)| match index != kept {
         true if times.contains(&index) => format!("CAST({} AS {})", names[index], column.data_type),
         _ => names[index].clone(),
@@ -393,6 +392,10 @@ fn passed_through(settings: &Settings, source: usize) -> Option<(&str, usize)> {
 
 fn columns(schema: &Schema) -> Vec<String> {
     schema.columns.iter().map(|column| format!("{} {}", quoted(&column.name), column.data_type)).collect()
+}
+
+fn names(schema: &Schema) -> Vec<String> {
+    schema.columns.iter().map(|column| quoted(&column.name)).collect()
 }
 
 fn interval(millis: Millis) -> String {

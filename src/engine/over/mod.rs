@@ -87,11 +87,7 @@ impl Over {
     fn is_late(&self, partition: Option<&Partition>, time: Millis, at: &At) -> bool {
         match self.frame {
             Frame::RowsUnbounded | Frame::RangeUnbounded => time <= at.late_by(),
-            Frame::Rows(_) | Frame::Range(_) => {
-                let last = partition.map_or(0, |partition| partition.last);
-                // By time of arrival rows may have gone on while more of their millisecond are to come.
-                time < last || (time == last && time <= at.watermark)
-            }
+            Frame::Rows(_) | Frame::Range(_) => at.is_behind(time, partition.map_or(0, |partition| partition.last)),
         }
     }
 
