@@ -6,6 +6,7 @@ mod table;
 pub use over::{Frame, FrameBound, GroupBy, GroupElement, Over, WindowSpec};
 pub use table::{
     Alias, Join, JoinCondition, Limit, Table, TableKind, Unnest, Values, WindowCall, WindowFunction, WindowInterval,
+    WindowShape,
 };
 
 use super::span::Span;

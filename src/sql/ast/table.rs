@@ -78,13 +78,19 @@ pub struct Limit {
 /// `TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' MINUTES))`
 #[derive(Clone, Debug)]
 pub struct WindowCall {
-    pub function: WindowFunction,
-    /// The function's name.
-    pub span: Span,
+    pub shape: WindowShape,
     pub input: Box<Table>,
     /// Of SESSION and of windows by count.
     pub partition_by: Vec<Ident>,
     pub time: Ident,
+}
+
+/// Which windows.
+#[derive(Clone, Debug)]
+pub struct WindowShape {
+    pub function: WindowFunction,
+    /// The function's name.
+    pub span: Span,
     pub intervals: Vec<WindowInterval>,
 }
 

@@ -4,6 +4,7 @@
 //! on, each GROUPING from [`GROUPING`] on, and each call with OVER from [`OVER`] on (functions that remember: `report.rs`). Then [`Regroup`] rewrites them to the
 //! rows that come out of the grouping.
 
+use super::group_window::GroupWindow;
 use super::report::Memory;
 use super::types;
 use crate::model::DataType;
@@ -28,6 +29,8 @@ pub struct Calls {
     pub groupings: Vec<Vec<Expr>>,
     pub overs: Vec<OverCall>,
     pub memory: Memory,
+    /// What GROUP BY has as its window.
+    pub window: Option<GroupWindow>,
     /// What WINDOW defines.
     pub windows: Vec<(Ident, WindowSpec)>,
 }
@@ -35,7 +38,14 @@ pub struct Calls {
 impl Calls {
     pub fn new(windows: &[(Ident, WindowSpec)]) -> Calls {
         let windows = windows.to_vec();
-        Calls { aggregates: Vec::new(), groupings: Vec::new(), overs: Vec::new(), memory: Memory::default(), windows }
+        Calls {
+            aggregates: Vec::new(),
+            groupings: Vec::new(),
+            overs: Vec::new(),
+            memory: Memory::default(),
+            window: None,
+            windows,
+        }
     }
 }
 

@@ -20,6 +20,9 @@ impl ExprBinder<'_> {
         if super::report::is_function(&upper) {
             return self.memory_call(&upper, written, span);
         }
+        if let Some(result) = self.group_window_call(&upper, written, span) {
+            return result;
+        }
         if let Some(over) = &written.over {
             return self.over_call(written, over, span);
         }

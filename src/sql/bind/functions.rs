@@ -238,16 +238,6 @@ const NOT_YET: &[&str] = &[
     "JSON_ARRAYAGG",
     "GROUPING_ID",
     "GROUP_ID",
-    "TUMBLE",
-    "HOP",
-    "SESSION",
-    "TUMBLE_START",
-    "TUMBLE_END",
-    "HOP_START",
-    "HOP_END",
-    "SESSION_START",
-    "SESSION_END",
-    "TUMBLE_ROWTIME",
     "PROCTIME",
     "FIELD",
     "OCTET_LENGTH",
@@ -330,11 +320,16 @@ pub fn names() -> impl Iterator<Item = &'static str> {
         .chain(super::collections::names())
         .chain(super::mixed::names())
         .chain(super::report::names())
+        .chain(super::group_window::names())
 }
 
 pub fn explain(upper: &str) -> Unknown {
     if NOT_YET.contains(&upper) {
         return Unknown::NotYet;
+    }
+    if upper == "CUMULATE" {
+        let help = "it stands in FROM: TABLE(CUMULATE(TABLE source, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '1' MINUTE))";
+        return Unknown::Never(Some(help.to_owned()));
     }
     if upper == "MATCH_ROWTIME" {
         return Unknown::Never(Some("it stands in MEASURES of MATCH_RECOGNIZE".to_owned()));

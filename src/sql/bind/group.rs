@@ -2,6 +2,7 @@
 
 use super::aggregate::{Calls, Regroup, SET};
 use super::expr::{Aggregation, Bound, Reported, compare};
+use super::group_window::{self, GroupWindow};
 use super::select::{Item, filtered, has_over};
 use super::window::WINDOW_COLUMNS;
 use super::{Binder, Relation, WindowColumns};
@@ -24,6 +25,8 @@ struct Window {
     start: usize,
     end: usize,
     time: Option<usize>,
+    /// A session of each value of the keys, as GROUP BY SESSION(…) has it.
+    by_keys: bool,
 }
 
 impl Binder<'_> {
@@ -34,6 +37,7 @@ impl Binder<'_> {
         filter: Bound<Option<Expr>>,
     ) -> Bound<Relation> {
         let mut calls = Calls::new(&select.windows);
+        calls.window = self.group_window(select, &input)?;
         let items = self.items(select, &input, &mut calls);
         let having = match &select.having {
             Some(having) if has_over(having) => self.fail(
@@ -45,7 +49,11 @@ impl Binder<'_> {
             }
             None => Ok(None),
         };
-        let keys = self.group_keys(select, &input);
+        let keys = self.group_keys(select, &input, calls.window.as_ref());
+        let input = match &calls.window {
+            Some(window) => window.windowed(input),
+            None => input,
+        };
         let group_by = match &select.group_by {
             Some(group_by) if input.window.start.is_some() && input.window.end.is_some() => group_by,
             group_by => {
@@ -58,7 +66,8 @@ impl Binder<'_> {
             }
         };
         let (mut items, mut having, keys, filter) = (items?, having?, keys?, filter?);
-        let (window, grouping) = self.take_window(keys, input.window, group_by.span)?;
+        let (mut window, grouping) = self.take_window(keys, input.window, group_by.span)?;
+        window.by_keys = calls.window.is_some();
         if let Some(span) = calls.memory.span() {
             let problem = Problem::new(span, "a function that remembers rows cannot stand beside GROUP BY");
             return self.fail(problem.help("it stands in SELECT or WHERE of a subquery; use its column here"));
@@ -129,7 +138,12 @@ impl Binder<'_> {
     }
 
     /// The sets of GROUP BY, each with its keys, each key once.
-    fn group_keys(&mut self, select: &ast::Select, input: &Relation) -> Bound<Vec<Vec<Expr>>> {
+    fn group_keys(
+        &mut self,
+        select: &ast::Select,
+        input: &Relation,
+        window: Option<&GroupWindow>,
+    ) -> Bound<Vec<Vec<Expr>>> {
         let mut sets: Vec<Vec<Expr>> = vec![Vec::new()];
         let mut failed = false;
         for element in select.group_by.iter().flat_map(|group_by| &group_by.elements) {
@@ -139,9 +153,13 @@ impl Binder<'_> {
             };
             let mut bound = Vec::new();
             for choice in choices {
-                let keys: Vec<Bound> = choice.iter().map(|key| self.group_key(key, select, input)).collect();
-                match keys.into_iter().collect::<Bound<Vec<Expr>>>() {
-                    Ok(keys) => bound.push(keys),
+                let key = |key: &ast::Expr| match window {
+                    Some(window) if group_window::is_window(key) => Ok(window.keys()),
+                    _ => self.group_key(key, select, input).map(|key| vec![key]),
+                };
+                let keys: Vec<Bound<Vec<Expr>>> = choice.iter().map(key).collect();
+                match keys.into_iter().collect::<Bound<Vec<Vec<Expr>>>>() {
+                    Ok(keys) => bound.push(keys.concat()),
                     Err(Reported) => failed = true,
                 }
             }
@@ -208,7 +226,7 @@ impl Binder<'_> {
                 kept.push(positions);
             }
         }
-        Ok((Window { start, end, time: columns.time }, Grouping { keys, sets: kept, window_time }))
+        Ok((Window { start, end, time: columns.time, by_keys: false }, Grouping { keys, sets: kept, window_time }))
     }
 
     /// What each GROUPING(…) is, by the number of the set.
@@ -265,7 +283,9 @@ impl Binder<'_> {
                 NodeKind::WindowAggregate { input: Box::new(input), time, windowing, keys, aggregates }
             }
             NodeKind::Session { input, time, partition, gap_ms }
-                if !attached && grouping.sets.len() == 1 && is_partition(&grouping.keys, &partition) =>
+                if !attached
+                    && grouping.sets.len() == 1
+                    && (window.by_keys || is_partition(&grouping.keys, &partition)) =>
             {
                 let input = Box::new(below(*input, filter));
                 NodeKind::SessionAggregate { input, time, gap_ms, early_ms: None, keys: grouping.keys, aggregates }

@@ -11,6 +11,7 @@ mod conditions;
 mod expr;
 mod functions;
 mod group;
+mod group_window;
 mod insert;
 mod join;
 mod join_condition;

@@ -4,8 +4,8 @@ use super::expr::{Bound, suggest_column};
 use super::{Binder, Relation};
 use crate::model::{Column, DataType, Millis};
 use crate::plan::{CountWindowing, Node, NodeKind, Windowing};
-use crate::sql::ast::{self, ExprKind, Interval, WindowFunction, WindowInterval};
-use crate::sql::span::Problem;
+use crate::sql::ast::{self, ExprKind, Interval, WindowFunction, WindowInterval, WindowShape};
+use crate::sql::span::{Problem, Span};
 
 /// Appended by a window function, in this order.
 pub const WINDOW_COLUMNS: [&str; 3] = ["window_start", "window_end", "window_time"];
@@ -15,13 +15,13 @@ const WINDOW_ROWS_MAX: usize = 1_000_000;
 
 impl Binder<'_> {
     pub(super) fn window(&mut self, call: &ast::WindowCall) -> Bound<Relation> {
-        let windowing = self.windowing(call);
+        let windows = self.windows(&call.shape);
         let input = self.stream(&call.input)?;
         let time = self.event_time(&call.time, &input);
         let partition: Vec<Bound<usize>> =
             call.partition_by.iter().map(|column| self.partition_column(column, &input)).collect();
         let partition: Bound<Vec<usize>> = partition.into_iter().collect();
-        Ok(window_relation(input, time?, windowing?, partition?))
+        Ok(window_relation(input, time?, windows?, partition?))
     }
 
     fn partition_column(&mut self, name: &ast::Ident, input: &Relation) -> Bound<usize> {
@@ -49,14 +49,18 @@ impl Binder<'_> {
             };
             return self.fail(problem);
         };
+        self.closing_time(index, name.span, input)
+    }
+
+    /// The column, if it is an event time.
+    pub(super) fn closing_time(&mut self, index: usize, span: Span, input: &Relation) -> Bound<usize> {
         if input.times.contains(&index) {
             return Ok(index);
         }
-        let data_type = columns[index].data_type;
-        let problem = Problem::new(
-            name.span,
-            format!("{} is {data_type} and no event time, so it cannot close a window", name.name),
-        );
+        let columns = &input.schema().columns;
+        let Column { name, data_type } = &columns[index];
+        let problem =
+            Problem::new(span, format!("{name} is {data_type} and no event time, so it cannot close a window"));
         let help = match input.times.first() {
             Some(time) => format!("the event time is {}", columns[*time].name),
             None if matches!(input.node.kind, NodeKind::Scan { .. }) => {
@@ -71,11 +75,11 @@ impl Binder<'_> {
         self.fail(problem.help(help))
     }
 
-    fn windowing(&mut self, call: &ast::WindowCall) -> Bound<Windows> {
-        if let WindowFunction::TumbleRows | WindowFunction::HopRows = call.function {
-            return self.windows_by_count(call);
+    pub(super) fn windows(&mut self, shape: &WindowShape) -> Bound<Windows> {
+        if let WindowFunction::TumbleRows | WindowFunction::HopRows = shape.function {
+            return self.windows_by_count(shape);
         }
-        let (names, signature): (&[&str], _) = match call.function {
+        let (names, signature): (&[&str], _) = match shape.function {
             WindowFunction::Tumble => (&["SIZE", "OFFSET"], "TUMBLE(TABLE source, DESCRIPTOR(ts), size [, offset])"),
             WindowFunction::Hop => {
                 (&["SLIDE", "SIZE", "OFFSET"], "HOP(TABLE source, DESCRIPTOR(ts), slide, size [, offset])")
@@ -89,13 +93,13 @@ impl Binder<'_> {
         };
         let mut values: Vec<Option<Millis>> = vec![None; names.len()];
         let needed = names.iter().filter(|name| **name != "OFFSET").count();
-        if call.intervals.len() > names.len() || call.intervals.len() < needed {
+        if shape.intervals.len() > names.len() || shape.intervals.len() < needed {
             return self.fail(
-                Problem::new(call.span, "the window function has the wrong number of intervals")
+                Problem::new(shape.span, "the window function has the wrong number of intervals")
                     .help(format!("it is {signature}")),
             );
         }
-        for (position, interval) in call.intervals.iter().enumerate() {
+        for (position, interval) in shape.intervals.iter().enumerate() {
             let slot = match &interval.name {
                 None => Some(position),
                 Some(name) => names.iter().position(|known| *known == name.name),
@@ -109,18 +113,13 @@ impl Binder<'_> {
                 }
             }
         }
-        self.checked_windowing(call, &values, signature)
+        self.checked_windows(shape, &values, signature)
     }
 
-    fn checked_windowing(
-        &mut self,
-        call: &ast::WindowCall,
-        values: &[Option<Millis>],
-        signature: &str,
-    ) -> Bound<Windows> {
-        let last = call.intervals.last().map_or(call.span, |interval| interval.expr.span);
-        let span = call.intervals.first().map_or(call.span, |interval| interval.expr.span.to(last));
-        let windowing = match (call.function, values) {
+    fn checked_windows(&mut self, shape: &WindowShape, values: &[Option<Millis>], signature: &str) -> Bound<Windows> {
+        let last = shape.intervals.last().map_or(shape.span, |interval| interval.expr.span);
+        let span = shape.intervals.first().map_or(shape.span, |interval| interval.expr.span.to(last));
+        let windowing = match (shape.function, values) {
             (WindowFunction::Session, [Some(gap_ms)]) if *gap_ms > 0 => return Ok(Windows::Session(*gap_ms)),
             (WindowFunction::Session, [Some(_)]) => {
                 return self.fail(Problem::new(span, "the gap of a session must be longer than nothing"));
@@ -135,7 +134,8 @@ impl Binder<'_> {
                 Windowing::Hop { slide_ms: *slide_ms, size_ms: *size_ms, offset_ms: offset.unwrap_or(0) }
             }
             _ => {
-                return self.fail(Problem::new(call.span, "an interval is missing").help(format!("it is {signature}")));
+                return self
+                    .fail(Problem::new(shape.span, "an interval is missing").help(format!("it is {signature}")));
             }
         };
         let (slide_ms, size_ms, offset_ms) = match windowing {
@@ -145,7 +145,7 @@ impl Binder<'_> {
             }
             Windowing::Cumulate { step_ms, size_ms, offset_ms } => (step_ms, size_ms, offset_ms),
         };
-        let (slide, limit_ms) = match call.function {
+        let (slide, limit_ms) = match shape.function {
             WindowFunction::Cumulate => ("step", size_ms),
             _ => ("slide", slide_ms),
         };
@@ -169,15 +169,15 @@ impl Binder<'_> {
     }
 
     /// TUMBLE_ROWS(…, size) and HOP_ROWS(…, slide, size)
-    fn windows_by_count(&mut self, call: &ast::WindowCall) -> Bound<Windows> {
-        let (names, signature): (&[&str], _) = match call.function {
+    fn windows_by_count(&mut self, shape: &WindowShape) -> Bound<Windows> {
+        let (names, signature): (&[&str], _) = match shape.function {
             WindowFunction::HopRows => {
                 (&["SLIDE", "SIZE"], "HOP_ROWS(TABLE source [PARTITION BY column, …], DESCRIPTOR(ts), slide, size)")
             }
             _ => (&["SIZE"], "TUMBLE_ROWS(TABLE source [PARTITION BY column, …], DESCRIPTOR(ts), size)"),
         };
         let mut values = vec![None; names.len()];
-        for (position, given) in call.intervals.iter().enumerate() {
+        for (position, given) in shape.intervals.iter().enumerate() {
             let slot = match &given.name {
                 None => Some(position),
                 Some(name) => names.iter().position(|known| *known == name.name),
@@ -203,10 +203,10 @@ impl Binder<'_> {
             [Some(slide), Some(size)] if slide <= size => Ok(Windows::Rows { slide: *slide, size: *size }),
             [Some(_), Some(_)] => {
                 let problem =
-                    Problem::new(call.span, "the slide is larger than the size, so rows would be in no window");
+                    Problem::new(shape.span, "the slide is larger than the size, so rows would be in no window");
                 self.fail(problem.help(format!("it is {signature}")))
             }
-            _ => self.fail(Problem::new(call.span, "a number of rows is missing").help(format!("it is {signature}"))),
+            _ => self.fail(Problem::new(shape.span, "a number of rows is missing").help(format!("it is {signature}"))),
         }
     }
 
@@ -231,7 +231,8 @@ impl Binder<'_> {
 }
 
 /// What a window function makes of time.
-enum Windows {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Windows {
     Panes(Windowing),
     /// Of this gap.
     Session(Millis),
@@ -241,7 +242,7 @@ enum Windows {
     },
 }
 
-fn window_relation(input: Relation, time: usize, windows: Windows, partition: Vec<usize>) -> Relation {
+pub fn window_relation(input: Relation, time: usize, windows: Windows, partition: Vec<usize>) -> Relation {
     let start = input.schema().columns.len();
     let mut schema = input.schema().clone();
     // Start and end are plain times in the session's zone; window_time is of the event time's own type.

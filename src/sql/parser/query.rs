@@ -4,7 +4,7 @@ use super::statement::COLUMNS_MAX;
 use super::{Parsed, Parser};
 use crate::sql::ast::{
     Alias, Branch, CommonTable, Expr, Ident, Limit, OrderBy, Query, Select, SelectItem, Table, TableKind, Unnest,
-    Values, WindowCall, WindowFunction, WindowInterval,
+    Values, WindowCall, WindowFunction, WindowInterval, WindowShape,
 };
 use crate::sql::keywords::is_reserved;
 use crate::sql::lexer::TokenKind;
@@ -420,7 +420,7 @@ impl Parser {
             intervals.push(WindowInterval { name, expr: self.expr()? });
         }
         self.expect_symbol(")")?;
-        Ok(WindowCall { function, span, input, partition_by, time, intervals })
+        Ok(WindowCall { shape: WindowShape { function, span, intervals }, input, partition_by, time })
     }
 
     /// `NAME =>`, if it is there.

@@ -1,0 +1,1 @@
+SELECT device, COUNT(*) AS n FROM readings GROUP BY TUMBLE(ts, INTERVAL '1' MINUTE), ROLLUP(device)
