@@ -262,7 +262,7 @@ async fn welcome(shared: Arc<Shared>, guest: Guest, accepted: Accepted) {
     };
     let mut peer = Peer { door: Arc::clone(&door), address: Some(address), certificate: None };
     // Boxed: its state is large, and gone once the client is connected.
-    let shaken = timeout_at(deadline, Box::pin(shake_hands(&shared, &mut peer, stream))).await;
+    let shaken = timeout_at(deadline, Box::pin(shake_hands(&mut peer, stream))).await;
     match shaken {
         Ok(Ok(stream)) => guest.serve(shared, stream, peer).await,
         Ok(Err(error)) => failed(&shared, &door, address, &error),
@@ -281,30 +281,24 @@ fn failed(shared: &Shared, door: &Door, address: SocketAddr, error: &str) {
     shared.warn(|| format!("{address} failed at the door {}: {error}", door.address));
 }
 
-async fn shake_hands(shared: &Shared, peer: &mut Peer, stream: TcpStream) -> Result<Stream, String> {
+async fn shake_hands(peer: &mut Peer, stream: TcpStream) -> Result<Stream, String> {
     let door = Arc::clone(&peer.door);
     let Some(tls) = &door.tls else {
         return match &door.websocket {
             None => Ok(Stream::Tcp(stream)),
-            Some(path) => upgrade(shared, stream, path).await.map(|stream| Stream::WebSocket(Box::new(stream))),
+            Some(path) => upgrade(stream, path).await.map(|stream| Stream::WebSocket(Box::new(stream))),
         };
     };
     let stream = TlsAcceptor::from(tls.current()).accept(stream).await.map_err(|error| format!("TLS: {error}"))?;
     peer.certificate = certified_user(&stream, tls)?;
     match &door.websocket {
         None => Ok(Stream::Tls(Box::new(stream))),
-        Some(path) => upgrade(shared, stream, path).await.map(|stream| Stream::SecureWebSocket(Box::new(stream))),
+        Some(path) => upgrade(stream, path).await.map(|stream| Stream::SecureWebSocket(Box::new(stream))),
     }
 }
 
-async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
-    shared: &Shared,
-    stream: S,
-    path: &str,
-) -> Result<WebSocket<S>, String> {
-    // A message may hold several packets, and none needs to be larger than the largest packet.
-    let message_bytes_max = shared.limits.packet_bytes_max.max(64 << 10);
-    WebSocket::accept(stream, path, message_bytes_max).await.map_err(|error| format!("WebSocket: {error}"))
+async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(stream: S, path: &str) -> Result<WebSocket<S>, String> {
+    WebSocket::accept(stream, path).await.map_err(|error| format!("WebSocket: {error}"))
 }
 
 /// The user whom the client's certificate names; one that should and does not is not let in.

@@ -41,6 +41,8 @@ pub(super) struct Request {
     pub version: Version,
     /// Empty: the broker assigns one.
     pub client_id: String,
+    /// A bridge of Mosquitto's kind: what it publishes does not come back to it, and the retain flag stays as it was set.
+    pub bridge: bool,
     pub clean: bool,
     /// Seconds a session lives without its connection; `u32::MAX`: for ever.
     pub session_expiry_s: u32,
@@ -76,12 +78,13 @@ pub(super) struct Refused {
 pub(super) fn read(frame: &[u8], header: usize, limits: &BrokerLimits) -> Result<Request, Refused> {
     let mut body = Reader::new(frame.get(header..).unwrap_or_default());
     let silent = |fault| Refused { version: None, fault };
-    let Some(version) = version(&mut body).map_err(silent)? else {
+    let Some((version, bridge)) = version(&mut body).map_err(silent)? else {
         let fault = Fault::new(UNSUPPORTED_VERSION, "a protocol version other than 3.1, 3.1.1 and 5");
         return Err(Refused { version: Some(Version::V4), fault });
     };
     let flags = flags(&mut body, version).map_err(silent)?;
-    request(body, version, flags, limits).map_err(|fault| Refused { version: Some(version), fault })
+    let request = request(body, version, flags, limits).map_err(|fault| Refused { version: Some(version), fault })?;
+    Ok(Request { bridge, ..request })
 }
 
 /// Bits of the connect flags.
@@ -103,13 +106,16 @@ fn flags(body: &mut Reader<'_>, version: Version) -> Result<u8, Fault> {
     Ok(flags)
 }
 
-/// The version a CONNECT's body begins with; `None` for one that we do not speak.
-fn version(body: &mut Reader<'_>) -> Result<Option<Version>, Fault> {
+/// Set in the level by a bridge (`try_private` in mosquitto.conf(5)); version 5 has words for what it means.
+const BRIDGE: u8 = 0x80;
+
+/// The version a CONNECT's body begins with, and whether a bridge says so; `None` for one that we do not speak.
+fn version(body: &mut Reader<'_>) -> Result<Option<(Version, bool)>, Fault> {
     let name = body.string()?;
     let level = body.u8()?;
-    match (name, level) {
-        ("MQTT", 4) | ("MQIsdp", 3) => Ok(Some(Version::V4)),
-        ("MQTT", 5) => Ok(Some(Version::V5)),
+    match (name, level & !BRIDGE) {
+        ("MQTT", 4) | ("MQIsdp", 3) => Ok(Some((Version::V4, level & BRIDGE != 0))),
+        ("MQTT", 5) if level == 5 => Ok(Some((Version::V5, false))),
         ("MQTT" | "MQIsdp", _) => Ok(None),
         _ => Err(Fault::protocol("a protocol name that is not MQTT")),
     }
@@ -119,6 +125,7 @@ fn request(mut body: Reader<'_>, version: Version, flags: u8, limits: &BrokerLim
     let clean = flags & CLEAN != 0;
     let mut request = Request {
         version,
+        bridge: false,
         client_id: String::new(),
         clean,
         session_expiry_s: if version == Version::V4 && !clean { u32::MAX } else { 0 },
@@ -303,6 +310,11 @@ mod tests {
             let request = connect(name, level, 0, &id).unwrap();
             assert_eq!((request.version, request.session_expiry_s, request.keep_alive_s), (Version::V4, u32::MAX, 30));
         }
+        for (name, level) in [(&b"MQTT"[..], 0x84), (b"MQIsdp", 0x83)] {
+            let request = connect(name, level, 0, &id).unwrap();
+            assert_eq!((request.version, request.bridge), (Version::V4, true));
+        }
+        assert_eq!(connect(b"MQTT", 0x85, 2, &id).unwrap_err(), Some(UNSUPPORTED_VERSION));
         let request = connect(b"MQTT", 5, 2, &[0, 0, 1, b'a']).unwrap();
         assert_eq!((request.version, request.clean, request.session_expiry_s), (Version::V5, true, 0));
         assert_eq!(connect(b"MQTT", 6, 2, &id).unwrap_err(), Some(UNSUPPORTED_VERSION));

@@ -310,6 +310,9 @@ impl Client {
         let form = Form { version: self.request.version, packet_bytes_max: self.request.packet_bytes_max, alias };
         let written = packets::write_publish(&delivery, packet_id, form, Instant::now(), &mut self.out);
         let counters = &self.shared.counters;
+        if written == Written::Sent {
+            add(&counters.payload_bytes_out, delivery.publish.payload.len());
+        }
         count(match written {
             Written::Sent => match delivery.qos {
                 0 => &counters.publish_out_qos0,
@@ -427,10 +430,15 @@ impl Client {
         }
         let counters = &self.shared.counters;
         let bytes = publish.held_bytes();
+        add(&counters.payload_bytes_in, publish.payload.len());
         match publish.qos {
             0 => {
                 if self.held_bytes + bytes > self.shared.share_bytes() {
                     count(&counters.dropped_in_qos0);
+                    let client = self.link.client();
+                    self.shared.warn(|| {
+                        format!("QoS 0 messages of {client:?} are dropped: its share of inflight_bytes_max is reached")
+                    });
                     return Ok(());
                 }
                 count(&counters.publish_in_qos0);
@@ -441,7 +449,10 @@ impl Client {
         if publish.qos > 0 && self.request.version == Version::V5 {
             // 3.1.1 knows no such limit; what one read brought is taken, and no more is read.
             if self.receiving >= usize::from(self.shared.limits.inflight_max) {
-                return Err(Fault::new(RECEIVE_MAXIMUM, "more unacknowledged publishes than the receive maximum"));
+                return Err(Fault::new(
+                    RECEIVE_MAXIMUM,
+                    "more unacknowledged publishes than the receive maximum (inflight_max)",
+                ));
             }
             self.receiving += 1;
         }

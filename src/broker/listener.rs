@@ -56,7 +56,10 @@ pub(super) async fn serve(shared: Arc<Shared>, mut stream: Stream, peer: Peer) {
     let mut buffer = BytesMut::new();
     let patience = shared.limits.connect_timeout;
     let request = match timeout(patience, read_connect(&shared, &mut stream, &mut buffer)).await {
-        Err(_) => return count(&shared.counters.ended_connect_timeout),
+        Err(_) => {
+            count(&shared.counters.ended_connect_timeout);
+            return shared.warn(|| format!("{peer} sent no CONNECT within connect_timeout"));
+        }
         Ok(None) => return count(&shared.counters.ended_lost),
         Ok(Some(Err(refused))) => return refuse(&shared, &mut stream, &peer, &refused).await,
         Ok(Some(Ok(request))) => request,
@@ -146,7 +149,7 @@ async fn run(
         return refuse(&shared, &mut stream, &peer, &refused).await;
     }
     let limits = &shared.limits;
-    let outbox = Arc::new(Outbox::new(Arc::clone(&link), limits.queue_messages_max, limits.queue_bytes_max));
+    let outbox = Arc::new(Outbox::new(Arc::clone(&link), limits.queue_messages_max));
     let connect = Connect {
         clean: request.clean,
         expiry_s: request.session_expiry_s,
@@ -204,7 +207,7 @@ fn check_will(shared: &Shared, rights: &mut Rights, request: &Request) -> Result
         return Ok(());
     }
     count(&shared.counters.denied_will);
-    Err(Fault::new(NOT_AUTHORIZED, "a will that no [[broker.acl]] allows"))
+    Err(Fault::new(NOT_AUTHORIZED, "a will that no [[broker.acl]] allows, or on a topic of the server's own"))
 }
 
 /// False when nobody takes anything any more.

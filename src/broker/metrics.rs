@@ -79,6 +79,9 @@ counters! {
     takeovers,
     bytes_in,
     bytes_out,
+    /// Payloads of messages.
+    payload_bytes_in,
+    payload_bytes_out,
     /// MQTT packets of every kind.
     packets_in,
     packets_out,

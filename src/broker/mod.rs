@@ -173,6 +173,17 @@ impl Shared {
         connection::share_bytes(self.limits.inflight_bytes_max, self.counters.connections.load(Relaxed))
     }
 
+    /// What a connected client's queue may hold: all of its own limit, or its share where all of them together, with so
+    /// many bytes more, are at theirs. So those who read nothing cost nobody else a message.
+    fn queue_share_bytes(&self, more: usize) -> usize {
+        let BrokerLimits { queue_bytes_max, outgoing_bytes_max, .. } = self.limits;
+        if self.counters.queued_bytes.load(Relaxed) as usize + more <= outgoing_bytes_max {
+            return queue_bytes_max;
+        }
+        let share = connection::share_bytes(outgoing_bytes_max, self.counters.connections.load(Relaxed));
+        share.min(queue_bytes_max)
+    }
+
     /// Logs a warning, unless another was logged a moment ago.
     fn warn(&self, text: impl FnOnce() -> String) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);

@@ -89,7 +89,6 @@ pub(super) struct Outbox {
     queue: Mutex<Queue>,
     overflowed: AtomicBool,
     messages_max: usize,
-    bytes_max: usize,
 }
 
 #[derive(Debug, Default)]
@@ -100,8 +99,8 @@ struct Queue {
 }
 
 impl Outbox {
-    pub fn new(link: Arc<Link>, messages_max: usize, bytes_max: usize) -> Outbox {
-        Outbox { link, queue: Mutex::default(), overflowed: AtomicBool::new(false), messages_max, bytes_max }
+    pub fn new(link: Arc<Link>, messages_max: usize) -> Outbox {
+        Outbox { link, queue: Mutex::default(), overflowed: AtomicBool::new(false), messages_max }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -114,7 +113,7 @@ impl Outbox {
     }
 
     /// Queues a message if there is room, and wakes the connection.
-    pub fn offer(&self, outgoing: Outgoing) -> Offered {
+    pub fn offer(&self, outgoing: Outgoing, bytes_max: usize) -> Offered {
         let bytes = outgoing.held_bytes();
         {
             let mut queue = self.queue();
@@ -126,7 +125,7 @@ impl Outbox {
                     _ => Offered::Gone,
                 };
             }
-            let full = queue.messages.len() >= self.messages_max || queue.bytes + bytes > self.bytes_max;
+            let full = queue.messages.len() >= self.messages_max || queue.bytes + bytes > bytes_max;
             // What a durable session sends is bounded by its own window. One message fits however large it is.
             if full && !outgoing.is_numbered() && !queue.messages.is_empty() {
                 if !outgoing.needs_place() {
@@ -145,9 +144,9 @@ impl Outbox {
     }
 
     /// How many messages may come besides those that wait: half of the queue stays free for live ones.
-    pub fn room(&self) -> usize {
+    pub fn room(&self, bytes_max: usize) -> usize {
         let queue = self.queue();
-        if queue.bytes >= self.bytes_max / 2 { 0 } else { (self.messages_max / 2).saturating_sub(queue.messages.len()) }
+        if queue.bytes >= bytes_max / 2 { 0 } else { (self.messages_max / 2).saturating_sub(queue.messages.len()) }
     }
 
     /// The next message and its bytes, unless it must be acknowledged and `may_acknowledge` is false.

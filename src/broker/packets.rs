@@ -96,9 +96,6 @@ pub(super) fn check_topic(topic: &str, limits: &BrokerLimits) -> Result<(), Faul
     if topic.bytes().filter(|byte| *byte == b'/').count() >= limits.topic_levels_max {
         return Err(Fault::new(TOPIC_INVALID, "a topic with more levels than topic_levels_max"));
     }
-    if topic.starts_with('$') {
-        return Err(Fault::new(TOPIC_INVALID, "a topic that begins with $, which is the server's"));
-    }
     Ok(())
 }
 
@@ -135,7 +132,7 @@ fn publish(
         return Err(Fault::protocol("an empty topic without a topic alias"));
     }
     if alias.is_some_and(|alias| alias == 0 || alias > limits.topic_aliases_max) {
-        return Err(Fault::new(TOPIC_ALIAS_INVALID, "a topic alias of 0 or above the topic alias maximum"));
+        return Err(Fault::new(TOPIC_ALIAS_INVALID, "a topic alias of 0 or above the maximum (topic_aliases_max)"));
     }
     let payload = frame.slice(header + body.at()..);
     let publish = Publish { retain, packet_id, properties, expires_at, ..Publish::new(topic, payload, qos) };

@@ -27,7 +27,7 @@ pub(super) const QUOTA: u8 = 0x97;
 pub(super) fn words(code: u8) -> Option<&'static str> {
     match code {
         NO_SUBSCRIPTION_EXISTED => Some("there was no such subscription"),
-        NOT_AUTHORIZED => Some("no [[broker.acl]] allows this"),
+        NOT_AUTHORIZED => Some("no [[broker.acl]] allows this, or it is the server's own topic"),
         FILTER_INVALID => Some("this is no topic filter, or it has more levels than topic_levels_max"),
         PACKET_ID_NOT_FOUND => Some("no message with this packet identifier is under way"),
         QUOTA => Some("subscriptions_per_client_max is reached"),
@@ -108,7 +108,7 @@ impl fmt::Display for End {
             End::Fault(fault) => write!(f, "{fault}"),
             End::KeepAlive => f.write_str("nothing came for 1.5 times its keep-alive"),
             End::NoProgress => f.write_str("reading or writing made no progress for write_timeout"),
-            End::SlowSubscriber => f.write_str("its queue is full: it reads too slowly"),
+            End::SlowSubscriber => f.write_str("it reads too slowly: queue_messages_max or queue_bytes_max is reached"),
             End::TakenOver => f.write_str("another connection uses its client identifier"),
             End::Revoked => f.write_str("its user is no longer known"),
             End::Expired => f.write_str("its token has expired"),

@@ -54,6 +54,7 @@ raw_table! {
         properties_bytes_max: ByteSize,
         queue_messages_max: i64,
         queue_bytes_max: ByteSize,
+        outgoing_bytes_max: ByteSize,
         queue_age_max: Duration,
         stored_messages_max: i64,
         stored_bytes_max: ByteSize,

@@ -228,6 +228,8 @@ pub struct BrokerLimits {
     pub queue_messages_max: usize,
     pub queue_bytes_max: usize,
     pub queue_age_max: Duration,
+    /// Bytes that wait for all connected clients together.
+    pub outgoing_bytes_max: usize,
     /// Messages and bytes that wait for all sessions of clients which may come back, each message counted once.
     pub stored_messages_max: usize,
     pub stored_bytes_max: usize,
@@ -260,6 +262,7 @@ impl Default for BrokerLimits {
             queue_messages_max: 1_000,
             queue_bytes_max: 1 << 20,
             queue_age_max: Duration::from_secs(7 * 86_400),
+            outgoing_bytes_max: 64 << 20,
             stored_messages_max: 100_000,
             stored_bytes_max: 64 << 20,
             retained_messages_max: 100_000,

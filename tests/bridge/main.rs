@@ -17,6 +17,7 @@ mod tls;
 
 mod crash;
 mod incoming;
+mod mosquitto_bridge;
 mod outgoing;
 mod peer;
 
@@ -121,7 +122,7 @@ fn collect(
     subscriptions: &AtomicU64,
     stop: &AtomicBool,
 ) -> io::Result<()> {
-    let mut device = Device::connect(address, "collector", true)?;
+    let mut device = Device::connect(address, &format!("collector of {filter}"), true)?;
     let length = (filter.len() as u16).to_be_bytes();
     device.frame(0x82, &[&[0, 1], &length[..], filter.as_bytes(), &[0]].concat());
     device.flush()?;

@@ -75,6 +75,14 @@ impl Broker {
         }
     }
 
+    /// And no session, with nothing in it.
+    pub fn wait_until_nothing_is_kept(&self) {
+        self.wait_until_empty();
+        for gauge in ["sessions", "session_ids", "stored_messages", "stored_bytes"] {
+            self.wait_for_count(gauge, 0);
+        }
+    }
+
     /// Sockets and files that the process has open.
     pub fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs").count()

@@ -67,6 +67,12 @@ impl Client {
         self.socket.shutdown(Shutdown::Write).expect("half-closed");
     }
 
+    /// Whether the server closes at once, without a word.
+    pub fn ends_at_once(mut self) -> bool {
+        self.socket.set_read_timeout(Some(std::time::Duration::from_millis(20))).expect("an option of the socket");
+        self.socket.read(&mut [0]).is_ok_and(|count| count == 0)
+    }
+
     /// The next packet; `None` when the server has closed.
     pub fn next(&mut self) -> Option<Packet> {
         self.early.pop_front().or_else(|| self.read())

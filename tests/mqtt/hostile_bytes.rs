@@ -10,6 +10,7 @@ use proptest::test_runner::{Config, TestRunner};
 use crate::broker::Broker;
 use crate::client::Client;
 use crate::gateway::metric;
+use crate::neighbour::Neighbour;
 use crate::packet::{self, Connect, Publish, V5, V311, Version, ack, frame, user_property};
 
 #[derive(Clone, Debug)]
@@ -296,4 +297,35 @@ fn payloads_of_any_bytes_are_counted_and_cost_no_connection() {
     assert_eq!(count("in", "typed"), sent);
     assert_eq!(count("decoded", "typed") + count("invalid", "typed"), sent);
     assert!(count("decoded", "typed") > 0.0 && count("invalid", "typed") > 0.0, "both kinds were tried");
+}
+
+/// What fuzzing has kept (`fuzz/corpus`), over sockets: an input that broke something is tried again with every run.
+#[test]
+fn what_fuzzing_kept_hurts_nobody_but_itself() {
+    let broker = Broker::start();
+    let mut neighbour = Neighbour::new(&broker);
+    let mut played = 0;
+    for target in ["connection", "packets"] {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+        for entry in std::fs::read_dir(folder).expect("the corpus") {
+            let bytes = std::fs::read(entry.expect("an entry").path()).expect("bytes");
+            // The first byte is `fuzz/targets/connection.rs`' own.
+            let (choice, bytes) = match bytes.split_first() {
+                Some((choice, rest)) if target == "connection" => (*choice, rest),
+                _ => (played as u8 & 1, &bytes[..]),
+            };
+            let version = if choice & 1 == 0 { V311 } else { V5 };
+            let connect = if choice & 2 == 0 { Connect::new(version, "f") } else { Connect::session(version, "f") };
+            let head = if choice & 4 == 0 { connect.bytes() } else { Vec::new() };
+            let mut client = Client::open(broker.mqtt, version);
+            client.send_what_it_takes(&[&head[..], bytes].concat());
+            let _ = client.socket.shutdown(std::net::Shutdown::Write);
+            while client.next().is_some() {}
+            played += 1;
+        }
+        neighbour.works();
+    }
+    assert!(played > 50, "{played}");
+    Client::connect(broker.mqtt, V5, "f").leave();
+    assert_eq!(broker.count("connections"), 1);
 }

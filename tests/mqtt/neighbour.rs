@@ -43,6 +43,6 @@ impl Neighbour {
     pub fn outlives(mut self, broker: &Broker) {
         self.works();
         self.client.leave();
-        broker.wait_until_empty();
+        broker.wait_until_nothing_is_kept();
     }
 }

@@ -231,3 +231,35 @@ fn a_shared_subscription_gets_no_retained_messages() {
     assert_eq!(client.subscribe(&[("$share/g/in/shared/+", 1)]), [1]);
     client.quiet();
 }
+
+/// As many as `retained_messages_max` has by default, which come to a late subscriber to a wildcard, each once.
+#[test]
+fn a_wildcard_finds_a_hundred_thousand() {
+    const TOPICS: u32 = 100_000;
+    let broker = Broker::start();
+    let mut sender = Client::connect(broker.mqtt, V311, "sender");
+    for first in (0..TOPICS).step_by(1_000) {
+        let publish = |n: u32| Publish::new(format!("many/{}/{n}", n % 10), n.to_be_bytes(), 1, (n - first) as u16 + 1);
+        sender.send(&(first..first + 1_000).flat_map(|n| publish(n).retained().bytes(V311)).collect::<Vec<u8>>());
+        for id in 1..=1_000 {
+            sender.expect_ack(PUBACK, id);
+        }
+    }
+    assert_eq!(broker.count("retained_messages"), u64::from(TOPICS));
+    // One more is delivered, and not kept.
+    retain(&mut sender, "one/more", "x", 1);
+    assert_eq!((broker.count("retained_messages"), broker.count("retained_refused_total")), (u64::from(TOPICS), 1));
+    for (filter, expected) in [("many/+/4242", 1), ("many/7/+", TOPICS / 10), ("many/#", TOPICS)] {
+        let mut client = Client::connect(broker.mqtt, V311, "late");
+        client.subscribe(&[(filter, 0)]);
+        let mut seen = std::collections::BTreeSet::new();
+        while seen.len() < expected as usize {
+            let message = client.expect_publish();
+            let n = u32::from_be_bytes(message.payload.try_into().expect("four bytes"));
+            assert_eq!(message.topic, format!("many/{}/{n}", n % 10).into_bytes());
+            assert!(message.retain && seen.insert(n), "{n} twice");
+        }
+        client.quiet();
+        client.leave();
+    }
+}

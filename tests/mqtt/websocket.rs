@@ -19,6 +19,7 @@ struct Socket {
     socket: TcpStream,
     /// MQTT bytes that came.
     received: Vec<u8>,
+    pongs: Vec<Vec<u8>>,
 }
 
 /// Starts a gateway with a WebSocket listener beside the plain one.
@@ -53,7 +54,7 @@ impl Socket {
     fn connect(address: SocketAddr) -> Socket {
         let (socket, head) = open(address, Some("mqtt"));
         assert!(head.starts_with("HTTP/1.1 101 ") && head.contains(ACCEPT), "{head}");
-        Socket { socket, received: Vec::new() }
+        Socket { socket, received: Vec::new(), pongs: Vec::new() }
     }
 
     /// A frame as clients send it: masked.
@@ -62,9 +63,13 @@ impl Socket {
         let mut frame = vec![kind | if is_last { 0x80 } else { 0 }];
         match payload.len() {
             0..126 => frame.push(0x80 | payload.len() as u8),
-            length => {
+            length @ 126..=0xFFFF => {
                 frame.push(0x80 | 126);
                 frame.extend((length as u16).to_be_bytes());
+            }
+            length => {
+                frame.push(0x80 | 127);
+                frame.extend((length as u64).to_be_bytes());
             }
         }
         frame.extend(mask);
@@ -94,6 +99,7 @@ impl Socket {
             self.socket.read_exact(&mut payload).ok()?;
             match head[0] & 0x0F {
                 BINARY | 0 => self.received.extend(payload),
+                10 => self.pongs.push(payload),
                 8 => return None,
                 kind => panic!("a frame of kind {kind}: MQTT is sent in binary ones"),
             }
@@ -156,10 +162,13 @@ fn frames_of_any_kind_but_binary_end_the_connection() {
 fn the_subprotocol_is_mqtt() {
     let (broker, address) = with_websocket();
     let selects = |head: &str| head.to_ascii_lowercase().contains("sec-websocket-protocol: mqtt\r\n");
-    for offer in ["mqtt", "other, mqtt", "mqtt, mqttv3.1"] {
+    for offer in ["mqtt", "other, mqtt", "mqttv3.1, mqtt"] {
         let (_socket, head) = open(address, Some(offer));
         assert!(head.starts_with("HTTP/1.1 101 ") && selects(&head), "{offer}: {head}");
     }
+    // Clients of version 3.1 offer this one alone.
+    let (_socket, head) = open(address, Some("mqttv3.1"));
+    assert!(head.to_ascii_lowercase().contains("sec-websocket-protocol: mqttv3.1\r\n"), "{head}");
     for offer in [None, Some("other")] {
         let (_socket, head) = open(address, offer);
         assert!(!head.starts_with("HTTP/1.1 101 "), "{offer:?}: {head}");
@@ -180,4 +189,71 @@ fn both_ways_reach_each_other_and_large_messages_pass() {
     plain.publish("in/both/a", &payload);
     let message = socket.next().expect("the message");
     assert_eq!(Publish::read(V5, &message).payload, payload);
+}
+
+#[test]
+fn pings_are_answered_within_a_message_and_a_close_with_a_close() {
+    let (broker, address) = with_websocket();
+    let mut socket = Socket::connect(address);
+    let connect = Connect::new(V311, "ping").bytes();
+    socket.send(BINARY, false, &connect[..5]);
+    socket.send(9, true, b"are you there");
+    socket.send(0, true, &connect[5..]);
+    socket.expect(CONNACK);
+    assert_eq!(socket.pongs, [b"are you there"]);
+    socket.send(8, true, &1000u16.to_be_bytes());
+    let mut rest = Vec::new();
+    socket.socket.read_to_end(&mut rest).expect("it closes");
+    assert_eq!(rest, [0x88, 2, 0x03, 0xE8]);
+    broker.wait_until_empty();
+}
+
+#[test]
+fn idle_sockets_before_the_handshake_keep_nobody_out() {
+    let (broker, address) = with_websocket();
+    let idle: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(address).expect("it accepts")).collect();
+    for n in 0..10 {
+        let mut socket = Socket::connect(address);
+        socket.send(BINARY, true, &Connect::new(V5, &format!("visitor{n}")).bytes());
+        socket.expect(CONNACK);
+        socket.send(BINARY, true, &packet::disconnect(V5));
+        assert_eq!(socket.next(), None);
+    }
+    drop(idle);
+    broker.wait_until_empty();
+}
+
+/// Each announces a message, and in it a packet, of a megabyte, and sends almost all of it.
+#[test]
+fn messages_that_never_end_cost_bounded_memory() {
+    let address = free_address();
+    let listener = format!("[[broker.listener]]\nbind = \"{address}\"\nprotocol = \"ws\"\n");
+    let limits = "[broker]\nconnections_per_second_max = 100000\ninflight_bytes_max = \"16MiB\"\n";
+    let broker = Broker::configured(&format!("{listener}{limits}{}", crate::broker::SOURCE));
+    let mut neighbour = crate::neighbour::Neighbour::new(&broker);
+    let before = broker.resident_bytes();
+    let mut packet = [&[packet::PUBLISH][..], &packet::variable(1_000_000)].concat();
+    packet.resize(950_000, b'x');
+    let mut clients: Vec<Socket> = (0..200)
+        .map(|n| {
+            let mut socket = Socket::connect(address);
+            socket.send(BINARY, true, &Connect::new([V311, V5][n % 2], &format!("never{n}")).bytes());
+            socket.expect(CONNACK);
+            socket
+        })
+        .collect();
+    // The head of a message that is longer than what comes of it.
+    let head = [&[0x82, 0xFF][..], &1_000_000u64.to_be_bytes(), &[0; 4]].concat();
+    for (n, client) in clients.iter_mut().enumerate() {
+        let _ = client.socket.write_all(&[&head[..], &packet].concat());
+        if n % 50 == 0 {
+            neighbour.works();
+        }
+    }
+    neighbour.works();
+    let grown = broker.resident_bytes().saturating_sub(before);
+    assert!(grown < 80 << 20, "{} MiB more", grown >> 20);
+    assert!(broker.count("partial_bytes") <= (16 << 20) + 200 * (128 << 10), "{}", broker.count("partial_bytes"));
+    drop(clients);
+    neighbour.outlives(&broker);
 }

@@ -48,6 +48,9 @@ impl Rights {
     }
 
     pub fn may_publish(&mut self, access: &Access, topic: &str) -> bool {
+        if is_the_servers(topic) {
+            return false;
+        }
         match self.granted(access) {
             Granted::Everything => true,
             Granted::Only { publish, .. } => publish.iter().any(|filter| covers(filter, topic)),
@@ -60,6 +63,19 @@ impl Rights {
             Granted::Everything => true,
             Granted::Only { subscribe, .. } => subscribe.iter().any(|allowed| covers(allowed, filter)),
         }
+    }
+}
+
+/// Nobody publishes below `$SYS`, but for what bridges of Mosquitto say of themselves there, and `$share/…` is no topic.
+/// Other topics that begin with `$` are the clients' own: that is what Mosquitto does.
+fn is_the_servers(topic: &str) -> bool {
+    if !topic.starts_with('$') {
+        return false;
+    }
+    let levels: Vec<&str> = topic.split('/').collect();
+    match levels[..] {
+        ["$SYS", "broker", "connection", _, "state"] => false,
+        _ => matches!(levels[0], "$SYS" | "$share"),
     }
 }
 
@@ -188,6 +204,18 @@ mod tests {
                 let same_by_chance = allowed == "+/#" && asked == "#";
                 assert_eq!(covers(allowed, asked), by_topics && !same_by_chance, "{allowed} {asked}");
             }
+        }
+    }
+
+    #[test]
+    fn topics_of_the_server() {
+        for topic in ["$SYS", "$SYS/broker/uptime", "$SYS/broker/connection/b/state/x", "$share/g/a", "$share"] {
+            assert!(is_the_servers(topic), "{topic}");
+        }
+        for topic in
+            ["$SYS/broker/connection/plant.b/state", "$aws/things/press-7/shadow/update", "$SYSTEM/a", "$", "a/$SYS"]
+        {
+            assert!(!is_the_servers(topic), "{topic}");
         }
     }
 

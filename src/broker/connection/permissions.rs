@@ -14,6 +14,11 @@ impl Client {
     /// Marks the filters that the rules allow; the hub refuses the others.
     pub(super) fn mark_allowed(&mut self, subscribe: &mut Subscribe) {
         for filter in &mut subscribe.filters {
+            if self.request.bridge {
+                // What 3.1.1 has no words for, and a bridge means.
+                filter.options.retain_as_published = true;
+                filter.options.no_local = !filter.path.starts_with("$share/");
+            }
             filter.allowed = self.rights.may_subscribe(&self.shared.access, unshared(&filter.path));
         }
     }
@@ -23,7 +28,9 @@ impl Client {
     pub(super) fn deny(&mut self, kind: Kind, packet_id: u16) {
         count(&self.shared.counters.denied_publish);
         let client = self.link.client();
-        self.shared.warn(|| format!("client {client:?} published what no [[broker.acl]] allows"));
+        self.shared.warn(|| {
+            format!("client {client:?} published what no [[broker.acl]] allows, or to a topic of the server's own")
+        });
         if let Kind::Ack(kind) = kind {
             self.owed.push_back(Owed { kind: Kind::Denied(kind), packet_id, bytes: 0 });
             self.unacknowledged += 1;

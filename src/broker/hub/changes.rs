@@ -21,6 +21,8 @@ pub(super) struct Changes {
     pub urgent: bool,
     waiting_since: Option<Instant>,
     pub out: Vec<(Arc<Outbox>, Outgoing)>,
+    /// Bytes of those among them that were read from the store.
+    pub pumped_bytes: usize,
     /// Slots of sessions that may send more.
     pub pump: BTreeSet<u32>,
     /// Slots of sessions whose retained messages may go on.
@@ -78,13 +80,22 @@ impl Deliveries {
             // Counted before the connection can take it, which counts it down.
             let bytes = outgoing.held_bytes();
             add(&counters.queued_bytes, bytes);
-            let offered = outbox.offer(outgoing);
+            let offered = outbox.offer(outgoing, shared.queue_share_bytes(0));
             if !matches!(offered, Offered::Queued) {
                 subtract(&counters.queued_bytes, bytes);
             }
             match offered {
                 Offered::Queued | Offered::Gone => {}
-                Offered::Dropped | Offered::Overflowed => count(&counters.dropped_queue_full),
+                Offered::Dropped | Offered::Overflowed => {
+                    count(&counters.dropped_queue_full);
+                    shared.warn(|| {
+                        let client = outbox.link().client();
+                        format!(
+                            "messages for {client:?}, which reads too slowly, are dropped: queue_messages_max, \
+                             queue_bytes_max or its share of outgoing_bytes_max is reached"
+                        )
+                    });
+                }
                 Offered::Returned(delivery) => shared.returned().push(delivery),
             }
         }

@@ -33,7 +33,6 @@ impl Hub {
         });
         let Some(session) = self.sessions.get_mut(slot) else { return };
         session.expiry_s = expiry_s;
-        session.ends = None;
         session.line = Some(Line { link: Arc::clone(link), outbox: connect.outbox, window, offered: 0 });
         self.links.insert(link.id, (slot, session.number));
         let durable = session.durable;
@@ -65,6 +64,8 @@ impl Hub {
             self.end_session(slot);
             return None;
         }
+        self.disarm(slot);
+        let session = self.sessions.get_mut(slot)?;
         // A delayed will is not sent to somebody who is back ([MQTT-3.1.3-9]); one without delay is, since its
         // connection is gone.
         if let Some(armed) = session.will.take() {
@@ -130,6 +131,15 @@ impl Hub {
         }
     }
 
+    /// Its deadlines are void: a client that comes and goes all the time leaves none behind each time.
+    fn disarm(&mut self, slot: u32) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let due = session.will.as_mut().and_then(|armed| armed.due.take());
+        for at in session.ends.take().into_iter().chain(due) {
+            self.deadlines.remove(&(at, slot, session.number));
+        }
+    }
+
     pub(super) fn reach_deadline(&mut self, slot: u32, number: u64) {
         let now = self.time.now;
         let Some(session) = self.sessions.get_mut(slot).filter(|session| session.number == number) else { return };
@@ -149,6 +159,7 @@ impl Hub {
 
     /// All of it goes; its will, if it has one, is sent now (section 3.1.2.5).
     pub(super) fn end_session(&mut self, slot: u32) {
+        self.disarm(slot);
         let Some(session) = self.sessions.remove(slot) else { return };
         let counters = &self.shared.counters;
         subtract(&counters.subscriptions, session.filters.len());

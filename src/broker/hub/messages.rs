@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::super::Shared;
 use super::super::inbound::Publish;
 use super::super::tables::{MessageRow, NEVER};
 use super::time::Time;
@@ -27,6 +28,15 @@ pub(super) struct Held {
 impl Held {
     pub fn new(publish: Option<Arc<Publish>>, bytes: u32, until: Option<Instant>, expires_at: Option<Instant>) -> Held {
         Held { publish, bytes, sessions: 0, until, expires_at }
+    }
+
+    /// It has waited too long, or its own time has passed.
+    pub fn is_over(&self, now: Instant, shared: &Shared) -> bool {
+        let over = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if over(self.until) {
+            shared.warn(|| "messages that have waited for queue_age_max are dropped".to_owned());
+        }
+        over(self.until) || over(self.expires_at)
     }
 }
 

@@ -50,6 +50,10 @@ pub use restore::Restored;
 /// Packet ids a client may have received and never released: far more than any client that means well has.
 const RECEIVED_MAX: usize = 4_096;
 
+/// Retained messages under `$SYS`: ours, and one for each bridge that leads here.
+const STATUS_MESSAGES_MAX: usize = 1_000;
+const STATUS_BYTES_MAX: usize = 1 << 20;
+
 /// How often sessions of absent clients are looked through for messages that have waited too long.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
@@ -64,7 +68,7 @@ pub struct Hub {
     tree: Tree,
     found: Found,
     retained: Retained,
-    /// `$SYS`, which no client publishes to.
+    /// `$SYS`, which is in no store.
     status: Retained,
     messages: Messages,
     /// When a session ends or a will is due: slot and number of the session.
@@ -186,6 +190,11 @@ impl Hub {
     }
 
     fn retain(&mut self, publish: &Arc<Publish>) {
+        if sys::is_below(publish.topic_str()) {
+            // What a bridge says of itself, like all that stands there in no store.
+            self.status.set(Arc::clone(publish), STATUS_MESSAGES_MAX, STATUS_BYTES_MAX);
+            return;
+        }
         let limits = &self.shared.limits;
         let kept = self.retained.set(Arc::clone(publish), limits.retained_messages_max, limits.retained_bytes_max);
         let key = publish.topic.to_vec();
@@ -255,6 +264,7 @@ impl Hub {
                 }
             }
         }
+        self.changes.pumped_bytes = 0;
         let deliveries = Deliveries(std::mem::take(&mut self.changes.out));
         let (shared, committed) = (Arc::clone(&self.shared), Arc::clone(&self.committed));
         Finished { rows, meta, after: After { deliveries, shared, tick: self.tick, committed } }
@@ -357,6 +367,8 @@ impl Hub {
             let new = !session.filters.contains(path);
             if new && session.filters.len() >= limits.1 {
                 count(&self.shared.counters.subscriptions_refused);
+                let client = &session.client;
+                self.shared.warn(|| format!("{client:?} has subscriptions_per_client_max and gets no more"));
                 codes.push(code(QUOTA));
                 continue;
             }
@@ -418,8 +430,7 @@ impl Hub {
         let mut gone = Vec::new();
         for (slot, session) in self.sessions.iter_mut() {
             while let Some(held) = session.flow.front().and_then(|entry| self.messages.get(entry.message)) {
-                let over = |at: Option<Instant>| at.is_some_and(|at| at <= self.time.now);
-                if !over(held.until) && !over(held.expires_at) {
+                if !held.is_over(self.time.now, &self.shared) {
                     break;
                 }
                 gone.extend(session.flow.pop().map(|entry| entry.message));

@@ -12,7 +12,7 @@ use super::flow::Entry;
 use super::messages::Held;
 use super::retained::Replay;
 use super::tree::Subscription;
-use super::{Hub, Table};
+use super::{Hub, Table, sys};
 
 /// Topics that one tick looks at for retained messages.
 const LOOKED_MAX: usize = 20_000;
@@ -77,6 +77,7 @@ impl Hub {
     /// By turns among the members that are connected and keep up; if there are none, among those connected; if there
     /// are none, among those whose session waits for them.
     fn choose(&mut self, group: u32) -> Option<Subscription> {
+        let share = self.shared.queue_share_bytes(0);
         let group = self.tree.group_mut(group)?;
         let count = group.members.len();
         let (mut best, mut best_rank) = (None, 0);
@@ -85,7 +86,7 @@ impl Hub {
             let session = self.sessions.get(group.members[at].slot)?;
             let rank = match &session.line {
                 Some(line) if session.durable && session.flow.waiting().0 < line.window => 3,
-                Some(_) if !session.durable && session.room() > 0 => 3,
+                Some(_) if !session.durable && session.room(share) > 0 => 3,
                 Some(_) => 2,
                 None if session.durable => 1,
                 None => 0,
@@ -215,7 +216,7 @@ impl Hub {
         let Some(session) = sessions.get_mut(slot).filter(|session| session.durable) else { return };
         let Some(line) = &session.line else { return };
         let mut done = Vec::new();
-        while session.flow.has_room(line.window, shared.limits.queue_bytes_max) {
+        while session.flow.has_room(line.window, shared.queue_share_bytes(changes.pumped_bytes)) {
             let (packet_id, entry, dup) = if let Some(flight) = session.flow.resend() {
                 if flight.received {
                     changes.out.push((Arc::clone(&line.outbox), Outgoing::Release(flight.packet_id)));
@@ -228,9 +229,8 @@ impl Hub {
             } else {
                 break;
             };
-            let over = |at: Option<Instant>| at.is_some_and(|at| at <= time.now);
             let held = messages.get(entry.message);
-            if !dup && held.is_some_and(|held| over(held.until) || over(held.expires_at)) {
+            if !dup && held.is_some_and(|held| held.is_over(time.now, shared)) {
                 count(&shared.counters.dropped_expired);
                 done.push(entry.message);
                 continue;
@@ -250,6 +250,7 @@ impl Hub {
                 changes.urgent = true;
                 session.flow.launch(entry)
             });
+            changes.pumped_bytes += publish.held_bytes();
             let delivery = Delivery { publish, qos, retain, dup, packet_id, extra };
             changes.out.push((Arc::clone(&line.outbox), Outgoing::Publish(delivery)));
         }
@@ -281,7 +282,7 @@ impl Hub {
     fn replay_one(&mut self, slot: u32, look: &mut usize) -> bool {
         let Some(session) = self.sessions.get_mut(slot) else { return true };
         let Some(window) = session.line.as_ref().map(|line| line.window) else { return true };
-        let mut room = session.room();
+        let mut room = session.room(self.shared.queue_share_bytes(0));
         if session.durable {
             room = room.min((2 * window).saturating_sub(session.flow.waiting().0));
         }
@@ -289,7 +290,7 @@ impl Hub {
         let (mut shares, mut at_end, mut done) = (Vec::new(), true, Vec::new());
         while let Some(replay) = replays.front_mut().filter(|_| room > 0) {
             let mut found = Vec::new();
-            let kept = if replay.filter.starts_with('$') { &self.status } else { &self.retained };
+            let kept = if sys::is_below(&replay.filter) { &self.status } else { &self.retained };
             at_end = kept.next(replay, room, look, &mut found);
             room -= found.len().min(room);
             for publish in found.into_iter().filter(|publish| !publish.is_expired(self.time.now)) {

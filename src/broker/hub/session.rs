@@ -71,8 +71,8 @@ impl Session {
     }
 
     /// Messages it may be given without harm, as far as is known: half of its queue.
-    pub fn room(&self) -> usize {
-        self.line.as_ref().map_or(0, |line| line.outbox.room().saturating_sub(line.offered))
+    pub fn room(&self, bytes_max: usize) -> usize {
+        self.line.as_ref().map_or(0, |line| line.outbox.room(bytes_max).saturating_sub(line.offered))
     }
 }
 

@@ -11,6 +11,11 @@ const EVERY: Duration = Duration::from_secs(10);
 /// Minutes over which Mosquitto's averages fade.
 const MINUTES: [f64; 3] = [1.0, 5.0, 15.0];
 
+/// Whether a topic or a filter is about `$SYS`.
+pub(super) fn is_below(topic: &str) -> bool {
+    topic == "$SYS" || topic.starts_with("$SYS/")
+}
+
 #[derive(Debug)]
 pub(super) struct Sys {
     started: Instant,
@@ -22,7 +27,7 @@ pub(super) struct Sys {
 /// Name under `$SYS/broker/load/`, and what it is the rate of.
 type Rate = (&'static str, fn(&BrokerMetrics) -> u64);
 
-const RATES: [Rate; 7] = [
+const RATES: [Rate; 11] = [
     ("messages/received", |m| m.packets_in),
     ("messages/sent", |m| m.packets_out),
     ("publish/received", published_in),
@@ -30,6 +35,10 @@ const RATES: [Rate; 7] = [
     ("publish/dropped", dropped),
     ("bytes/received", |m| m.bytes_in),
     ("bytes/sent", |m| m.bytes_out),
+    ("publish/bytes/received", |m| m.payload_bytes_in),
+    ("publish/bytes/sent", |m| m.payload_bytes_out),
+    ("connections", |m| m.connects),
+    ("sockets", |m| m.accepted),
 ];
 
 fn published_in(m: &BrokerMetrics) -> u64 {
@@ -82,6 +91,10 @@ impl Sys {
             ("clients/disconnected", away as u64),
             ("clients/maximum", m.connections_peak),
             ("clients/expired", m.sessions_expired),
+            // Older names, which dashboards still read.
+            ("clients/active", m.connections),
+            ("clients/inactive", away as u64),
+            ("messages/stored", m.stored_messages),
             ("messages/received", m.packets_in),
             ("messages/sent", m.packets_out),
             ("store/messages/count", m.stored_messages),
@@ -91,6 +104,8 @@ impl Sys {
             ("publish/messages/received", published_in(&m)),
             ("publish/messages/sent", published_out(&m)),
             ("publish/messages/dropped", dropped(&m)),
+            ("publish/bytes/received", m.payload_bytes_in),
+            ("publish/bytes/sent", m.payload_bytes_out),
             ("bytes/received", m.bytes_in),
             ("bytes/sent", m.bytes_out),
         ];

@@ -17,6 +17,9 @@ use crate::broker::reason::Fault;
 use crate::broker::wire::Reader;
 use crate::model::Millis;
 
+/// Subscription identifiers of one message that are kept: a client may have more subscriptions that overlap.
+const IDS_MAX: usize = u8::MAX as usize;
+
 /// A session that a message is for, and how it wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::broker) struct Target {
@@ -44,8 +47,9 @@ impl MessageRow {
             out.put_u64(target.session);
             out.put_u8(target.qos | u8::from(target.retain) << 2 | u8::from(target.extra.is_some()) << 3);
             if let Some(extra) = &target.extra {
-                out.put_u8(extra.ids.len() as u8);
-                extra.ids.iter().for_each(|id| out.put_u32(*id));
+                let ids = &extra.ids[..extra.ids.len().min(IDS_MAX)];
+                out.put_u8(ids.len() as u8);
+                ids.iter().for_each(|id| out.put_u32(*id));
                 put_text(&mut out, extra.group.as_deref().unwrap_or_default().as_bytes());
             }
         }
@@ -96,6 +100,18 @@ mod tests {
         fn a_message_comes_back(until: i64, targets in targets(), body in body()) {
             let row = MessageRow { until, targets, body };
             prop_assert_eq!(MessageRow::decode(&row.encode()), Ok(row));
+        }
+
+        #[test]
+        fn a_message_with_more_identifiers_than_are_kept_is_whole_all_the_same(count in 256..600u32, body in body()) {
+            let extra = |ids: Vec<u32>| Some(Arc::new(Extra { ids, group: None }));
+            let row = |ids| MessageRow {
+                until: 5,
+                targets: vec![Target { session: 1, qos: 1, retain: false, extra: extra(ids) }],
+                body: body.clone(),
+            };
+            let kept = row((1..=IDS_MAX as u32).collect());
+            prop_assert_eq!(MessageRow::decode(&row((1..=count).collect()).encode()), Ok(kept));
         }
 
         #[test]

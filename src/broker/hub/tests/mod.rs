@@ -147,8 +147,7 @@ impl World {
         will: Option<Will>,
     ) -> Client {
         let link = Link::new(name.into());
-        let outbox =
-            Arc::new(Outbox::new(Arc::clone(&link), self.limits.queue_messages_max, self.limits.queue_bytes_max));
+        let outbox = Arc::new(Outbox::new(Arc::clone(&link), self.limits.queue_messages_max));
         let connect = Connect { clean, expiry_s, receive_maximum, user: None, will, outbox: Arc::clone(&outbox) };
         self.ask(&link, Ask::Connect(Box::new(connect)));
         let Some(Answer::Welcome(welcome)) = link.take_answer() else { panic!("no welcome") };

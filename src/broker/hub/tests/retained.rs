@@ -85,6 +85,26 @@ fn a_great_many_retained_messages_come_in_pieces_and_each_once() {
 }
 
 #[test]
+fn what_stands_below_sys_is_in_no_store_and_other_topics_with_a_dollar_are() {
+    let mut world = World::new(BrokerLimits::default());
+    world.retain("$SYS/broker/connection/plant/state", "1");
+    world.retain("$aws/things/press/shadow", "kept");
+    assert_eq!(world.rows(Table::Retained), 1);
+    let client = world.connect("c", true, 0);
+    world.subscribe(&client, "$SYS/broker/connection/+/state", 0);
+    world.subscribe(&client, "$aws/#", 1);
+    world.subscribe(&client, "#", 1);
+    let expected =
+        ["$SYS/broker/connection/plant/state 1 q0 id0 retained", "$aws/things/press/shadow kept q1 id0 retained"];
+    assert_eq!(texts(&client), expected);
+    world.crash();
+    let client = world.connect("c", true, 0);
+    world.subscribe(&client, "$SYS/broker/connection/+/state", 0);
+    world.subscribe(&client, "$aws/#", 1);
+    assert_eq!(texts(&client), expected[1..]);
+}
+
+#[test]
 fn retained_messages_that_were_due_when_the_power_went_still_come() {
     let mut world = World::new(BrokerLimits { queue_messages_max: 4, ..BrokerLimits::default() });
     for topic in ["r/1", "r/2", "r/3", "r/4", "r/5", "r/6", "r/7", "r/8"] {

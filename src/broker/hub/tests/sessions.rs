@@ -153,6 +153,27 @@ fn a_window_is_kept_and_what_was_sent_is_sent_again_in_order() {
 }
 
 #[test]
+fn clients_that_come_and_go_all_the_time_leave_nothing_behind() {
+    let mut world = World::new(BrokerLimits::default());
+    let will = || Will { publish: Publish::new("will", "gone", 1), delay_s: 50, expiry_s: None };
+    for _ in 0..200 {
+        let client = world.connect_with("a", false, 100, 10, Some(will()));
+        world.close(&client, Parting::Broken);
+        world.seconds += 1;
+    }
+    let hub = world.hub();
+    // The end of its session and its will's moment.
+    assert_eq!((hub.deadlines.len(), hub.links.len(), hub.sessions.count()), (2, 0, (1, 1)));
+    let again = world.connect_with("a", false, 100, 10, None);
+    assert_eq!(world.hub().deadlines.len(), 0, "whoever is connected has no deadline");
+    world.close(&again, Parting::Farewell);
+    world.connect("a", true, 0);
+    let hub = world.hub();
+    assert_eq!((hub.deadlines.len(), hub.links.len(), hub.sessions.count()), (0, 1, (1, 0)));
+    assert!(world.sources.is_empty(), "no will: {:?}", world.sources);
+}
+
+#[test]
 fn inbound_qos_2_is_taken_once_whatever_breaks_and_clean_start_begins_anew() {
     let mut world = World::new(BrokerLimits::default());
     let publish = |payload: &'static str| Publish { packet_id: 7, ..Publish::new("t", payload, 2) };

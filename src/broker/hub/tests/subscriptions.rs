@@ -57,6 +57,50 @@ fn a_durable_member_that_goes_leaves_what_it_had_not_begun_to_the_others() {
     assert_eq!(texts(&a), ["t 1 q2 id1 dup"], "what was begun with it is finished with it ([MQTT-4.8.2-4])");
 }
 
+/// Each of eight clients is sent a megabyte of its own and takes nothing of it: together they hold no more than all may,
+/// and their shares; a ninth, which came last, has its share all the same.
+#[test]
+fn those_who_read_nothing_hold_no_more_than_all_may_together() {
+    const LIMIT: usize = 1 << 20;
+    let limits = BrokerLimits { outgoing_bytes_max: LIMIT, inflight_max: 1_000, ..BrokerLimits::default() };
+    let mut world = World::new(limits);
+    world.counters().connections.store(9, Ordering::Relaxed);
+    let mut clients = Vec::new();
+    for n in 0..8 {
+        let client = world.connect_with(&format!("c{n}"), false, if n % 2 == 0 { 0 } else { 100 }, 1_000, None);
+        world.subscribe(&client, &format!("t/{n}"), u8::from(n % 2 == 1));
+        clients.push(client);
+    }
+    let payload = "x".repeat(10_000);
+    for n in 0..8 {
+        for _ in 0..100 {
+            world.publish(&format!("t/{n}"), &payload, 1);
+        }
+    }
+    let held = |world: &World| world.counters().queued_bytes.load(Ordering::Relaxed) as usize;
+    let share = LIMIT / 9;
+    assert!((LIMIT..=LIMIT + 9 * (share + 20_000)).contains(&held(&world)), "{}", held(&world));
+    let last = world.connect("last", true, 0);
+    world.subscribe(&last, "last", 1);
+    for _ in 0..10 {
+        world.publish("last", &payload, 1);
+    }
+    assert_eq!(texts(&last).len(), 10);
+    // Those with a session have lost nothing: it waits until they take it.
+    for client in clients.iter().skip(1).step_by(2) {
+        let mut came = 0;
+        while came < 100 {
+            let some = texts(client);
+            assert!(!some.is_empty(), "after {came}");
+            for text in some {
+                came += 1;
+                let id = text.rsplit("id").next().and_then(|id| id.parse().ok()).expect("a packet id");
+                world.acknowledge(client, Step::Acknowledged, id);
+            }
+        }
+    }
+}
+
 #[test]
 fn subscriptions_are_bounded_and_bad_filters_refused() {
     let mut world = World::new(BrokerLimits { subscriptions_per_client_max: 2, ..BrokerLimits::default() });
@@ -94,4 +138,18 @@ fn what_another_member_of_the_group_has_does_not_come_again_after_a_crash() {
     assert_eq!(texts(&first), [""; 0]);
     let ordinary = world.connect("ordinary", false, 100);
     assert_eq!(texts(&ordinary), ["t 1 q1 id1", "t 2 q1 id2", "t 3 q1 id3"]);
+}
+
+#[test]
+fn what_the_server_says_of_itself_is_news_every_ten_seconds() {
+    let mut world = World::new(BrokerLimits::default());
+    let client = world.connect("c", true, 0);
+    world.subscribe(&client, "$SYS/broker/subscriptions/count", 0);
+    assert_eq!(texts(&client), ["$SYS/broker/subscriptions/count 0 q0 id0 retained"]);
+    world.seconds += 9;
+    world.tick(Vec::new());
+    assert_eq!(texts(&client), [""; 0]);
+    world.seconds += 1;
+    world.tick(Vec::new());
+    assert_eq!(texts(&client), ["$SYS/broker/subscriptions/count 1 q0 id0"]);
 }
