@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tidegate::engine::{Engine, Input, InputRow, Limits};
-use tidegate::formats::{JsonDecoder, JsonEncoder, JsonField};
+use tidegate::formats::{JsonDecoder, JsonEncoder, JsonField, Types};
 use tidegate::model::{After, Column, DataType, Now, Row, Schema, Value};
 use tidegate::plan::{DeviceWatermark, Query, Source, Table, Topology, Watermark};
 use tidegate::sql::{Catalog, View, bind_query};
@@ -179,7 +179,8 @@ fn measure_json(rows: &[Row]) {
     };
     let payloads: Vec<Vec<u8>> = rows.iter().map(payload).collect();
     let field = |column: &Column| JsonField { path: vec![column.name.to_string()], data_type: column.data_type };
-    let decoder = JsonDecoder::new(&source.schema.columns.iter().map(field).collect::<Vec<_>>()).expect("a schema");
+    let decoder = JsonDecoder::new(&source.schema.columns.iter().map(field).collect::<Vec<_>>(), Types::Strict)
+        .expect("a schema");
     let out = JsonEncoder::new(&source.schema.columns[..3]);
     let mut engine = engine(&[QUERIES[0].1.to_owned()], source.watermark);
     timed("filter, JSON to JSON", "source", rows.len(), || {

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use tidegate::engine::eval::{Context, Program};
-use tidegate::formats::{CsvReader, JsonEncoder};
+use tidegate::formats::{CsvReader, JsonEncoder, Types};
 use tidegate::model::{Row, Schema};
 use tidegate::plan::{Node, NodeKind, Source, Watermark};
 use tidegate::sql::{Catalog, bind_query, function_names, parse_columns, show};
@@ -103,6 +103,23 @@ fn the_document_names_every_function() {
     assert!(missing.is_empty(), "not in docs/sql.md or docs/windows.md: {}", missing.join(", "));
 }
 
+/// Each reason why an answer is another than Flink's, and each case that has rows of its own, stands on the page about it.
+#[test]
+fn what_differs_from_flink_is_documented() {
+    let (page, different) = (read("docs/differences.md"), read("tests/flink/different.tsv"));
+    let mut missing: Vec<&str> =
+        pairs(&different).into_values().filter(|why| !page.contains(&why.replace('|', "\\|"))).collect();
+    missing.dedup();
+    assert!(missing.is_empty(), "not in docs/differences.md:\n{}", missing.join("\n"));
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql");
+    for case in fs::read_dir(cases).expect("the cases").map(|entry| entry.expect("a case").path()) {
+        if case.extension().is_some_and(|extension| extension == "ours") {
+            let name = case.file_stem().and_then(|name| name.to_str()).expect("a name");
+            assert!(page.contains(&format!("`{name}`")), "{name} is not in docs/differences.md");
+        }
+    }
+}
+
 /// What `tidegate explain` shows of an expression is that expression.
 #[test]
 fn an_expression_that_is_shown_is_the_same() {
@@ -133,7 +150,7 @@ fn pairs(text: &str) -> BTreeMap<&str, &str> {
 fn table() -> (Source, Row) {
     let columns = parse_columns(COLUMNS).expect("the columns of the table").columns;
     let mut row = Row::new();
-    CsvReader::new(ROW.as_bytes(), &columns, Some("")).read(&mut row).expect("the row of the table");
+    CsvReader::new(ROW.as_bytes(), &columns, Some(""), Types::Converted).read(&mut row).expect("the row of the table");
     let schema = Schema { columns, event_time: None, device: None };
     (
         Source {

@@ -34,7 +34,15 @@ fn by_time_of_arrival_no_row_is_late() {
     let output = tidegate(&["test", "tests/rules/arrival", "--config", "tests/rules/arrival/gateway.toml"]);
     let shown = text(&output.stdout);
     assert!(output.status.success(), "{shown}{}", text(&output.stderr));
-    assert!(shown.ends_with("14 passed, 0 failed\n"), "{shown}");
+    assert!(shown.ends_with("15 passed, 0 failed\n"), "{shown}");
+}
+
+#[test]
+fn lookup_tables() {
+    let output = tidegate(&["test", "tests/rules/tables", "--config", "tests/rules/tables/gateway.toml"]);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown}{}", text(&output.stderr));
+    assert!(shown.ends_with("9 passed, 0 failed\n"), "{shown}");
 }
 
 #[test]
@@ -42,7 +50,7 @@ fn early_results() {
     let output = tidegate(&["test", "tests/rules/early", "--config", "tests/rules/early/gateway.toml"]);
     let shown = text(&output.stdout);
     assert!(output.status.success(), "{shown}{}", text(&output.stderr));
-    assert!(shown.ends_with("4 passed, 0 failed\n"), "{shown}");
+    assert!(shown.ends_with("5 passed, 0 failed\n"), "{shown}");
 }
 
 #[test]
@@ -173,6 +181,7 @@ fn a_configuration_becomes_a_flink_script() {
 fn queries_are_explained() {
     for (arguments, golden) in [
         (["--config", "tests/explain/gateway.toml"], "tests/explain/gateway.txt"),
+        (["--config", "tests/explain/operators.toml"], "tests/explain/operators.txt"),
         (["-f", "tests/explain/script.sql"], "tests/explain/script.txt"),
     ] {
         let output = tidegate(&[&["explain"], &arguments[..]].concat());

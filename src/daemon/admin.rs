@@ -99,7 +99,19 @@ fn page(view: &View) -> String {
     page.counter("tidegate_ticks_total", "Ticks computed since the start.", &[], ticks);
     let parked = view.progress.parked.load(Ordering::Relaxed) as f64;
     page.gauge("tidegate_parked_reads", "Reads of sockets that wait for a full sink.", &[], parked);
+    state(view, &mut page);
     page.render()
+}
+
+fn state(view: &View, page: &mut Exposition) {
+    for (query, bytes) in view.settings.queries.iter().zip(&view.progress.query_bytes) {
+        let (labels, bytes) = ([("query", query.name.as_str())], bytes.load(Ordering::Relaxed) as f64);
+        page.gauge("tidegate_query_state_bytes", "Memory that the query's operators hold.", &labels, bytes);
+    }
+    for (source, bytes) in view.settings.sources.iter().zip(&view.progress.source_bytes) {
+        let (labels, bytes) = ([("source", source.name.as_str())], bytes.load(Ordering::Relaxed) as f64);
+        page.gauge("tidegate_source_state_bytes", "Memory that the source's watermarks hold.", &labels, bytes);
+    }
 }
 
 fn durable_counters(view: &View, page: &mut Exposition) {

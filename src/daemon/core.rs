@@ -467,6 +467,8 @@ mod tests {
         });
         assert_eq!(late, expected);
         let count = |key: &str| counters.get(key).copied().unwrap_or_default();
+        // Five queries read the source; a message is decoded once.
+        assert_eq!(count("tidegate_decoded_total{source=\"t\"}"), rows.len() as u64);
         assert_eq!(count("tidegate_late_total{query=\"windows\"}"), 1);
         assert_eq!(count("tidegate_late_out_total{query=\"windows\",sink=\"cloud\"}"), 1);
         // OVER takes the first row of n = 9 however old it is; the window after it is closed.

@@ -73,6 +73,20 @@ pub struct Progress {
     pub still_s: AtomicU64,
     pub ticks: AtomicU64,
     pub parked: AtomicU64,
+    /// Bytes that each query's operators hold, and the watermarks of each source, as of the last second.
+    pub query_bytes: Vec<AtomicU64>,
+    pub source_bytes: Vec<AtomicU64>,
+}
+
+impl Progress {
+    pub fn new(settings: &Settings) -> Progress {
+        let zeros = |count: usize| (0..count).map(|_| AtomicU64::new(0)).collect();
+        Progress {
+            query_bytes: zeros(settings.queries.len()),
+            source_bytes: zeros(settings.sources.len()),
+            ..Progress::default()
+        }
+    }
 }
 
 pub struct Pipeline {
@@ -89,6 +103,8 @@ pub struct Pipeline {
     tables: Vec<TableFile>,
     /// When the tables' files were last looked at.
     tables_seen: Option<std::time::Instant>,
+    /// When the state was last measured.
+    measured: Option<Instant>,
     parked: VecDeque<Inbound>,
     /// Told to stop: nothing waits for a later tick.
     stopping: bool,
@@ -130,6 +146,7 @@ impl Pipeline {
             progress,
             tables: start.tables,
             tables_seen: None,
+            measured: None,
             parked: VecDeque::new(),
             stopping: false,
             last_now: start.recovered.last_now.unwrap_or(0),
@@ -150,6 +167,7 @@ impl Pipeline {
         let (mut inbound, mut polled) = (Vec::new(), Vec::new());
         while !self.stopping {
             self.progress.turns.fetch_add(1, Ordering::Relaxed);
+            self.measure();
             self.stopping = self.wait(&mut intake, &mut inbound, &mut polled).await;
             self.turn(&mut inbound, &mut polled)?;
         }
@@ -162,6 +180,21 @@ impl Pipeline {
             self.turn(&mut inbound, &mut polled)?;
         }
         self.take_snapshot()
+    }
+
+    /// Tells what the state takes, once a second: with many open windows it is no single number.
+    fn measure(&mut self) {
+        if self.measured.is_some_and(|measured| measured.elapsed() < HEARTBEAT) {
+            return;
+        }
+        self.measured = Some(Instant::now());
+        let engine = &self.core.engine;
+        for (query, bytes) in self.progress.query_bytes.iter().enumerate() {
+            bytes.store(engine.state_bytes(query) as u64, Ordering::Relaxed);
+        }
+        for (source, bytes) in self.progress.source_bytes.iter().enumerate() {
+            bytes.store(engine.source_state_bytes(source) as u64, Ordering::Relaxed);
+        }
     }
 
     /// Waits for anything to do and takes what has gathered; true when told to stop.

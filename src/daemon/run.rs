@@ -115,7 +115,7 @@ async fn run(settings: Arc<Settings>, config: &Path) -> Result<(), RunError> {
     let (rows, polled) = mpsc::channel(INBOUND_QUEUE);
     let pollers = start_pollers(&settings, &rows, &stopped);
     let (stop_pipeline, pipeline_stopped) = oneshot::channel();
-    let progress = Arc::new(Progress::default());
+    let progress = Arc::new(Progress::new(&settings));
     let intake = Intake { mqtt, polled, stop: pipeline_stopped };
     let clock = Clock::new(settings.gateway.clock, recovered.last_now);
     let snapshot_due = recovered.snapshot_due;

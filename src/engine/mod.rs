@@ -45,6 +45,9 @@ mod watermark;
 mod windowing;
 
 pub use build::{TimeLine, time_lines};
+pub use join::{
+    KEYS_MAX as VERSION_KEYS_MAX, VERSIONS_MAX as VERSIONS_OF_A_KEY_MAX, WAITING_MAX as VERSION_JOIN_WAITING_MAX,
+};
 pub use recognize::{ROWS_MAX as MATCH_ROWS_MAX, RUNS_MAX as MATCH_RUNS_MAX};
 pub use watermark::DEVICES_MAX;
 

@@ -12,6 +12,7 @@ use crate::plan::{
     Query as PlanQuery, Source as PlanSource, Watermark, Windowing,
 };
 
+mod extremes;
 mod joins;
 mod reports;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use csv::StringRecord;
 
 use super::json_out::write_timestamp;
-use super::{DecodeError, TimestampText, encode_value, moment, shown};
+use super::{DecodeError, TimestampText, Types, converted, encode_value, moment, shown};
 use crate::model::decimal::DecimalType;
 use crate::model::{Column, DataType, Decimal, Row, Value, civil};
 
@@ -14,15 +14,17 @@ pub struct CsvReader<R> {
     records: csv::Reader<R>,
     columns: Vec<Column>,
     null_literal: Option<String>,
+    types: Types,
     record: StringRecord,
 }
 
 impl<R: Read> CsvReader<R> {
-    pub fn new(input: R, columns: &[Column], null_literal: Option<&str>) -> CsvReader<R> {
+    pub fn new(input: R, columns: &[Column], null_literal: Option<&str>, types: Types) -> CsvReader<R> {
         CsvReader {
             records: csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(input),
             columns: columns.to_vec(),
             null_literal: null_literal.map(str::to_owned),
+            types,
             record: StringRecord::new(),
         }
     }
@@ -43,7 +45,7 @@ impl<R: Read> CsvReader<R> {
             let value = if self.null_literal.as_deref() == Some(text) {
                 Some(Value::Null)
             } else {
-                parse(text, column.data_type)
+                parse(text, column.data_type).or_else(|| self.converted(text, column.data_type))
             };
             let Some(value) = value else {
                 row.truncate(start);
@@ -54,6 +56,18 @@ impl<R: Read> CsvReader<R> {
             row.push(value);
         }
         Ok(true)
+    }
+
+    /// What Flink makes of a field that is nothing of the column's type; of its dates a month and a day may have one digit.
+    fn converted(&self, text: &str, data_type: DataType) -> Option<Value> {
+        match (self.types, data_type) {
+            (Types::Strict, _) => None,
+            (Types::Converted, DataType::Date) => {
+                let [year, month, day] = text.trim().split('-').collect::<Vec<_>>()[..] else { return None };
+                moment::date(&format!("{year}-{month:0>2}-{day:0>2}")).map(Value::Date)
+            }
+            (Types::Converted, _) => converted::of_text(text, data_type),
+        }
     }
 
     fn line(&self) -> u64 {
@@ -163,7 +177,7 @@ mod tests {
         let columns =
             [column("id", DataType::Int), column("s", DataType::String), column("ts", DataType::Timestamp(3))];
         let text = "1,\"a,\"\"b\"\"\",2026-03-01 08:00:00.123\n,,\n";
-        let mut reader = CsvReader::new(text.as_bytes(), &columns, Some(""));
+        let mut reader = CsvReader::new(text.as_bytes(), &columns, Some(""), Types::Strict);
         let mut row = Row::new();
         assert_eq!(reader.read(&mut row), Ok(true));
         assert_eq!(row, vec![Value::Int(1), Value::string("a,\"b\""), Value::Timestamp(1_772_352_000_123_000)]);
@@ -176,7 +190,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_line() {
         let columns = [column("id", DataType::Int), column("n", DataType::Double)];
-        let mut reader = CsvReader::new("1,2,\nx,3\n4\n5,6,7\n".as_bytes(), &columns, None);
+        let mut reader = CsvReader::new("1,2,\nx,3\n4\n5,6,7\n".as_bytes(), &columns, None, Types::Strict);
         let mut row = Row::new();
         assert_eq!(reader.read(&mut row), Ok(true));
         let error = reader.read(&mut row).expect_err("x is no number").to_string();
@@ -189,6 +203,27 @@ mod tests {
     }
 
     /// What is written is read as it was, NULL and the empty text apart, which the null literal alone can tell apart.
+    /// What Flink gives for these.
+    #[test]
+    fn files_of_scripts_are_read_as_in_flink() {
+        let columns = [
+            column("b", DataType::Boolean),
+            column("d", DataType::Date),
+            column("x", DataType::Double),
+            column("m", DataType::Decimal { precision: 5, scale: 2 }),
+        ];
+        let read = |text: &str, types| {
+            let mut row = Row::new();
+            CsvReader::new(text.as_bytes(), &columns, Some(""), types).read(&mut row).map(|_| row)
+        };
+        let row = vec![Value::Boolean(false), Value::Date(20_513), Value::Double(1.0), Value::Null];
+        assert_eq!(read("yes,2026-3-1,1d,12345.6\n", Types::Converted), Ok(row));
+        assert!(read("yes,2026-3-1,1d,12345.6\n", Types::Strict).is_err());
+        for wrong in ["1,2026-3,1,1", "1,2026-13-1,1,1", "1,,x,1", "1,,,x"] {
+            assert!(read(wrong, Types::Converted).is_err(), "{wrong}");
+        }
+    }
+
     #[test]
     fn what_is_written_is_read_again() {
         let columns = [
@@ -228,7 +263,7 @@ mod tests {
         }
         let first = "true,-7,0.1,-0.005,\" a,\"\"b\"\"\r\nc\",AP8=,2026-03-01,08:15:30,2026-03-01 08:00:00.123,1970-01-01 00:00:00.000001Z\n";
         assert!(out.starts_with(first), "{out}");
-        let mut reader = CsvReader::new(out.as_bytes(), &columns, Some("NULL"));
+        let mut reader = CsvReader::new(out.as_bytes(), &columns, Some("NULL"), Types::Strict);
         for row in rows {
             let mut read = Row::new();
             assert_eq!(reader.read(&mut read), Ok(true));

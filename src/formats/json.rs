@@ -3,6 +3,7 @@
 //! A missing field and `null` are NULL; unknown fields are skipped; of a field that is there twice the last counts.
 //! Types are strict, since a device that sends another type has a fault somebody should hear of: integers must be whole and
 //! in range (`7.0` is whole), STRING takes text only, BYTES base64, timestamps ISO 8601 text or epoch milliseconds.
+//! The files of scripts are read as in Flink: see [`Types::Converted`].
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,9 +11,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine;
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
-use super::{DecodeError, moment, shown};
+use super::{DecodeError, Types, converted, moment, shown};
 use crate::model::decimal::DecimalType;
 use crate::model::{DataType, Decimal, Field, Row, Value, civil};
 
@@ -28,6 +31,7 @@ pub struct JsonField {
 pub struct JsonDecoder {
     root: Vec<(String, Node)>,
     columns: usize,
+    types: Types,
 }
 
 #[derive(Clone, Debug)]
@@ -38,7 +42,7 @@ enum Node {
 
 impl JsonDecoder {
     /// Fails where one path leads through another (`a` and `a.b`), or a type has no JSON form.
-    pub fn new(fields: &[JsonField]) -> Result<JsonDecoder, DecodeError> {
+    pub fn new(fields: &[JsonField], types: Types) -> Result<JsonDecoder, DecodeError> {
         let mut root = Vec::new();
         for (index, field) in fields.iter().enumerate() {
             if !has_json_form(field.data_type) {
@@ -47,7 +51,7 @@ impl JsonDecoder {
             insert(&mut root, &field.path, Node::Column { index, data_type: field.data_type })
                 .ok_or_else(|| DecodeError(format!("the path {} meets another one", field.path.join("."))))?;
         }
-        Ok(JsonDecoder { root, columns: fields.len() })
+        Ok(JsonDecoder { root, columns: fields.len(), types })
     }
 
     /// Appends one value per field to `row`. After an error `row` is as it was.
@@ -57,7 +61,7 @@ impl JsonDecoder {
         // Checking the text once is much faster than checking each string of it.
         let outcome = std::str::from_utf8(payload).map_err(|_| DecodeError("not UTF-8".into())).and_then(|text| {
             let mut json = serde_json::Deserializer::from_str(text);
-            let object = Object { fields: &self.root, values: &mut row[start..], path: None };
+            let object = Object { fields: &self.root, types: self.types, values: &mut row[start..], path: None };
             object.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| DecodeError(error.to_string()))
         });
         if outcome.is_err() {
@@ -116,6 +120,7 @@ impl fmt::Display for Path<'_> {
 /// Reads an object, or null, into `values`.
 struct Object<'a> {
     fields: &'a [(String, Node)],
+    types: Types,
     values: &'a mut [Value],
     path: Option<&'a Path<'a>>,
 }
@@ -155,10 +160,12 @@ impl<'de> Visitor<'de> for Object<'_> {
             let path = Path { name, parent: self.path };
             match node {
                 Node::Column { index, data_type } => {
-                    self.values[*index] = map.next_value_seed(Leaf { data_type: *data_type, path })?;
+                    let leaf = Leaf { data_type: *data_type, types: self.types, path };
+                    self.values[*index] = map.next_value_seed(leaf)?;
                 }
                 Node::Object(fields) => {
-                    map.next_value_seed(Object { fields, values: &mut *self.values, path: Some(&path) })?;
+                    let object = Object { fields, types: self.types, values: &mut *self.values, path: Some(&path) };
+                    map.next_value_seed(object)?;
                 }
             }
         }
@@ -192,6 +199,7 @@ impl Visitor<'_> for Key<'_> {
 /// Reads one value of a column's type.
 struct Leaf<'a> {
     data_type: DataType,
+    types: Types,
     path: Path<'a>,
 }
 
@@ -200,15 +208,16 @@ impl Leaf<'_> {
         E::custom(format!("{}: expected {}, found {found}", self.path, self.data_type))
     }
 
+    /// What Flink makes of a value of another type, where that is asked for.
+    fn converted<E: Error>(&self, value: Option<Value>, found: impl fmt::Display) -> Result<Value, E> {
+        value.filter(|_| self.types == Types::Converted).ok_or_else(|| self.wrong(found))
+    }
+
     fn integer<E: Error>(&self, number: i64) -> Result<Value, E> {
-        let range = match self.data_type {
-            DataType::TinyInt => i64::from(i8::MIN)..=i64::from(i8::MAX),
-            DataType::SmallInt => i64::from(i16::MIN)..=i64::from(i16::MAX),
-            DataType::Int => i64::from(i32::MIN)..=i64::from(i32::MAX),
-            _ => i64::MIN..=i64::MAX,
-        };
         match self.data_type {
-            data_type if data_type.is_integer() && range.contains(&number) => Ok(Value::Int(number)),
+            data_type if data_type.is_integer() && converted::range(data_type).contains(&number) => {
+                Ok(Value::Int(number))
+            }
             DataType::Double => Ok(Value::Double(number as f64)),
             DataType::Float => Ok(Value::Double(f64::from(number as f32))),
             DataType::Decimal { precision, scale } => {
@@ -218,6 +227,7 @@ impl Leaf<'_> {
                 let micros = number.checked_mul(1_000).ok_or_else(|| self.wrong(number))?;
                 Ok(Value::Timestamp(civil::cut_digits(micros, precision)))
             }
+            DataType::Boolean => self.converted(Some(Value::Boolean(false)), format_args!("the number {number}")),
             _ => Err(self.wrong(format_args!("the number {number}"))),
         }
     }
@@ -230,7 +240,7 @@ impl Leaf<'_> {
                 Some(at) => {
                     let Field { name, data_type } = fields[at];
                     let path = Path { name, parent: Some(&self.path) };
-                    parts[at] = map.next_value_seed(Leaf { data_type, path })?;
+                    parts[at] = map.next_value_seed(Leaf { data_type, types: self.types, path })?;
                 }
                 None => {
                     map.next_value::<IgnoredAny>()?;
@@ -245,14 +255,18 @@ impl Leaf<'_> {
         let mut entries = BTreeMap::new();
         while let Some(key) = map.next_key::<String>()? {
             let path = Path { name: &key, parent: Some(&self.path) };
-            let value = map.next_value_seed(Leaf { data_type, path })?;
+            let value = map.next_value_seed(Leaf { data_type, types: self.types, path })?;
             entries.insert(key, value);
         }
         Ok(Value::List(entries.into_iter().flat_map(|(key, value)| [Value::string(&key), value]).collect()))
     }
 
     fn decimal<E: Error>(&self, unscaled: Option<i128>, found: impl fmt::Display) -> Result<Value, E> {
-        unscaled.map(|unscaled| Value::Decimal(Decimal::new(unscaled))).ok_or_else(|| self.wrong(found))
+        match unscaled {
+            Some(unscaled) => Ok(Value::Decimal(Decimal::new(unscaled))),
+            // Too many digits.
+            None => self.converted(Some(Value::Null), found),
+        }
     }
 }
 
@@ -260,6 +274,10 @@ impl<'de> DeserializeSeed<'de> for Leaf<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        if self.types == Types::Converted && self.data_type == DataType::String {
+            let json = <&RawValue>::deserialize(deserializer)?.get();
+            return converted::of_json(json).ok_or_else(|| self.wrong(shown(json)));
+        }
         deserializer.deserialize_any(self)
     }
 }
@@ -303,7 +321,8 @@ impl<'de> Visitor<'de> for Leaf<'_> {
                 self.decimal(DecimalType { precision, scale }.from_double(number), number)
             }
             _ if number.fract() == 0.0 && number.abs() <= EXACT_MAX => self.integer(number as i64),
-            _ => Err(self.wrong(format_args!("the number {number}"))),
+            DataType::Boolean => self.converted(Some(Value::Boolean(false)), format_args!("the number {number}")),
+            data_type => self.converted(converted::of_fraction(number, data_type), format_args!("the number {number}")),
         }
     }
 
@@ -320,7 +339,7 @@ impl<'de> Visitor<'de> for Leaf<'_> {
             DataType::Timestamp(precision) | DataType::TimestampLtz(precision) => {
                 moment::timestamp(text).map(|micros| Value::Timestamp(civil::cut_digits(micros, precision)))
             }
-            _ => None,
+            data_type => converted::of_text(text, data_type).filter(|_| self.types == Types::Converted),
         };
         value.ok_or_else(|| self.wrong(format_args!("the text {}", shown(text))))
     }
@@ -328,7 +347,9 @@ impl<'de> Visitor<'de> for Leaf<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let DataType::Array(element) = self.data_type else { return Err(self.wrong("an array")) };
         let mut parts = Vec::new();
-        while let Some(part) = seq.next_element_seed(Leaf { data_type: *element, path: self.path })? {
+        while let Some(part) =
+            seq.next_element_seed(Leaf { data_type: *element, types: self.types, path: self.path })?
+        {
             parts.push(part);
         }
         Ok(Value::List(parts.into()))
@@ -352,7 +373,8 @@ mod tests {
             path: path.split('.').map(str::to_owned).collect(),
             data_type: *data_type,
         };
-        let decoder = JsonDecoder::new(&schema.iter().map(field).collect::<Vec<_>>()).expect("the schema is right");
+        let decoder = JsonDecoder::new(&schema.iter().map(field).collect::<Vec<_>>(), Types::Strict)
+            .expect("the schema is right");
         let mut row = vec![Value::Null];
         let outcome = decoder.decode(json.as_bytes(), &mut row);
         assert_eq!(row.len(), if outcome.is_ok() { 1 + schema.len() } else { 1 });
@@ -421,7 +443,7 @@ mod tests {
             assert!(error.contains(expected), "{json}: {error}");
         }
         let by_number = JsonField { path: vec!["m".into()], data_type: DataType::map_of(DataType::Int, DataType::Int) };
-        assert!(JsonDecoder::new(&[by_number]).is_err());
+        assert!(JsonDecoder::new(&[by_number], Types::Strict).is_err());
     }
 
     #[test]
@@ -457,12 +479,51 @@ mod tests {
         assert_eq!(decode(&schema, r#"{"a":7.0}"#).expect("whole")[0], Value::Int(7));
     }
 
+    /// What Flink gives for these, or refuses.
+    #[test]
+    fn files_of_scripts_are_read_as_in_flink() {
+        let schema = [
+            ("s", DataType::String),
+            ("i", DataType::Int),
+            ("b", DataType::Boolean),
+            ("m", DataType::Decimal { precision: 5, scale: 2 }),
+            ("a", DataType::array_of(DataType::Int)),
+            ("r", DataType::row_of([("t", DataType::String)])),
+        ];
+        let fields: Vec<JsonField> = schema
+            .iter()
+            .map(|(name, data_type)| JsonField { path: vec![(*name).to_owned()], data_type: *data_type })
+            .collect();
+        let decoder = JsonDecoder::new(&fields, Types::Converted).expect("the schema is right");
+        let decode = |json: &str| {
+            let mut row = Row::new();
+            decoder.decode(json.as_bytes(), &mut row).map(|()| row).map_err(|error| error.to_string())
+        };
+        let list = |parts: Vec<Value>| Value::List(parts.into());
+        assert_eq!(
+            decode(r#"{"s":1.50,"i":"42","b":1,"m":12345.6,"a":["1",2.7,null],"r":{"t":{"x": [1, true]}}}"#),
+            Ok(vec![
+                Value::string("1.50"),
+                Value::Int(42),
+                Value::Boolean(false),
+                Value::Null,
+                list(vec![Value::Int(1), Value::Int(2), Value::Null]),
+                list(vec![Value::string(r#"{"x":[1,true]}"#)]),
+            ])
+        );
+        for wrong in
+            [r#"{"i":true}"#, r#"{"i":"4.5"}"#, r#"{"i":3000000000}"#, r#"{"m":"x"}"#, r#"{"a":5}"#, r#"{"r":"x"}"#]
+        {
+            assert!(decode(wrong).is_err(), "{wrong}");
+        }
+    }
+
     #[test]
     fn paths_that_meet_are_refused() {
         let field =
             |path: &str| JsonField { path: path.split('.').map(str::to_owned).collect(), data_type: DataType::Int };
-        assert!(JsonDecoder::new(&[field("a"), field("a.b")]).is_err());
-        assert!(JsonDecoder::new(&[field("a.b"), field("a")]).is_err());
-        assert!(JsonDecoder::new(&[field("a.b"), field("a.c")]).is_ok());
+        assert!(JsonDecoder::new(&[field("a"), field("a.b")], Types::Strict).is_err());
+        assert!(JsonDecoder::new(&[field("a.b"), field("a")], Types::Strict).is_err());
+        assert!(JsonDecoder::new(&[field("a.b"), field("a.c")], Types::Strict).is_ok());
     }
 }

@@ -3,11 +3,13 @@
 //! Holds always: whatever the bytes, decoding ends with a row or with an error that says what was wrong, never with a
 //! panic, and uses memory in proportion to the input. Knows nothing of where bytes come from or go to.
 
+mod converted;
 mod csv;
 mod json;
 mod json_out;
 pub mod moment;
 
+pub use converted::Types;
 pub use csv::{CsvReader, CsvWriter};
 pub use json::{JsonDecoder, JsonField};
 pub use json_out::{JsonEncoder, TimestampText, encode_value};

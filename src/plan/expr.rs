@@ -387,6 +387,7 @@ pub enum Function {
     RegexpSubstr, // S, S -> S
     Similar,      // S, S [, S (one character)] -> BOOLEAN
     Locate,       // S (part), S, I (from) -> I
+    Instr,        // S, S (part), I (from), I (which one) -> I
     Translate,    // S, S, S -> S
     Printf,       // S, any... -> S
     Elt,          // I, X... -> X

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::polled;
 use crate::config::{Format, Input, Source};
-use crate::formats::{JsonDecoder, JsonField};
+use crate::formats::{JsonDecoder, JsonField, Types};
 use crate::model::{Millis, Row, Value};
 
 /// Decodes the payloads of one source.
@@ -37,7 +37,7 @@ impl Decoder {
                     .zip(paths)
                     .map(|(column, path)| JsonField { path: path.clone(), data_type: column.data_type })
                     .collect();
-                JsonDecoder::new(&fields).map_or_else(|error| Body::Wrong(error.to_string()), Body::Json)
+                JsonDecoder::new(&fields, Types::Strict).map_or_else(|error| Body::Wrong(error.to_string()), Body::Json)
             }
         };
         Decoder { body, captures: source.captures, arrived_at: source.arrived_at, columns: source.schema.columns.len() }

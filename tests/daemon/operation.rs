@@ -91,6 +91,18 @@ fn sigterm_ends_within_five_seconds_and_open_windows_live_on() {
     let rows = kafka::shared().read_until("sigterm", PATIENCE, |rows| !rows.is_empty());
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].text(), r#"{"device":"a","window_start":"2026-03-01T08:00:00.000","c":3}"#);
+    // Two hundred devices more: the query's memory says so, and so does that of the watermarks.
+    let query = |metrics: &str| metric(metrics, "tidegate_query_state_bytes{query=\"w\"}");
+    let source = |metrics: &str| metric(metrics, "tidegate_source_state_bytes{source=\"telemetry\"}");
+    gateway.wait_for("the first measure", |metrics| query(metrics) > 0.0 && source(metrics) > 0.0);
+    let before = gateway.metrics();
+    let (queries, sources) = (query(&before), source(&before));
+    for device in 0..200 {
+        publish(&gateway, &format!("more-{device}"), &[(1, 60_000)]);
+    }
+    gateway.wait_for("the next measure", |metrics| {
+        query(metrics) >= queries + 20_000.0 && source(metrics) >= sources + 10_000.0
+    });
 }
 
 #[test]
@@ -128,6 +140,43 @@ fn a_changed_query_starts_afresh_and_says_so_while_the_others_keep_their_state()
     };
     assert_eq!(count("kept"), 4);
     assert_eq!(count("changed"), 2);
+}
+
+#[test]
+fn a_lookup_table_is_read_again_when_its_file_changes() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().expect("a directory");
+    kafka::shared().create_topic("looked-up", 1, &[]);
+    let file = directory.path().join("known.csv");
+    std::fs::write(&file, "device,name\na,first\n").expect("the table");
+    let table = format!("\n[table.known]\nfile = \"{}\"\nschema = \"device STRING, name STRING\"\n", file.display());
+    let query = "\n[query.named]\nsql = \"SELECT t.n, k.name FROM telemetry AS t JOIN known AS k ON t.device = k.device \
+                 WHERE t.device IN (SELECT device FROM known)\"\ninto = { sink = \"cloud\", topic = \"looked-up\", key = \"\" }\n";
+    let mut gateway = gateway(&directory, &(SOURCE.to_owned() + &table + query + &sink()));
+    gateway.start();
+    let loads = |metrics: &str| metric(metrics, "tidegate_table_loads_total{table=\"known\"}");
+    publish(&gateway, "a", &[(1, 0)]);
+    publish(&gateway, "b", &[(2, 0)]);
+    // In one step, as an editor or a copy does it: half a file would be another table.
+    let before = loads(&gateway.metrics());
+    let new = directory.path().join("new.csv");
+    std::fs::write(&new, "device,name\na,second\nb,other\n").expect("the new table");
+    std::fs::rename(&new, &file).expect("the same file system");
+    gateway.wait_for("the new rows", |metrics| loads(metrics) > before);
+    publish(&gateway, "a", &[(3, 0)]);
+    publish(&gateway, "b", &[(4, 0)]);
+    gateway.kill();
+    gateway.start();
+    publish(&gateway, "b", &[(5, 0)]);
+    let rows = kafka::shared().read_until("looked-up", PATIENCE, |rows| rows.len() >= 4);
+    let texts: Vec<&str> = rows.iter().map(|row| row.text()).collect();
+    let expected = [
+        r#"{"n":1,"name":"first"}"#,
+        r#"{"n":3,"name":"second"}"#,
+        r#"{"n":4,"name":"other"}"#,
+        r#"{"n":5,"name":"other"}"#,
+    ];
+    assert_eq!(texts, expected);
 }
 
 #[test]

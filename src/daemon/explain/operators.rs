@@ -68,8 +68,9 @@ pub fn title(node: &Node, inputs: &Names, relation: &dyn Fn(&NodeKind) -> String
             format!("AGGREGATE {}{}", window(windowing, &column_name(names, *time)), grouped(keys, aggregates))
         }
         NodeKind::Session { time, partition, gap_ms, .. } => {
-            let time = column_name(names, *time);
-            format!("WINDOW SESSION({}{time}, {})", partitioned(partition), interval(*gap_ms))
+            let keys: String = partition.iter().map(|key| format!("{}, ", column_name(names, *key))).collect();
+            let keys = if keys.is_empty() { keys } else { format!("PARTITION BY {keys}") };
+            format!("WINDOW SESSION({keys}{}, {})", column_name(names, *time), interval(*gap_ms))
         }
         NodeKind::SessionAggregate { time, gap_ms, early_ms, keys, aggregates, .. } => {
             let session = format!("SESSION({}, {})", column_name(names, *time), interval(*gap_ms));
@@ -156,8 +157,9 @@ fn reported(report: &Report, names: &[String]) -> Vec<String> {
             Watch::Latch { set, reset } => {
                 format!("LATCH(set {}, reset {})", expression(set, &all), expression(reset, &all))
             }
-            Watch::Held { condition, for_ms, .. } => {
-                format!("HELD_FOR({}, {})", expression(condition, &all), interval(*for_ms))
+            Watch::Held { condition, for_ms, gap_ms } => {
+                let gap = gap_ms.map(|gap_ms| format!(", {}", interval(gap_ms)));
+                format!("HELD_FOR({}, {}{})", expression(condition, &all), interval(*for_ms), gap.unwrap_or_default())
             }
             Watch::Rise { condition } => format!("BECOMES_TRUE({})", expression(condition, &all)),
         };
@@ -226,7 +228,7 @@ fn window(windowing: &Windowing, time: &str) -> String {
 fn rows_window(windowing: &CountWindowing, names: &[String]) -> String {
     let partition = match windowing.partition.as_slice() {
         [] => String::new(),
-        partition => format!("PARTITION BY {} ", columns(partition, names)),
+        partition => format!("PARTITION BY {}, ", columns(partition, names)),
     };
     let (time, CountWindowing { slide, size, .. }) = (column_name(names, windowing.time), windowing);
     match slide == size {

@@ -1,6 +1,8 @@
 //! What each operator keeps between two rows, and when it lets go of it.
 
-use crate::engine::{MATCH_ROWS_MAX, MATCH_RUNS_MAX};
+use crate::engine::{
+    MATCH_ROWS_MAX, MATCH_RUNS_MAX, VERSION_JOIN_WAITING_MAX, VERSION_KEYS_MAX, VERSIONS_OF_A_KEY_MAX,
+};
 use crate::model::Millis;
 use crate::plan::{Aggregate, AggregateFunction, Frame, Join, JoinMethod, Node, NodeKind, OverKind, Windowing};
 
@@ -16,9 +18,9 @@ pub fn kept(node: &Node, limited: bool) -> Option<String> {
         | NodeKind::Unnest { .. }
         | NodeKind::Expand { .. } => return None,
         NodeKind::Limit { .. } => "how many rows there have been".to_owned(),
-        NodeKind::Join(join) => return of_join(join),
+        NodeKind::Join(join) => return of_join(join, limited),
         NodeKind::Sort { .. } => "rows until the watermark reaches them".to_owned(),
-        NodeKind::Distinct { .. } => "each different row, for ever".to_owned(),
+        NodeKind::Distinct { .. } => "each different row".to_owned(),
         NodeKind::WindowAggregate { windowing, aggregates, .. } => {
             let windows = match windowing {
                 Windowing::Tumble { .. } => "a group for each key and open window".to_owned(),
@@ -102,7 +104,7 @@ pub fn is_for_ever(node: &Node) -> bool {
     }
 }
 
-fn of_join(join: &Join) -> Option<String> {
+fn of_join(join: &Join, limited: bool) -> Option<String> {
     Some(match &join.method {
         JoinMethod::Interval { lower_ms, upper_ms, .. } => {
             let until = |side: &str, millis: Millis| match millis {
@@ -110,12 +112,26 @@ fn of_join(join: &Join) -> Option<String> {
                 1.. => format!("{side} rows until the watermark is {} after them", duration(millis)),
                 _ => format!("{side} rows until the watermark is {} before them", duration(-millis)),
             };
-            format!("{}, {}; some up to {} longer", until("left", *upper_ms), until("right", -lower_ms), duration((upper_ms - lower_ms) / 2 + 1))
+            format!(
+                "{}, {}; some up to {} longer",
+                until("left", *upper_ms),
+                until("right", -lower_ms),
+                duration((upper_ms - lower_ms) / 2 + 1)
+            )
         }
         JoinMethod::Versioned { .. } => {
-            "left rows until the watermark reaches them; of each key the newest version that it has reached, and those after it".to_owned()
+            let kept = "left rows until the watermark reaches them; of each key the newest version that it has reached, and those after it";
+            let limits = format!(
+                "; at most {} rows that wait, {} keys, {} versions of each, what is given up is counted",
+                thousands(VERSION_JOIN_WAITING_MAX),
+                thousands(VERSION_KEYS_MAX),
+                thousands(VERSIONS_OF_A_KEY_MAX)
+            );
+            if limited { kept.to_owned() + &limits } else { kept.to_owned() }
         }
-        JoinMethod::Window { .. } => "the rows of both sides, until the watermark reaches their window's end".to_owned(),
+        JoinMethod::Window { .. } => {
+            "the rows of both sides, until the watermark reaches their window's end".to_owned()
+        }
         JoinMethod::Lookup { .. } => return None,
         JoinMethod::Unbounded => "all rows of both sides, for ever".to_owned(),
     })

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::QueryError;
-use crate::formats::{CsvReader, JsonDecoder, JsonField};
+use crate::formats::{CsvReader, JsonDecoder, JsonField, Types};
 use crate::model::Row;
 use crate::sql::{Format, ScriptTable};
 
@@ -29,7 +29,9 @@ impl TableReader {
         let file = BufReader::with_capacity(1 << 16, file);
         let physical = table.physical();
         let rows = match &table.format {
-            Format::Csv { null_literal } => Rows::Csv(CsvReader::new(file, &physical, null_literal.as_deref())),
+            Format::Csv { null_literal } => {
+                Rows::Csv(CsvReader::new(file, &physical, null_literal.as_deref(), Types::Converted))
+            }
             // Both forms of a timestamp are understood.
             Format::Json { timestamps: _ } => {
                 let field = |column: &crate::model::Column| JsonField {
@@ -37,8 +39,8 @@ impl TableReader {
                     data_type: column.data_type,
                 };
                 let fields: Vec<JsonField> = physical.iter().map(field).collect();
-                let decoder =
-                    JsonDecoder::new(&fields).map_err(|reason| QueryError::Input { path: path.to_owned(), reason })?;
+                let decoder = JsonDecoder::new(&fields, Types::Converted)
+                    .map_err(|reason| QueryError::Input { path: path.to_owned(), reason })?;
                 Rows::Json { lines: file, decoder, line: Vec::new(), number: 0 }
             }
         };

@@ -6,7 +6,7 @@ use super::CaseError;
 use super::case::{Case, Message};
 use crate::config::{Input as SourceInput, Settings};
 use crate::engine::{Engine, Input, InputRow, Limits, QueryCounts, Step};
-use crate::formats::{JsonDecoder, JsonEncoder, JsonField};
+use crate::formats::{JsonDecoder, JsonEncoder, JsonField, Types};
 use crate::model::{After, Millis, Now, Row};
 use crate::sources::decode::{Decoder, encode_polled};
 use crate::sources::mqtt::TopicMap;
@@ -130,7 +130,7 @@ impl Simulation<'_> {
             .map(|column| JsonField { path: vec![column.name.to_string()], data_type: column.data_type })
             .collect();
         let mut row = Row::new();
-        let decoder = JsonDecoder::new(&fields).map_err(|error| error.to_string())?;
+        let decoder = JsonDecoder::new(&fields, Types::Strict).map_err(|error| error.to_string())?;
         decoder.decode(text.as_bytes(), &mut row).map_err(|error| error.to_string())?;
         Ok(row)
     }

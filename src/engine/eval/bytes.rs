@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use super::compile::Compiler;
-use super::typed::{Answer, Eval, Int, Str, Text, unary};
+use super::typed::{Answer, Blob, Eval, Int, Str, Text, unary};
 use super::{Reason, excerpt};
+use crate::model::DataType;
 use crate::plan::{Expr, Function};
 use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose};
@@ -18,6 +19,10 @@ pub fn text(compiler: &mut Compiler<'_>, function: Function, arguments: &[Expr])
             _ => return None,
         };
         return Some(unary(compiler.compile::<Int>(argument), move |number| Ok(Some(Text::Made(show(number))))));
+    }
+    if function == Function::ToBase64 && argument.data_type == DataType::Bytes {
+        let encode = |bytes: std::sync::Arc<[u8]>| Ok(Some(Text::Made(general_purpose::STANDARD.encode(bytes))));
+        return Some(unary(compiler.compile::<Blob>(argument), encode));
     }
     if function == Function::FromBase64 {
         return Some(unary(compiler.compile::<Str>(argument), from_base64));

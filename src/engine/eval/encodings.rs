@@ -141,8 +141,9 @@ fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
 /// An odd number of digits has a zero before the first. `None` for what is no digit.
 fn unhex(digits: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = digits.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
+    // Of an odd number of digits the first is lost in Flink, and its byte is 0.
     let (first, rest) = digits.split_at(digits.len() % 2);
-    Some(first.iter().copied().chain(rest.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1])).collect())
+    Some(first.iter().map(|_| 0).chain(rest.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1])).collect())
 }
 
 /// As HTML forms have it (`java.net.URLEncoder`).

@@ -1,8 +1,10 @@
 //! JSON functions over texts. The rules are Calcite's (`JsonFunctions`), which Flink follows.
 
+use std::fmt::Write;
+
 use super::compile::constant_text;
 use super::json_path::{Found, JsonPath, compact, is_json, scalar};
-use super::json_text::{quote, separate, write};
+use super::json_text::{separate, write, write_members};
 use super::values::{Body, Outcome, list, mistyped, string, text};
 use super::{EvalError, Reason, parse};
 use crate::model::{DataType, Value};
@@ -25,9 +27,10 @@ pub fn body(function: Function, arguments: &[Expr], expr: &Expr) -> Option<Body>
             let path = Path::new(arguments.get(1)?);
             Body::Prepared(Box::new(move |values| path.with(values, |path, json| exists(path.find(json), on_error))))
         }
-        Function::IsJson(kind) => Body::Prepared(Box::new(move |values| {
-            let text = text(&values[0])?;
-            Ok(Value::Boolean(is_json(text) && is_of_kind(text, kind)))
+        // NULL is no JSON, as in Flink.
+        Function::IsJson(kind) => Body::PreparedNullable(Box::new(move |values| match &values[0] {
+            Value::Null => Ok(Value::Boolean(false)),
+            value => text(value).map(|text| Value::Boolean(is_json(text) && is_of_kind(text, kind))),
         })),
         Function::JsonObject { absent_on_null } => {
             let parts = parts(arguments);
@@ -240,7 +243,7 @@ fn parts(arguments: &[Expr]) -> Vec<Option<DataType>> {
 fn write_part(value: &Value, part: Option<DataType>, out: &mut String) -> Result<(), EvalError> {
     match (part, value) {
         (None, Value::String(json)) => {
-            out.push_str(json);
+            compact(json.trim(), out);
             Ok(())
         }
         (part, value) => write(value, part.unwrap_or(DataType::String), out),
@@ -248,17 +251,17 @@ fn write_part(value: &Value, part: Option<DataType>, out: &mut String) -> Result
 }
 
 fn object(values: &[Value], parts: &[Option<DataType>], absent_on_null: bool) -> Outcome {
-    let mut out = String::from('{');
+    let mut members = Vec::new();
     for (pair, parts) in values.chunks_exact(2).zip(parts.chunks_exact(2)) {
         if absent_on_null && pair[1].is_null() {
             continue;
         }
-        separate(out.len() - 1, &mut out);
-        quote(text(&pair[0])?, &mut out);
-        out.push(':');
-        write_part(&pair[1], parts[1], &mut out)?;
+        let mut value = String::new();
+        write_part(&pair[1], parts[1], &mut value)?;
+        members.push((text(&pair[0])?.to_owned(), value));
     }
-    out.push('}');
+    let mut out = String::new();
+    write_members(members, &mut out);
     string(out)
 }
 
@@ -275,9 +278,27 @@ fn array(values: &[Value], parts: &[Option<DataType>], absent_on_null: bool) -> 
     string(out)
 }
 
+/// A JSON string of ASCII alone; a `/` is escaped, too.
 fn quoted(text: &str) -> String {
-    let mut out = String::new();
-    quote(text, &mut out);
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' | '/' => out.extend(['\\', c]),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            ' '..='~' => out.push(c),
+            _ => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    // Writing to a String cannot fail.
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    out.push('"');
     out
 }
 

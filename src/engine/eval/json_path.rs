@@ -5,6 +5,8 @@
 
 use serde::de::IgnoredAny;
 
+use super::json_text::{quote, write_members};
+
 enum Step {
     Key(String),
     /// From the end, if negative.
@@ -123,23 +125,12 @@ pub fn is_json(text: &str) -> bool {
 pub fn compact(value: &str, out: &mut String) {
     match value.as_bytes().first() {
         Some(b'{') => {
-            out.push('{');
-            let mut members: Vec<(&str, &str)> = Vec::new();
-            for (name, value) in Elements::of(value, b'{').into_iter().flatten() {
-                match members.iter_mut().find(|(known, _)| *known == name) {
-                    Some((_, known)) => *known = value,
-                    None => members.push((name, value)),
-                }
-            }
-            for (index, (name, value)) in members.into_iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                compact(name, out);
-                out.push(':');
-                compact(value, out);
-            }
-            out.push('}');
+            let member = |(name, value): (&str, &str)| {
+                let mut inner = String::new();
+                compact(value, &mut inner);
+                (serde_json::from_str(name).unwrap_or_default(), inner)
+            };
+            write_members(Elements::of(value, b'{').into_iter().flatten().map(member).collect(), out);
         }
         Some(b'[') => {
             out.push('[');
@@ -151,7 +142,7 @@ pub fn compact(value: &str, out: &mut String) {
             }
             out.push(']');
         }
-        Some(b'"') => super::json_text::quote(&serde_json::from_str::<String>(value).unwrap_or_default(), out),
+        Some(b'"') => quote(&serde_json::from_str::<String>(value).unwrap_or_default(), out),
         Some(b'-' | b'0'..=b'9') => out.push_str(&plain_number(value)),
         _ => out.push_str(value),
     }

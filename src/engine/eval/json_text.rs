@@ -57,52 +57,72 @@ fn moment(value: &Value, data_type: DataType, out: &mut String) {
         (Value::Time(millis), DataType::Time(digits)) => {
             civil::write_time(i64::from(*millis) * MICROS_PER_MILLI, usize::from(digits), out)
         }
-        (Value::Timestamp(micros), DataType::Timestamp(digits)) => {
-            civil::write_timestamp(*micros, ' ', usize::from(digits), out)
-        }
-        (Value::Timestamp(micros), DataType::TimestampLtz(digits)) => {
-            civil::write_timestamp(*micros, ' ', usize::from(digits), out)
-        }
+        (Value::Timestamp(micros), data_type) => timestamp(*micros, data_type, out),
         _ => Ok(()),
     };
 }
 
+/// With a T, without zeros at the end of a second's digits, and of a moment with a Z.
+fn timestamp(micros: i64, data_type: DataType, out: &mut String) -> std::fmt::Result {
+    const DIGITS: usize = 6;
+    civil::write_timestamp(micros, 'T', DIGITS, out)?;
+    out.truncate(out.trim_end_matches('0').trim_end_matches('.').len());
+    if matches!(data_type, DataType::TimestampLtz(_)) {
+        out.push('Z');
+    }
+    Ok(())
+}
+
 fn nested(parts: &[Value], data_type: DataType, out: &mut String) -> Result<(), EvalError> {
-    let is_array = matches!(data_type, DataType::Array(_));
-    out.push(if is_array { '[' } else { '{' });
+    let text = |value: &Value, data_type| {
+        let mut text = String::new();
+        write(value, data_type, &mut text).map(|()| text)
+    };
     match data_type {
         DataType::Array(element) => {
+            out.push('[');
             for (index, part) in parts.iter().enumerate() {
                 separate(index, out);
                 write(part, *element, out)?;
             }
+            out.push(']');
         }
         DataType::Map(entry) => {
-            for (index, pair) in parts.chunks_exact(2).enumerate() {
-                separate(index, out);
-                let mut key = String::new();
-                write(&pair[0], entry.key, &mut key)?;
-                if key.starts_with('"') {
-                    out.push_str(&key)
-                } else {
-                    quote(&key, out)
-                }
-                out.push(':');
-                write(&pair[1], entry.value, out)?;
-            }
+            let member = |pair: &[Value]| {
+                let key = match &pair[0] {
+                    Value::String(key) => key.to_string(),
+                    other => text(other, entry.key)?.trim_matches('"').to_owned(),
+                };
+                Ok((key, text(&pair[1], entry.value)?))
+            };
+            write_members(parts.chunks_exact(2).map(member).collect::<Result<_, EvalError>>()?, out);
         }
         DataType::Row(fields) => {
-            for (index, (field, part)) in fields.iter().zip(parts).enumerate() {
-                separate(index, out);
-                quote(field.name, out);
-                out.push(':');
-                write(part, field.data_type, out)?;
-            }
+            let fields = fields.iter().zip(parts);
+            let members = fields.map(|(field, part)| Ok((field.name.to_owned(), text(part, field.data_type)?)));
+            write_members(members.collect::<Result<_, EvalError>>()?, out);
         }
         _ => {}
     }
-    out.push(if is_array { ']' } else { '}' });
     Ok(())
+}
+
+/// An object of these names and values, in the order of Flink's mapper: by name, as Java compares texts. Of two with one
+/// name the last counts.
+pub fn write_members(mut members: Vec<(String, String)>, out: &mut String) {
+    members.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+    out.push('{');
+    let start = out.len();
+    for (index, (name, value)) in members.iter().enumerate() {
+        if members.get(index + 1).is_some_and(|(next, _)| next == name) {
+            continue;
+        }
+        separate(out.len() - start, out);
+        quote(name, out);
+        out.push(':');
+        out.push_str(value);
+    }
+    out.push('}');
 }
 
 pub fn separate(index: usize, out: &mut String) {

@@ -236,6 +236,8 @@ fn numbers(data_type: DataType, below: u32) -> Vec<BoxedStrategy<Expr>> {
         choices.push(call(F::Cardinality, &[NUMBERS], data_type, below));
         choices.push(call(F::RegexpCount, &[DataType::String, DataType::String], data_type, below));
         choices.push(call(F::Locate, &[DataType::String, DataType::String, DataType::Int], data_type, below));
+        let (text, int) = (DataType::String, DataType::Int);
+        choices.push(call(F::Instr, &[text, text, int, int], data_type, below));
     }
     if data_type == DataType::Double {
         use Function as F;

@@ -14,7 +14,8 @@ pub fn body(function: Function, arguments: &[Expr]) -> Option<Body> {
             list(split(text(&values[0])?, text(&values[1])?).into_iter().map(Value::string).collect())
         }),
         Function::Locate => Body::Strict(locate),
-        Function::Translate => Body::Strict(translate),
+        Function::Instr => Body::Strict(instr),
+        Function::Translate => Body::Nullable(translate),
         Function::Elt => Body::Nullable(elt),
         Function::Printf => {
             let types: Vec<_> = arguments.iter().map(|argument| argument.data_type).collect();
@@ -85,9 +86,12 @@ fn split_at_matches<'t>(text: &'t str, separator: &Compiled) -> Vec<&'t str> {
 }
 
 /// The number of the first place of `part` at or behind code point number `start`, from 1; 0 if there is none. As in
-/// Flink a start before the text is the first.
+/// Flink a start before the text is the first, and an empty part is at the first place whatever the start.
 fn locate(values: &[Value]) -> Outcome {
     let (part, whole, start) = (text(&values[0])?, text(&values[1])?, int(&values[2])?);
+    if part.is_empty() {
+        return Ok(Value::Int(1));
+    }
     let skipped = usize::try_from(start.saturating_sub(1)).unwrap_or(0);
     let Some((from, _)) = whole.char_indices().chain([(whole.len(), ' ')]).nth(skipped) else {
         return Ok(Value::Int(0));
@@ -96,9 +100,54 @@ fn locate(values: &[Value]) -> Outcome {
     Ok(Value::Int(found.unwrap_or(0)))
 }
 
+/// The place of the part for the n-th time, from a code point on; from one that is counted from the end, backwards.
+fn instr(values: &[Value]) -> Outcome {
+    let (whole, part) = (text(&values[0])?, text(&values[1])?);
+    let (start, times) = (int(&values[2])?, int(&values[3])?);
+    if times < 1 {
+        return Err(EvalError::new("INSTR counts from the first: its last argument is at least 1"));
+    }
+    if part.is_empty() {
+        return Ok(Value::Int(1));
+    }
+    let place = |number: i64| Some(whole.char_indices().nth(usize::try_from(number).ok()?)?.0);
+    let mut next = match start {
+        0 => None,
+        1.. => place(start - 1).and_then(|from| at_or_behind(whole, part, from)),
+        _ => place((whole.chars().count() as i64).saturating_add(start))
+            .and_then(|until| at_or_before(whole, part, until)),
+    };
+    for _ in 1..times {
+        let Some(found) = next else { break };
+        next = match start {
+            1.. => whole[found..].chars().next().and_then(|c| at_or_behind(whole, part, found + c.len_utf8())),
+            _ => whole[..found].char_indices().next_back().and_then(|(until, _)| at_or_before(whole, part, until)),
+        };
+    }
+    let found = next.map(|found| whole[..found].chars().count() as i64 + 1);
+    Ok(Value::Int(found.unwrap_or(0)))
+}
+
+fn at_or_behind(whole: &str, part: &str, from: usize) -> Option<usize> {
+    Some(from + whole.get(from..)?.find(part)?)
+}
+
+fn at_or_before(whole: &str, part: &str, until: usize) -> Option<usize> {
+    let mut end = whole.len().min(until + part.len());
+    while !whole.is_char_boundary(end) {
+        end -= 1;
+    }
+    whole[..end].rfind(part)
+}
+
 /// Each character of `from` becomes the one at its place in `to`, or goes where `to` is shorter; the first of two counts.
+/// As in Flink a `from` or `to` that is NULL is empty.
 fn translate(values: &[Value]) -> Outcome {
-    let (from, to) = (text(&values[1])?, text(&values[2])?);
+    let or_empty = |value| if matches!(value, &Value::Null) { Ok("") } else { text(value) };
+    let (from, to) = (or_empty(&values[1])?, or_empty(&values[2])?);
+    if values[0].is_null() {
+        return Ok(Value::Null);
+    }
     let to: Vec<char> = to.chars().collect();
     let mut table: HashMap<char, Option<char>> = HashMap::new();
     for (index, c) in from.chars().enumerate() {

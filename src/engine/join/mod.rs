@@ -14,7 +14,7 @@ mod windowed;
 pub use interval::Interval;
 pub use lookup::Lookup;
 pub use unbounded::Unbounded;
-pub use versioned::Versioned;
+pub use versioned::{KEYS_MAX, VERSIONS_MAX, Versioned, WAITING_MAX};
 pub use windowed::Windowed;
 
 use super::RestoreError;

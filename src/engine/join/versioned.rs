@@ -17,13 +17,13 @@ use crate::model::{Millis, Row, Value};
 use crate::plan::Join;
 
 /// Left rows that wait on one time line; beyond these the one that is due first is given up.
-const WAITING_MAX: usize = 1 << 16;
+pub const WAITING_MAX: usize = 1 << 16;
 
 /// Keys of one time line; beyond these the versions of a new one are given up.
-const KEYS_MAX: usize = 1 << 20;
+pub const KEYS_MAX: usize = 1 << 20;
 
 /// Versions of one key, most of them not valid yet; beyond these the oldest is given up.
-const VERSIONS_MAX: usize = 1 << 10;
+pub const VERSIONS_MAX: usize = 1 << 10;
 
 pub struct Versioned {
     matching: Matching,

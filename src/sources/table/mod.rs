@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use crate::config::{Table, TableFormat};
-use crate::formats::{CsvReader, JsonDecoder, JsonField};
+use crate::formats::{CsvReader, JsonDecoder, JsonField, Types};
 use crate::model::{ByteSize, Row};
 
 /// What a table's file holds, if it is right: the file itself, or the rows of a SQLite file as JSON lines.
@@ -55,7 +55,7 @@ fn decode_csv(table: &Table, content: &[u8]) -> Result<Vec<Row>, String> {
     let body = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(content);
     let first = body.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let body = if first.trim_ascii_end() == header.as_bytes() { &body[first.len()..] } else { body };
-    let mut reader = CsvReader::new(body, columns, Some(""));
+    let mut reader = CsvReader::new(body, columns, Some(""), Types::Strict);
     let mut rows = Vec::new();
     loop {
         let mut row = Row::with_capacity(columns.len());
@@ -70,7 +70,7 @@ fn decode_json(table: &Table, content: &[u8], unit: &str) -> Result<Vec<Row>, St
     let field =
         |column: &crate::model::Column| JsonField { path: vec![column.name.to_string()], data_type: column.data_type };
     let fields: Vec<JsonField> = table.schema.columns.iter().map(field).collect();
-    let decoder = JsonDecoder::new(&fields).map_err(|error| error.to_string())?;
+    let decoder = JsonDecoder::new(&fields, Types::Strict).map_err(|error| error.to_string())?;
     let mut rows = Vec::new();
     for (index, line) in content.split(|byte| *byte == b'\n').enumerate() {
         if line.iter().all(u8::is_ascii_whitespace) {

@@ -107,7 +107,7 @@ impl ExprBinder<'_> {
             "LTRIM" => (1, 2, "LTRIM(text [, characters])"),
             "RTRIM" => (1, 2, "RTRIM(text [, characters])"),
             "BTRIM" => (1, 2, "BTRIM(text [, characters])"),
-            "INSTR" => (2, 2, "INSTR(text, part)"),
+            "INSTR" => (2, 4, "INSTR(text, part [, start [, which one]])"),
             "DATE_FORMAT" => (2, 2, "DATE_FORMAT(time, format)"),
             _ => return None,
         };
@@ -131,15 +131,22 @@ impl ExprBinder<'_> {
             "LTRIM" => self.trim(TrimSide::Leading, arguments.get(1), &arguments[0]),
             "RTRIM" => self.trim(TrimSide::Trailing, arguments.get(1), &arguments[0]),
             "BTRIM" => self.trim(TrimSide::Both, arguments.get(1), &arguments[0]),
-            "INSTR" => {
-                let (text, part) = (self.text(&arguments[0], upper), self.text(&arguments[1], upper));
-                match (text, part) {
-                    (Ok(text), Ok(part)) => Ok(call(Function::Position, vec![part, text], DataType::Int)),
-                    _ => Err(Reported),
-                }
-            }
+            "INSTR" => self.instr(arguments),
             _ => self.date_format(arguments),
         })
+    }
+
+    fn instr(&mut self, arguments: &[ast::Expr]) -> Bound {
+        let (text, part) = (self.text(&arguments[0], "INSTR"), self.text(&arguments[1], "INSTR"));
+        let numbers: Vec<Bound> = arguments[2..].iter().map(|number| self.whole_number(number, "INSTR")).collect();
+        let (text, part) = (text?, part?);
+        let numbers = numbers.into_iter().collect::<Bound<Vec<plan::Expr>>>()?;
+        if numbers.is_empty() {
+            return Ok(call(Function::Position, vec![part, text], DataType::Int));
+        }
+        let first = plan::Expr::literal(Value::Int(1), DataType::Int);
+        let arguments = [text, part].into_iter().chain(numbers).chain([first]).take(4).collect();
+        Ok(call(Function::Instr, arguments, DataType::Int))
     }
 
     pub(super) fn wrong_count<T>(
@@ -302,7 +309,9 @@ impl ExprBinder<'_> {
         let bound = self.bind_all(arguments)?;
         let found: Vec<(DataType, Span)> =
             bound.iter().zip(arguments).map(|(bound, argument)| (bound.data_type, argument.span)).collect();
-        let data_type = self.common_type(&found, &format!("the arguments of {name}"))?;
+        let widens = matches!(name, "COALESCE" | "IFNULL" | "GREATEST" | "LEAST");
+        let of_two = if widens { types::widest } else { types::common };
+        let data_type = self.type_of_all(&found, &format!("the arguments of {name}"), of_two)?;
         Ok((bound.into_iter().map(|argument| coerce(argument, data_type)).collect(), data_type))
     }
 

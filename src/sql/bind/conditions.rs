@@ -34,12 +34,13 @@ impl ExprBinder<'_> {
             let problem = Problem::new(span, format!("{nested} has no order"));
             return self.fail(problem.help("it can be compared with = and <>"));
         }
-        let ordering = op.is_some_and(|op| !matches!(op, CompareOp::Equal | CompareOp::NotEqual));
-        if ordering && (lt == DataType::Boolean || rt == DataType::Boolean) {
-            return self
-                .fail(Problem::new(span, "truth values have no order").help("they can be compared with = and <>"));
-        }
-        match types::comparable(lt, rt) {
+        let both_float = matches!((lt, rt), (DataType::Float, DataType::Double) | (DataType::Double, DataType::Float));
+        let pair = match both_float && matches!(op, Some(CompareOp::Equal | CompareOp::NotEqual)) {
+            // `=` and `<>` have the type of the left side, `<` and its like that of the wider one.
+            true => Some((lt, lt)),
+            false => types::comparable(lt, rt),
+        };
+        match pair {
             Some((l, r)) => Ok((coerce(left, l), coerce(right, r))),
             None => {
                 let problem = Problem::new(span, format!("cannot compare {lt} with {rt}"));
@@ -125,6 +126,10 @@ impl ExprBinder<'_> {
         let items = items.into_iter().collect::<Bound<Vec<plan::Expr>>>()?;
         let mut data_type = value.data_type;
         for (item, written) in items.iter().zip(list) {
+            // As with `=`, what is compared with a FLOAT becomes one.
+            if data_type == DataType::Float && item.data_type.is_numeric() {
+                continue;
+            }
             let pair = types::comparable(data_type, item.data_type);
             let both = pair.and_then(|(l, r)| types::common(l, r));
             match both {

@@ -362,9 +362,19 @@ impl ExprBinder<'_> {
 
     /// The one type that holds all of them.
     pub fn common_type(&mut self, found: &[(DataType, Span)], what: &str) -> Bound<DataType> {
+        self.type_of_all(found, what, types::common)
+    }
+
+    /// The one type of all of them, taken two by two.
+    pub fn type_of_all(
+        &mut self,
+        found: &[(DataType, Span)],
+        what: &str,
+        of_two: fn(DataType, DataType) -> Option<DataType>,
+    ) -> Bound<DataType> {
         let mut data_type = DataType::Null;
         for (next, span) in found {
-            match types::common(data_type, *next) {
+            match of_two(data_type, *next) {
                 Some(both) => data_type = both,
                 None => {
                     let message = format!("{what} have no common type: {next} does not go with {data_type}");
@@ -462,13 +472,6 @@ impl ExprBinder<'_> {
         let amount = if amount.data_type == DataType::BigInt { amount } else { coerce(amount, DataType::Int) };
         let data_type = moment.data_type;
         Ok(call(Function::TimestampAdd(unit), vec![amount, moment], data_type))
-    }
-
-    fn timestamp_diff(&mut self, unit: plan::TimeUnit, from: &ast::Expr, to: &ast::Expr) -> Bound {
-        let (from, to) = (self.any_time(from, "TIMESTAMPDIFF"), self.any_time(to, "TIMESTAMPDIFF"));
-        let (from, to) = (from?, to?);
-        // Each as it is, with its digits of a second; without a zone it is UTC, the zone of the session.
-        Ok(call(Function::TimestampDiff(unit), vec![from, to], DataType::Int))
     }
 
     pub fn trim(&mut self, side: TrimSide, characters: Option<&ast::Expr>, operand: &ast::Expr) -> Bound {

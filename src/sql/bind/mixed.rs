@@ -1,4 +1,4 @@
-//! Functions whose arguments are of no one type: bits, LOCATE with a start, PRINTF, ELT, TYPEOF, JSON_STRING.
+//! Functions whose arguments are of no one type: bits, LOCATE with a start, TIMESTAMPDIFF, PRINTF, ELT, TYPEOF, JSON_STRING.
 
 use super::expr::{Bound, ExprBinder, call, coerce, null};
 use super::types;
@@ -8,7 +8,7 @@ use crate::sql::ast;
 use crate::sql::span::{Problem, Span};
 
 #[rustfmt::skip]
-const FUNCTIONS: [(&str, Function, usize, usize, &str); 15] = [
+const FUNCTIONS: [(&str, Function, usize, usize, &str); 16] = [
     ("BITAND", Function::BitAnd, 2, 2, "BITAND(integer, integer)"),
     ("BITOR", Function::BitOr, 2, 2, "BITOR(integer, integer)"),
     ("BITXOR", Function::BitXor, 2, 2, "BITXOR(integer, integer)"),
@@ -18,6 +18,7 @@ const FUNCTIONS: [(&str, Function, usize, usize, &str); 15] = [
     ("SHIFT_LEFT", Function::ShiftLeft, 2, 2, "SHIFT_LEFT(integer, bits)"),
     ("SHIFT_RIGHT", Function::ShiftRight, 2, 2, "SHIFT_RIGHT(integer, bits)"),
     ("LOCATE", Function::Locate, 2, 3, "LOCATE(part, text [, start])"),
+    ("POSITION", Function::Position, 2, 3, "POSITION(part IN text [FROM start])"),
     ("PRINTF", Function::Printf, 1, usize::MAX, "PRINTF(format, value, ...)"),
     ("ELT", Function::Elt, 2, usize::MAX, "ELT(number, text, ...)"),
     ("JSON_STRING", Function::JsonString, 1, 1, "JSON_STRING(value)"),
@@ -50,7 +51,7 @@ impl ExprBinder<'_> {
             return Some(self.wrong_count(written, span, arguments.len(), signature));
         }
         Some(match function {
-            Function::Locate => self.locate(arguments),
+            Function::Locate | Function::Position => self.locate(upper, arguments),
             Function::SplitIndex => self.split_index(arguments),
             Function::ToTimestampLtz => self.timestamp_ltz(arguments),
             Function::Printf => self.printf(arguments),
@@ -91,13 +92,13 @@ impl ExprBinder<'_> {
         }
     }
 
-    fn locate(&mut self, arguments: &[ast::Expr]) -> Bound {
-        let (part, text) = (self.text(&arguments[0], "LOCATE"), self.text(&arguments[1], "LOCATE"));
+    fn locate(&mut self, name: &str, arguments: &[ast::Expr]) -> Bound {
+        let (part, text) = (self.text(&arguments[0], name), self.text(&arguments[1], name));
         let (part, text) = (part?, text?);
         match arguments.get(2) {
             None => Ok(call(Function::Position, vec![part, text], DataType::Int)),
             Some(start) => {
-                let start = self.whole_number(start, "LOCATE")?;
+                let start = self.whole_number(start, name)?;
                 Ok(call(Function::Locate, vec![part, text, start], DataType::Int))
             }
         }
@@ -142,6 +143,19 @@ impl ExprBinder<'_> {
             return self.fail(Problem::new(zone.span, "a number since 1970 has no time zone"));
         }
         Ok(call(Function::ToTimestampLtz, vec![coerce(moment, DataType::BigInt), precision], data_type))
+    }
+
+    pub(super) fn timestamp_diff(&mut self, unit: plan::TimeUnit, from: &ast::Expr, to: &ast::Expr) -> Bound {
+        let span = from.span.to(to.span);
+        let (from, to) = (self.any_time(from, "TIMESTAMPDIFF"), self.any_time(to, "TIMESTAMPDIFF"));
+        let (from, to) = (from?, to?);
+        let is_clock = |time: &plan::Expr| matches!(time.data_type, DataType::Time(_));
+        if is_clock(&from) != is_clock(&to) {
+            let message = format!("TIMESTAMPDIFF cannot go from {} to {}", from.data_type, to.data_type);
+            return self.fail(Problem::new(span, message).help("a time of day has no date"));
+        }
+        // Each as it is, with its digits of a second; without a zone it is UTC, the zone of the session.
+        Ok(call(Function::TimestampDiff(unit), vec![from, to], DataType::Int))
     }
 
     fn printf(&mut self, arguments: &[ast::Expr]) -> Bound {

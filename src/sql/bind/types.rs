@@ -57,7 +57,8 @@ fn decimal_arithmetic(op: ArithmeticOp, (p1, s1): (u8, u8), (p2, s2): (u8, u8)) 
     }
 }
 
-/// The type that holds values of both: of CASE, COALESCE, IN, GREATEST.
+/// The type that holds values of both: of CASE, IF, arrays, sums. FLOAT and DOUBLE are one kind to Flink (Calcite's
+/// `leastRestrictive`): of the two the first stays.
 pub fn common(left: DataType, right: DataType) -> Option<DataType> {
     use DataType::{
         Array, BigInt, Decimal, Double, Float, Int, Map, Null, Row, SmallInt, Time, Timestamp, TimestampLtz, TinyInt,
@@ -73,6 +74,7 @@ pub fn common(left: DataType, right: DataType) -> Option<DataType> {
                 Some(decimal(u32::from((p1 - s1).max(p2 - s2)) + u32::from(scale), u32::from(scale)))
             }
             _ if matches!((l, r), (Float, Decimal { .. }) | (Decimal { .. }, Float)) => Some(Double),
+            (None, None) => Some(left),
             _ if l == Double || r == Double => Some(Double),
             _ => Some(Float),
         },
@@ -89,6 +91,14 @@ pub fn common(left: DataType, right: DataType) -> Option<DataType> {
     }
 }
 
+/// The type of COALESCE, GREATEST and LEAST, which take DOUBLE for a FLOAT and a DOUBLE.
+pub fn widest(left: DataType, right: DataType) -> Option<DataType> {
+    match (left, right) {
+        (DataType::Float, DataType::Double) => Some(DataType::Double),
+        _ => common(left, right),
+    }
+}
+
 /// What both sides of a comparison become; decimals may differ in precision and scale.
 pub fn comparable(left: DataType, right: DataType) -> Option<(DataType, DataType)> {
     let is_time = |t: DataType| t.is_timestamp() || matches!(t, DataType::Date | DataType::Time(_));
@@ -99,8 +109,8 @@ pub fn comparable(left: DataType, right: DataType) -> Option<(DataType, DataType
             (Some((p1, s1)), Some((p2, s2))) if !(l.is_integer() && r.is_integer()) => {
                 Some((DataType::Decimal { precision: p1, scale: s1 }, DataType::Decimal { precision: p2, scale: s2 }))
             }
-            (None, None) => common(l, r).map(|t| (t, t)),
             (Some(_), Some(_)) => common(l, r).map(|t| (t, t)),
+            (None, None) if l == r => Some((l, r)),
             _ => Some((DataType::Double, DataType::Double)),
         },
         (l, r) => common(l, r).map(|t| (t, t)),
@@ -214,10 +224,13 @@ mod tests {
         assert_eq!(common(dec(5, 2), DataType::Int), Some(dec(12, 2)));
         assert_eq!(common(DataType::Float, dec(5, 2)), Some(DataType::Double));
         assert_eq!(common(DataType::Float, DataType::BigInt), Some(DataType::Float));
+        assert_eq!(common(DataType::Float, DataType::Double), Some(DataType::Float));
+        assert_eq!(common(DataType::Double, DataType::Float), Some(DataType::Double));
+        assert_eq!(widest(DataType::Float, DataType::Double), Some(DataType::Double));
         assert_eq!(common(DataType::Timestamp(3), DataType::Timestamp(0)), Some(DataType::Timestamp(3)));
         assert_eq!(common(DataType::Timestamp(3), DataType::TimestampLtz(3)), None);
         assert_eq!(common(DataType::String, DataType::Int), None);
-        for a in [DataType::Int, DataType::Double, dec(7, 3), DataType::String, DataType::Null, DataType::Boolean] {
+        for a in [DataType::Int, DataType::Float, dec(7, 3), DataType::String, DataType::Null, DataType::Boolean] {
             for b in [DataType::BigInt, DataType::Float, dec(38, 38), DataType::Bytes, DataType::Time(0)] {
                 assert_eq!(common(a, b), common(b, a), "{a} {b}");
             }

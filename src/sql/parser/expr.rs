@@ -516,7 +516,7 @@ impl Parser {
         let words: &[&str] = match upper {
             "SUBSTRING" | "SUBSTR" => &["FROM", "FOR"],
             "OVERLAY" => &["PLACING", "FROM", "FOR"],
-            "POSITION" => &["IN"],
+            "POSITION" => &["IN", "FROM"],
             _ => &[],
         };
         let mut arguments = vec![first];

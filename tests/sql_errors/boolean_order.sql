@@ -1,1 +1,0 @@
-SELECT device FROM readings WHERE ok > TRUE
