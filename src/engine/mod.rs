@@ -381,14 +381,23 @@ impl Engine {
             .map(|source| self.deadline(source, now.trusted).filter(|due| *due <= now.millis))
             .collect();
         let earliest = deadlines.iter().flatten().min().copied();
-        let to = earliest.unwrap_or(now.millis);
         let mut moving: Vec<usize> = (0..self.sources.len()).filter(|source| deadlines[*source] == earliest).collect();
         moving = moving.into_iter().flat_map(|source| self.sources[source].linked.clone()).collect();
         moving.sort_unstable();
         moving.dedup();
-        for source in moving {
+        if let Some(due) = earliest {
+            // What fires goes to stages that have not learnt of the deadline yet. They must not stand where the last tick
+            // happened to leave them, which a replay by other ticks would not know.
+            self.move_time(&moving, due.saturating_sub(1), now.trusted);
+        }
+        self.move_time(&moving, earliest.unwrap_or(now.millis), now.trusted);
+        earliest.is_some()
+    }
+
+    fn move_time(&mut self, moving: &[usize], to: Millis, trusted: bool) {
+        for &source in moving {
             let Rule::Device(rule) = &mut self.sources[source].rule else { continue };
-            let TimeMoves { devices, shared } = rule.advance(to, now.trusted);
+            let TimeMoves { devices, shared } = rule.advance(to, trusted);
             for (device, moved) in devices {
                 self.queue_for_readers(source, &Event::Device { source, device: device.clone(), moved }, to);
                 self.queue.push_back(Work::Watch { source, device });
@@ -397,7 +406,6 @@ impl Engine {
                 self.queue_for_readers(source, &Event::Shared { source, moved }, to);
             }
         }
-        earliest.is_some()
     }
 
     /// Takes rows until something is due (`false`) or none is left (`true`).
