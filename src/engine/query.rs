@@ -99,10 +99,7 @@ struct Walk<'a> {
     kept: bool,
     /// The watermark by which it was late.
     late: Option<Millis>,
-    /// Rows that operators put out and that were late for the next one.
-    late_results: u64,
-    /// What operators gave up at the limits of their state.
-    given_up: u64,
+    counts: &'a mut QueryCounts,
 }
 
 /// A row that may be taken, or must be copied to be kept.
@@ -195,16 +192,12 @@ impl Query {
                 output_bytes: bytes,
                 kept: false,
                 late: None,
-                late_results: 0,
-                given_up: 0,
+                counts: &mut step.counts[self.index],
             };
             let is_last = last && !self.entries[entry + 1..].iter().any(|(read, _)| *read == source);
             let carried = if is_last { Carried::Owned(row) } else { Carried::Borrowed(row) };
             let result = push(&mut self.stages, next, carried, &mut walk);
-            let Walk { kept, late, late_results, given_up, .. } = walk;
-            let counts = &mut step.counts[self.index];
-            counts.late_results += late_results;
-            counts.given_up += given_up;
+            let Walk { kept, late, counts, .. } = walk;
             match (result, late) {
                 (Err(error), _) => self.fail(row.clone(), error.to_string(), step),
                 (Ok(()), _) if kept => counts.used += 1,
@@ -279,7 +272,8 @@ impl Query {
         let context = Context { now_ms, watermark: Some(from).filter(|watermark| *watermark > 0) };
         let Operator::Stateful(operator) = &mut firing.operator else { return false };
         let fired = operator.fire(due, &context, &mut firing.out);
-        step.counts[self.index].given_up += operator.take_given_up();
+        let counts = &mut step.counts[self.index];
+        counts.given_up += operator.take_given_up();
         let mut walk = Walk {
             query: self.index,
             context,
@@ -292,13 +286,9 @@ impl Query {
             output_bytes: bytes,
             kept: false,
             late: None,
-            late_results: 0,
-            given_up: 0,
+            counts,
         };
         send(&mut firing.out, below, firing.next, &mut walk);
-        let Walk { late_results, given_up, .. } = walk;
-        step.counts[self.index].late_results += late_results;
-        step.counts[self.index].given_up += given_up;
         if !fired {
             firing.watermark = firing.watermark_of(&self.watermarks);
         }
@@ -430,7 +420,7 @@ fn send(out: &mut Out, stages: &mut [Stage], next: Option<Next>, walk: &mut Walk
         let (kept, late) = (std::mem::take(&mut walk.kept), walk.late.take());
         match push(stages, next, Carried::Owned(&mut row), walk) {
             Err(error) => walk.fail(row, &error),
-            Ok(()) if !walk.kept && walk.late.is_some() => walk.late_results += 1,
+            Ok(()) if !walk.kept && walk.late.is_some() => walk.counts.late_results += 1,
             Ok(()) => {}
         }
         (walk.kept, walk.late) = (kept, late);
@@ -523,7 +513,7 @@ fn push(stages: &mut [Stage], to: Option<Next>, row: Carried<'_>, walk: &mut Wal
                 Taken::Late => walk.late = Some(at.watermark),
                 Taken::Filtered => {}
             }
-            walk.given_up += operator.take_given_up();
+            walk.counts.given_up += operator.take_given_up();
             if !stage.out.rows.is_empty() || !stage.out.failed.is_empty() {
                 send(&mut stage.out, below, next, walk);
             }
