@@ -507,7 +507,7 @@ fn forgotten_logs(db: &Connection, settings: &Settings) -> Result<Vec<String>, S
     let names = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     let unknown = names.into_iter().filter(|name| !settings.logs.iter().any(|log| log.name == *name));
     Ok(unknown
-        .map(|name| format!("the store keeps {name}, which is no longer configured; its records wait for it"))
+        .map(|name| format!("the store keeps {name}, which is no longer configured: its records wait until it is again, or `tidegate forget` drops them"))
         .collect())
 }
 

@@ -142,6 +142,46 @@ fn a_changed_query_starts_afresh_and_says_so_while_the_others_keep_their_state()
     assert_eq!(count("changed"), 2);
 }
 
+/// A sink that is taken out keeps its records until it is forgotten by command; what that drops is counted.
+#[test]
+fn a_sink_that_is_taken_out_is_forgotten_by_command_only() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let query =
+        "\n[query.all]\nsql = \"SELECT device, n FROM telemetry\"\ninto = { sink = \"cloud\", topic = \"t\" }\n";
+    // Nobody listens there.
+    let sink = format!("\n[sink.cloud]\nkafka = \"{}\"\n", crate::gateway::free_address());
+    let mut with = gateway(&directory, &(SOURCE.to_owned() + query + &sink));
+    with.start();
+    publish(&with, "a", &[(1, 0), (2, 1), (3, 2)]);
+    let pending = "tidegate_sink_pending_records{sink=\"cloud\"}";
+    with.wait_for("the rows", |metrics| metric(metrics, pending) == 3.0);
+    let forget = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        command.args(["forget", "cloud", "--config"]).arg(directory.path().join("tidegate.toml"));
+        let output = command.output().expect("the binary runs");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    };
+    let (done, said) = forget();
+    assert!(!done && said.contains("the sink cloud is still in this configuration: take it out first"), "{said}");
+    with.terminate();
+
+    let mut without = gateway(&directory, SOURCE);
+    without.start();
+    assert!(without.log().contains("the store keeps sink/cloud, which is no longer configured"), "{}", without.log());
+    let (done, said) = forget();
+    assert!(!done && said.contains("in use"), "while the gateway runs: {said}");
+    without.terminate();
+    assert_eq!(forget(), (true, "sink cloud is forgotten, with 3 records that it had not delivered\n".to_owned()));
+    let (done, said) = forget();
+    assert!(!done && said.contains("the store keeps nothing of a sink cloud"), "{said}");
+    std::fs::write(without.log_file(), "").expect("the log is emptied");
+    without.start();
+    assert!(!without.log().contains("no longer configured"), "{}", without.log());
+    let dropped = "tidegate_dropped_total{sink=\"cloud\",reason=\"forgotten\"}";
+    assert_eq!(metric(&without.metrics(), dropped), 3.0);
+}
+
 #[test]
 fn a_lookup_table_is_read_again_when_its_file_changes() {
     let _alone = alone();
