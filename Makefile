@@ -78,6 +78,12 @@ bench: packages kafka ## Messages a second, CPU, memory, bytes written; against 
 	$(CARGO) bench --bench engine
 	$(CARGO) bench --bench throughput
 
+.PHONY: bench-flink
+bench-flink: packages ## The same queries on the same files in a real Flink (its job's time without the start of its JVM)
+	tests/flink/install
+	$(CARGO) build --release --bin tidegate
+	python3 benches/flink.py target/release/tidegate target/flink/home
+
 TARGET ?= x86_64-unknown-linux-gnu
 .PHONY: dist
 dist: packages ## The release tarball: make dist TARGET=aarch64-unknown-linux-gnu (or armv7-unknown-linux-gnueabihf, x86_64-unknown-linux-gnu)

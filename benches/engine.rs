@@ -20,51 +20,19 @@ const ROWS: usize = 1_000_000;
 const ROWS_PER_SECOND: usize = 10_000;
 
 const QUERIES: [(&str, &str); 8] = [
-    ("filter", "SELECT device, ts, temp FROM readings WHERE temp > 80"),
-    (
-        "tumble 10 s by device",
-        "SELECT device, window_start, window_end, COUNT(*) AS n, AVG(temp) AS mean, MIN(temp) AS low, MAX(temp) AS high \
-         FROM TABLE(TUMBLE(TABLE readings, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY device, window_start, window_end",
-    ),
-    (
-        "hop 60 s / 1 s by device",
-        "SELECT device, window_start, window_end, COUNT(*) AS n, AVG(temp) AS mean, MAX(temp) AS high \
-         FROM TABLE(HOP(TABLE readings, DESCRIPTOR(ts), INTERVAL '1' SECOND, INTERVAL '60' SECOND)) GROUP BY device, window_start, window_end",
-    ),
-    (
-        "tumble 10 s, all together",
-        "SELECT window_start, window_end, COUNT(*) AS n, AVG(temp) AS mean \
-         FROM TABLE(TUMBLE(TABLE readings, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end",
-    ),
-    (
-        // Each device is hot for 35 of 100 seconds, and silent in this stream for the rest.
-        "session of the hot, 5 s gap",
-        "SELECT device, window_start, window_end, COUNT(*) AS n, MAX(heat) AS high \
-         FROM TABLE(SESSION(TABLE hot PARTITION BY device, DESCRIPTOR(ts), INTERVAL '5' SECOND)) \
-         GROUP BY device, window_start, window_end",
-    ),
-    (
-        "lookup join, 1,000 rows",
-        "SELECT r.device, r.ts, r.temp, p.hall FROM readings AS r JOIN places AS p ON r.device = p.device",
-    ),
-    (
-        "match: spike, then rise",
-        "SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY device ORDER BY ts \
-         MEASURES spike.ts AS spike_at, spike.vib AS vib, rise.ts AS rise_at, rise.heat - spike.heat AS delta \
-         AFTER MATCH SKIP PAST LAST ROW PATTERN (spike other*? rise) WITHIN INTERVAL '10' SECOND \
-         DEFINE spike AS spike.vib > 9.9, rise AS rise.heat >= spike.heat + 5)",
-    ),
-    (
-        "match: above for 30 s",
-        "SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY device ORDER BY ts \
-         MEASURES FIRST(hot.ts) AS since, LAST(hot.ts) AS until_ts, COUNT(hot.heat) AS n, AVG(hot.heat) AS mean \
-         AFTER MATCH SKIP PAST LAST ROW PATTERN (hot+ cool) \
-         DEFINE hot AS hot.heat > 80, cool AS cool.heat <= 80 AND TIMESTAMPDIFF(SECOND, FIRST(hot.ts), LAST(hot.ts)) > 30)",
-    ),
+    ("filter", include_str!("queries/filter.sql")),
+    ("tumble 10 s by device", include_str!("queries/tumble_device.sql")),
+    ("hop 60 s / 1 s by device", include_str!("queries/hop_device.sql")),
+    ("tumble 10 s, all together", include_str!("queries/tumble_all.sql")),
+    // Each device is hot for 35 of 100 seconds, and silent in this stream for the rest.
+    ("session of the hot, 5 s gap", include_str!("queries/session.sql")),
+    ("lookup join, 1,000 rows", include_str!("queries/lookup.sql")),
+    ("match: spike, then rise", include_str!("queries/match_spike.sql")),
+    ("match: above for 30 s", include_str!("queries/match_above.sql")),
 ];
 
 /// Read as `hot` by the session query.
-const HOT: &str = "SELECT device, ts, heat FROM readings WHERE heat > 80";
+const HOT: &str = include_str!("queries/hot.sql");
 
 /// Filters of one source, each of which lets one row in a hundred pass.
 const MANY: usize = 100;

@@ -223,20 +223,15 @@ impl Flink {
         assert!(home.exists(), "{} is missing: run tests/flink/install", home.display());
         let configuration = directory.join("flink");
         fs::create_dir(&configuration).expect("a folder");
-        fs::copy(home.join("conf/log4j-cli.properties"), configuration.join("log4j-cli.properties")).expect("a copy");
-        let settings = fs::read_to_string(home.join("conf/config.yaml")).expect("Flink's own settings");
-        let settings = settings + "\nexecution.target: local\nexecution.attached: true\ntable.dml-sync: true\n";
+        let settings = "execution.target: local\nexecution.attached: true\ntable.dml-sync: true\n";
         fs::write(configuration.join("config.yaml"), settings).expect("the settings are written");
 
         let log = directory.join("flink.log");
         let out = File::create(&log).expect("the log");
-        let child = Command::new(home.join("bin/sql-client.sh"))
-            .arg("-f")
+        let child = Command::new(home.join("java"))
+            .args(["org.apache.flink.table.client.SqlClient", "-f"])
             .arg(&script)
-            .env("FLINK_LIB_DIR", home.join("lib"))
-            .env("FLINK_OPT_DIR", home.join("opt"))
             .env("FLINK_CONF_DIR", &configuration)
-            .env("FLINK_LOG_DIR", directory)
             .env("TZ", "UTC")
             .stdin(Stdio::null())
             .stdout(out.try_clone().expect("the log"))

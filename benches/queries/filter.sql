@@ -1,0 +1,1 @@
+SELECT device, ts, temp FROM readings WHERE temp > 80

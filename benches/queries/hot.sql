@@ -1,0 +1,1 @@
+SELECT device, ts, heat FROM readings WHERE heat > 80
