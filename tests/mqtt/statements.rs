@@ -1,5 +1,5 @@
 //! `statements.tsv`: every numbered statement of the two specifications, and the test that stands for it. Here the table
-//! itself is tested, so that it cannot name what is not there or leave anything out.
+//! itself is tested, so that it cannot name what is not there or leave anything out; and so is `tests/broker.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -101,4 +101,21 @@ fn each_test_that_the_table_names_is_there() {
             }
         }
     }
+}
+
+/// Each `folder/file::test` between backticks, below `tests/` or `src/`.
+#[test]
+fn the_tests_that_broker_md_names_are_there() {
+    const GUIDE: &str = include_str!("../broker.md");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut named = BTreeSet::new();
+    for text in GUIDE.split('`').skip(1).step_by(2) {
+        let Some((file, test)) = text.split_once("::").filter(|(file, _)| file.contains('/')) else { continue };
+        let texts =
+            [format!("tests/{file}.rs"), format!("src/{file}.rs")].map(|path| std::fs::read_to_string(root.join(path)));
+        let there = texts.into_iter().flatten().any(|text| text.contains(&format!("fn {test}(")));
+        assert!(there, "tests/broker.md: there is no test {text}");
+        named.insert(text);
+    }
+    assert!(named.len() > 100, "only {} were found", named.len());
 }
