@@ -379,6 +379,9 @@ pub enum AggregateFunction {
     LastValue,
     /// Texts in order of arrival; the parameter stands between them.
     ListAgg,
+    /// The parameter is the fraction, a DOUBLE, or an ARRAY of them; the result is one DOUBLE, or as many. Of a ROW of two the
+    /// second one is how often the first one counts.
+    Percentile,
     /// The parameter is the fraction, a DOUBLE; within 1 % of the exact value. Not Flink's.
     ApproxPercentile,
 }

@@ -1,6 +1,6 @@
 //! What each operator of a plan is, in SQL's words, and how its columns are called above it.
 
-use crate::model::{Schema, Value};
+use crate::model::{DataType, Schema, Value};
 use crate::plan::{
     Aggregate, AggregateFunction, CountWindowing, Expr, ExprKind, Frame, Join, JoinKind, JoinMethod, Node, NodeKind,
     OrderKey, OverFunction, OverKind, Ranking, Report, Watch, Windowing,
@@ -248,18 +248,38 @@ fn frame(frame: &Frame) -> String {
 }
 
 pub fn aggregate(aggregate: &Aggregate, names: &[String]) -> String {
-    let argument = match &aggregate.argument {
-        Some(argument) => expression(argument, names),
-        None => "*".to_owned(),
+    let (argument, frequency) = match (&aggregate.argument, aggregate.function) {
+        (
+            Some(Expr { kind: ExprKind::Call { arguments, .. }, data_type: DataType::Row(_) }),
+            AggregateFunction::Percentile,
+        ) => {
+            let mut parts = arguments.iter().map(|part| expression(part, names));
+            (parts.next().unwrap_or_default(), parts.next())
+        }
+        (Some(argument), _) => (expression(argument, names), None),
+        (None, _) => ("*".to_owned(), None),
     };
+    let frequency = frequency.map(|frequency| format!(", {frequency}")).unwrap_or_default();
     let distinct = if aggregate.distinct { "DISTINCT " } else { "" };
     let parameter = match &aggregate.parameter {
         Value::String(separator) => format!(", '{}'", separator.replace('\'', "''")),
         Value::Double(fraction) => format!(", {fraction}"),
+        Value::List(fractions) => format!(", ARRAY[{}]", listed(fractions.iter().map(fraction))),
         _ => String::new(),
     };
     let filter = aggregate.filter.as_ref().map(|filter| format!(" FILTER (WHERE {})", expression(filter, names)));
-    format!("{}({distinct}{argument}{parameter}){}", function(aggregate.function), filter.unwrap_or_default())
+    format!(
+        "{}({distinct}{argument}{parameter}{frequency}){}",
+        function(aggregate.function),
+        filter.unwrap_or_default()
+    )
+}
+
+fn fraction(value: &Value) -> String {
+    match value {
+        Value::Double(fraction) => fraction.to_string(),
+        _ => String::new(),
+    }
 }
 
 fn function(function: AggregateFunction) -> &'static str {
@@ -276,6 +296,7 @@ fn function(function: AggregateFunction) -> &'static str {
         AggregateFunction::FirstValue => "FIRST_VALUE",
         AggregateFunction::LastValue => "LAST_VALUE",
         AggregateFunction::ListAgg => "LISTAGG",
+        AggregateFunction::Percentile => "PERCENTILE",
         AggregateFunction::ApproxPercentile => "APPROX_PERCENTILE",
     }
 }

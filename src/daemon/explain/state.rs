@@ -149,6 +149,9 @@ fn of_values(aggregates: &[Aggregate]) -> String {
     if aggregates.iter().any(|aggregate| aggregate.function == AggregateFunction::ApproxPercentile) {
         more.push("the buckets of APPROX_PERCENTILE");
     }
+    if aggregates.iter().any(|aggregate| aggregate.function == AggregateFunction::Percentile) {
+        more.push("the different numbers of PERCENTILE");
+    }
     if more.is_empty() { String::new() } else { format!("; with {}", more.join(", ")) }
 }
 

@@ -5,6 +5,7 @@
 //! of distinct values) lives in [`Objects`], its word is a handle.
 
 use super::moments::Of;
+use super::numbers::{NUMBERS_MAX, Numbers};
 use super::objects::{Best, Object, Objects};
 use super::sketch::Sketch;
 use super::sums::{
@@ -48,7 +49,9 @@ enum Kind {
     /// One word: a handle of the text so far.
     List,
     /// One word: a handle of the sketch.
-    Percentile,
+    Sketch,
+    /// One word: a handle of the numbers and how often each came.
+    Numbers,
 }
 
 impl Kind {
@@ -57,8 +60,9 @@ impl Kind {
         let best = match aggregate.function {
             AggregateFunction::Min => Best::Smallest,
             AggregateFunction::Max => Best::Largest,
-            AggregateFunction::ApproxPercentile => return Kind::Percentile,
             function if aggregate.distinct => return Kind::Distinct(function),
+            AggregateFunction::ApproxPercentile => return Kind::Sketch,
+            AggregateFunction::Percentile => return Kind::Numbers,
             AggregateFunction::FirstValue => return Kind::First,
             AggregateFunction::LastValue => return Kind::Last,
             AggregateFunction::ListAgg => return Kind::List,
@@ -103,7 +107,8 @@ impl Kind {
             | Kind::First
             | Kind::Last
             | Kind::List
-            | Kind::Percentile => 1,
+            | Kind::Sketch
+            | Kind::Numbers => 1,
             Kind::SumDouble | Kind::AvgInt | Kind::Decimal(_) => 2,
             Kind::SumDecimal | Kind::AvgDouble => 3,
             Kind::AvgDecimal => 4,
@@ -112,7 +117,10 @@ impl Kind {
     }
 
     fn has_object(self) -> bool {
-        matches!(self, Kind::Object(_) | Kind::Distinct(_) | Kind::First | Kind::Last | Kind::List | Kind::Percentile)
+        matches!(
+            self,
+            Kind::Object(_) | Kind::Distinct(_) | Kind::First | Kind::Last | Kind::List | Kind::Sketch | Kind::Numbers
+        )
     }
 }
 
@@ -131,7 +139,7 @@ pub const FLAGS_IN_HEADER: usize = 32;
 /// The layout of one query's accumulators.
 pub struct Layout {
     slots: Vec<Slot>,
-    /// Of each aggregate: LISTAGG's separator, the fraction of a percentile.
+    /// Of each aggregate: LISTAGG's separator, the fraction of a percentile, or several.
     parameters: Vec<Value>,
     /// Words of one accumulator, flags included.
     pub words: usize,
@@ -227,7 +235,14 @@ impl Layout {
                 objects.append(words[at], if seen { self.separator(index) } else { "" }, text);
             }
             (Kind::List, _) => {}
-            (Kind::Percentile, value) => {
+            (Kind::Numbers, value) => {
+                if !seen {
+                    words[at] = objects.put(Object::Numbers(Box::default()));
+                }
+                let (number, times) = counted(value, self.slots[index].argument);
+                objects.count_exactly(words[at], number, times);
+            }
+            (Kind::Sketch, value) => {
                 if !seen {
                     words[at] = objects.put(Object::Sketch(Box::default()));
                 }
@@ -296,7 +311,7 @@ impl Layout {
                     let text = objects.text(from[at]).to_owned();
                     objects.append(into[at], self.separator(index), &text);
                 }
-                Kind::Object(_) | Kind::Distinct(_) | Kind::Percentile => {
+                Kind::Object(_) | Kind::Distinct(_) | Kind::Sketch | Kind::Numbers => {
                     let best = if let Kind::Object(best) = kind { Some(best) } else { None };
                     objects.merge(into[at], from[at], best);
                 }
@@ -307,7 +322,7 @@ impl Layout {
     /// Whether accumulators of parts can be kept and merged: not if they grow with each value, and only if it is no
     /// matter in which order the parts are merged.
     pub fn adds_up_ahead(&self) -> bool {
-        let grows = |kind| matches!(kind, Kind::Distinct(_) | Kind::List | Kind::Percentile);
+        let grows = |kind| matches!(kind, Kind::Distinct(_) | Kind::List | Kind::Sketch | Kind::Numbers);
         self.slots.iter().all(|slot| !grows(slot.kind) && slot.kind != Kind::SumFloat)
     }
 
@@ -344,7 +359,16 @@ impl Layout {
                 }
                 Value::string(text)
             }
-            Kind::Percentile => {
+            Kind::Numbers => match objects.numbers(words[at]) {
+                Some(numbers) if numbers.is_incomplete() => {
+                    let message =
+                        format!("PERCENTILE of more than {NUMBERS_MAX} different numbers: write APPROX_PERCENTILE");
+                    return Err(EvalError::new(&message));
+                }
+                Some(numbers) => numbers.percentiles(&self.parameters[index]),
+                None => Value::Null,
+            },
+            Kind::Sketch => {
                 let fraction = number(&self.parameters[index], DataType::Double);
                 objects
                     .sketch(words[at])
@@ -401,7 +425,8 @@ impl Layout {
                 }
                 Kind::Object(_) | Kind::First | Kind::Last => writer.value(&objects.value(words[at])),
                 Kind::List => writer.value(&Value::string(objects.text(words[at]))),
-                Kind::Percentile => objects.sketch(words[at]).cloned().unwrap_or_default().write(writer),
+                Kind::Sketch => objects.sketch(words[at]).cloned().unwrap_or_default().write(writer),
+                Kind::Numbers => objects.numbers(words[at]).cloned().unwrap_or_default().write(writer),
                 Kind::Distinct(_) => {
                     let values = objects.set(words[at]);
                     writer.count(values.len());
@@ -438,7 +463,8 @@ impl Layout {
                     Value::String(text) => words[at] = objects.put(Object::Text(text.to_string())),
                     _ => return Err(RestoreError("a list of texts is none".to_owned())),
                 },
-                Kind::Percentile => words[at] = objects.put(Object::Sketch(Box::new(Sketch::read(reader)?))),
+                Kind::Sketch => words[at] = objects.put(Object::Sketch(Box::new(Sketch::read(reader)?))),
+                Kind::Numbers => words[at] = objects.put(Object::Numbers(Box::new(Numbers::read(reader)?))),
                 Kind::Distinct(_) => {
                     words[at] = objects.put(Object::Set(Box::default()));
                     for _ in 0..reader.count()? {
@@ -526,6 +552,19 @@ fn number(value: &Value, data_type: DataType) -> f64 {
             number.unscaled() as f64 / 10f64.powi(i32::from(scale))
         }
         _ => f64::NAN,
+    }
+}
+
+/// A number, and how often it counts: of a ROW that stands in its second field.
+fn counted(value: &Value, data_type: DataType) -> (f64, u64) {
+    match (value, data_type) {
+        (Value::List(parts), DataType::Row(fields)) => match (&**parts, fields) {
+            ([value, Value::Int(times)], [field, _]) if !value.is_null() => {
+                (number(value, field.data_type), u64::try_from(*times).unwrap_or(0))
+            }
+            _ => (0.0, 0),
+        },
+        _ => (number(value, data_type), 1),
     }
 }
 

@@ -14,6 +14,7 @@ mod fold;
 mod groups;
 mod lines;
 mod moments;
+mod numbers;
 mod objects;
 mod session;
 mod sketch;

@@ -1,6 +1,7 @@
 //! What accumulators hold that is no number: the best text so far, sets of distinct values. Handles are slots.
 
 use super::groups::KEPT_SLOTS;
+use super::numbers::Numbers;
 use super::sketch::Sketch;
 use crate::engine::eval::TEXT_MAX_BYTES;
 use crate::engine::key_index::{KeyHasher, KeyIndex, same_key};
@@ -38,6 +39,7 @@ pub enum Object {
     /// Texts one after the other; it stops growing once it is longer than a text may be.
     Text(String),
     Sketch(Box<Sketch>),
+    Numbers(Box<Numbers>),
 }
 
 /// Values in order of arrival, each once.
@@ -81,6 +83,7 @@ impl Object {
             Object::Value(value) => value.heap_bytes(),
             Object::Text(text) => text.len(),
             Object::Sketch(sketch) => sketch.bytes(),
+            Object::Numbers(numbers) => numbers.bytes(),
             Object::Set(set) => set.values.iter().map(|value| SET_ENTRY_BYTES + value.heap_bytes()).sum(),
         }
     }
@@ -142,6 +145,13 @@ impl Objects {
         }
     }
 
+    pub fn numbers(&self, at: u64) -> Option<&Numbers> {
+        match &self.slots[at as usize] {
+            Object::Numbers(numbers) => Some(numbers),
+            _ => None,
+        }
+    }
+
     pub fn set_value(&mut self, at: u64, new: &Value) {
         let slot = &mut self.slots[at as usize];
         let old = slot.bytes();
@@ -168,6 +178,15 @@ impl Objects {
         }
     }
 
+    /// Keeps that a number came so many times.
+    pub fn count_exactly(&mut self, at: u64, number: f64, times: u64) {
+        if let Object::Numbers(numbers) = &mut self.slots[at as usize] {
+            let before = numbers.bytes();
+            numbers.add(number, times);
+            self.bytes = self.bytes + numbers.bytes() - before;
+        }
+    }
+
     pub fn improve(&mut self, at: u64, best: Best, new: &Value) {
         if let Object::Value(old) = &mut self.slots[at as usize] {
             let better = match (new, &*old) {
@@ -191,7 +210,7 @@ impl Objects {
         }
     }
 
-    /// Takes what `from` holds into `into`: the better value, the union of sets, the sum of sketches.
+    /// Takes what `from` holds into `into`: the better value, the union of sets, the sum of sketches and of counted numbers.
     pub fn merge(&mut self, into: u64, from: u64, best: Option<Best>) {
         match (best, self.copy(from)) {
             (Some(best), Object::Value(value)) => self.improve(into, best, &value),
@@ -201,6 +220,13 @@ impl Objects {
                     let before = sketch.bytes();
                     sketch.merge(&from);
                     self.bytes = self.bytes + sketch.bytes() - before;
+                }
+            }
+            (_, Object::Numbers(from)) => {
+                if let Object::Numbers(numbers) = &mut self.slots[into as usize] {
+                    let before = numbers.bytes();
+                    numbers.merge(&from);
+                    self.bytes = self.bytes + numbers.bytes() - before;
                 }
             }
             _ => {}

@@ -98,6 +98,7 @@ pub fn function(upper: &str) -> Option<AggregateFunction> {
         "FIRST_VALUE" => AggregateFunction::FirstValue,
         "LAST_VALUE" => AggregateFunction::LastValue,
         "LISTAGG" => AggregateFunction::ListAgg,
+        "PERCENTILE" => AggregateFunction::Percentile,
         "APPROX_PERCENTILE" => AggregateFunction::ApproxPercentile,
         _ => return None,
     })
@@ -115,7 +116,9 @@ pub fn result(function: AggregateFunction, of: DataType) -> Option<DataType> {
         | AggregateFunction::VarSamp => of.is_numeric().then(|| types::avg(of)),
         AggregateFunction::FirstValue | AggregateFunction::LastValue => Some(of),
         AggregateFunction::ListAgg => (of == DataType::String).then_some(of),
-        AggregateFunction::ApproxPercentile => of.is_numeric().then_some(DataType::Double),
+        AggregateFunction::Percentile | AggregateFunction::ApproxPercentile => {
+            of.is_numeric().then_some(DataType::Double)
+        }
         AggregateFunction::Min | AggregateFunction::Max => {
             let ordered = of.is_numeric()
                 || of.is_timestamp()

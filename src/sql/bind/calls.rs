@@ -415,6 +415,11 @@ impl ExprBinder<'_> {
         let second = self.aggregate_parameter(function, written)?;
         let argument = match &written.arguments {
             CallArguments::Star if function == plan::AggregateFunction::Count => None,
+            CallArguments::List(arguments)
+                if function == plan::AggregateFunction::Percentile && arguments.len() == 3 =>
+            {
+                Some((self.weighted([&arguments[0], &arguments[2]], arguments[0].span)?, arguments[0].span))
+            }
             CallArguments::List(arguments) if arguments.len() == 1 + usize::from(second.is_some()) => {
                 Some((self.bind(&arguments[0])?, arguments[0].span))
             }
@@ -430,11 +435,17 @@ impl ExprBinder<'_> {
                 return self.fail(Problem::new(span, format!("{name} needs a column; only COUNT takes a *")));
             }
         };
+        let is_weighted = matches!(&written.arguments, CallArguments::List(arguments) if arguments.len() == 3);
         let filter = filter?;
         let (argument, data_type) = match argument {
             None => (None, DataType::BigInt),
             Some((argument, span)) => {
-                let data_type = match aggregate::result(function, argument.data_type) {
+                let of = match argument.data_type {
+                    DataType::Row([value, _]) if is_weighted => value.data_type,
+                    other => other,
+                };
+                let data_type = match aggregate::result(function, of) {
+                    Some(data_type) if matches!(second, Some(Value::List(_))) => DataType::array_of(data_type),
                     Some(data_type) => data_type,
                     None if argument.data_type == DataType::Null => DataType::Null,
                     None => {
@@ -454,38 +465,25 @@ impl ExprBinder<'_> {
 
     /// The constant after an aggregate's argument, where it takes one and it is there.
     fn aggregate_parameter(&mut self, function: plan::AggregateFunction, written: &ast::Call) -> Bound<Option<Value>> {
-        use plan::AggregateFunction::{ApproxPercentile, ListAgg};
+        use plan::AggregateFunction::{ApproxPercentile, ListAgg, Percentile};
         let CallArguments::List(arguments) = &written.arguments else { return Ok(None) };
-        let Some(second) = arguments.get(1).filter(|_| matches!(function, ApproxPercentile | ListAgg)) else {
-            return match function {
-                ApproxPercentile => {
-                    self.wrong_count(written, written.name.span, arguments.len(), "APPROX_PERCENTILE(value, 0.99)")
-                }
-                _ => Ok(None),
-            };
+        let signature = match function {
+            ApproxPercentile => "APPROX_PERCENTILE(value, 0.99)",
+            Percentile => "PERCENTILE(value, 0.99 [, frequency])",
+            ListAgg => "LISTAGG(text [, separator])",
+            _ => return Ok(None),
         };
-        let bound = self.bind(second)?;
-        let parameter = match (function, bound.kind, bound.data_type) {
-            (ListAgg, ExprKind::Literal(Value::String(text)), _) => Some(Value::String(text)),
-            (ApproxPercentile, ExprKind::Literal(Value::Decimal(number)), DataType::Decimal { scale, .. }) => {
-                Some(Value::Double(number.unscaled() as f64 / 10f64.powi(i32::from(scale))))
-            }
-            (ApproxPercentile, ExprKind::Literal(Value::Int(number)), _) => Some(Value::Double(number as f64)),
-            (ApproxPercentile, ExprKind::Literal(Value::Double(number)), _) => Some(Value::Double(number)),
-            _ => None,
-        };
-        match (function, parameter) {
-            (_, Some(Value::Double(fraction))) if !(0.0..=1.0).contains(&fraction) => {
-                self.fail(Problem::new(second.span, "the fraction of a percentile lies between 0 and 1"))
-            }
-            (_, Some(parameter)) => Ok(Some(parameter)),
-            (ListAgg, None) => self.fail(
-                Problem::new(second.span, "the separator of LISTAGG is a text as it stands").help("LISTAGG(x, '; ')"),
-            ),
-            (_, None) => self.fail(
-                Problem::new(second.span, "the fraction of a percentile is a number as it stands")
-                    .help("APPROX_PERCENTILE(x, 0.99)"),
-            ),
+        match (function, arguments.get(1)) {
+            (ListAgg, None) => Ok(None),
+            (ListAgg, Some(separator)) => match self.bind(separator)?.kind {
+                ExprKind::Literal(Value::String(text)) => Ok(Some(Value::String(text))),
+                _ => self.fail(
+                    Problem::new(separator.span, "the separator of LISTAGG is a text as it stands")
+                        .help("LISTAGG(x, '; ')"),
+                ),
+            },
+            (_, Some(fractions)) => self.fractions(function, fractions).map(Some),
+            (_, None) => self.wrong_count(written, written.name.span, arguments.len(), signature),
         }
     }
 }

@@ -204,7 +204,7 @@ const SPECIAL: [&str; 25] = [
     "JSON_ARRAY",
 ];
 
-const AGGREGATES: [&str; 15] = [
+const AGGREGATES: [&str; 16] = [
     "COUNT",
     "SUM",
     "AVG",
@@ -219,6 +219,7 @@ const AGGREGATES: [&str; 15] = [
     "FIRST_VALUE",
     "LAST_VALUE",
     "LISTAGG",
+    "PERCENTILE",
     "APPROX_PERCENTILE",
 ];
 

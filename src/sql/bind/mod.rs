@@ -22,6 +22,7 @@ mod match_recognize;
 mod mixed;
 mod order;
 mod over;
+mod percentile;
 mod rank;
 mod report;
 mod script;

@@ -1,0 +1,10 @@
+-- PERCENTILE over a frame by time.
+CREATE TABLE readings (
+  device STRING,
+  zone STRING,
+  ts TIMESTAMP(3),
+  temp DOUBLE,
+  vib INT,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/readings.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT device, ts, PERCENTILE(temp, 0.5) OVER (PARTITION BY device ORDER BY ts RANGE BETWEEN INTERVAL '30' SECOND PRECEDING AND CURRENT ROW) AS p FROM readings;

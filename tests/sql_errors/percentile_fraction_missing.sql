@@ -1,0 +1,1 @@
+SELECT PERCENTILE(temp) AS p FROM TABLE(TUMBLE(TABLE readings, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end

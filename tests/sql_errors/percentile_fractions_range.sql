@@ -1,0 +1,1 @@
+SELECT PERCENTILE(temp, ARRAY[0.5, 2]) AS p FROM TABLE(TUMBLE(TABLE readings, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end
