@@ -73,18 +73,18 @@ impl Numbers {
     /// `None` of nothing.
     fn percentile(&self, fraction: f64) -> Option<f64> {
         let count = self.counts.values().fold(0u64, |sum, count| sum.saturating_add(*count));
-        // From 0 for the first.
-        let position = fraction.clamp(0.0, 1.0) * count.checked_sub(1)? as f64;
+        // From 1 for the first, so that digits are lost where Flink loses them.
+        let position = fraction.clamp(0.0, 1.0) * count.checked_sub(1)? as f64 + 1.0;
         let (below, above) = (position.floor(), position.ceil());
         let mut numbers = self.counts.iter();
         let (mut at, mut reached) = numbers.next()?;
         let mut up_to = *reached;
-        while (up_to as f64) <= below {
+        while (up_to as f64) < below {
             (at, reached) = numbers.next()?;
             up_to = up_to.saturating_add(*reached);
         }
         let lower = number(*at);
-        if (up_to as f64) > above {
+        if (up_to as f64) >= above {
             return Some(lower);
         }
         let upper = number(*numbers.next()?.0);
@@ -153,8 +153,8 @@ mod tests {
             let mut all: Vec<f64> = values.iter().flat_map(|(number, times)| vec![*number; *times as usize]).collect();
             all.sort_by(f64::total_cmp);
             let expected = all.len().checked_sub(1).map(|last| {
-                let position = fraction * last as f64;
-                let (below, above) = (all[position.floor() as usize], all[position.ceil() as usize]);
+                let position = fraction * last as f64 + 1.0;
+                let (below, above) = (all[position.floor() as usize - 1], all[position.ceil() as usize - 1]);
                 match below.to_bits() == above.to_bits() {
                     true => below,
                     false => (position.ceil() - position) * below + (position - position.floor()) * above,
