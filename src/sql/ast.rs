@@ -103,6 +103,25 @@ pub enum Branch {
     Select(Box<Select>),
     /// In parentheses.
     Query(Box<Query>),
+    Set(Box<SetOperation>),
+}
+
+/// `left INTERSECT right` and `left EXCEPT right`
+#[derive(Clone, Debug)]
+pub struct SetOperation {
+    pub left: Branch,
+    pub right: Branch,
+    pub kind: SetKind,
+    /// The word.
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetKind {
+    /// The rows that both have.
+    Intersect,
+    /// Those that the right one has not.
+    Except,
 }
 
 /// One of WITH: `name (columns) AS (query)`.
@@ -461,6 +480,7 @@ impl Branch {
         match self {
             Branch::Select(select) => select.span,
             Branch::Query(query) => query.span(),
+            Branch::Set(operation) => operation.left.span(),
         }
     }
 }

@@ -71,7 +71,7 @@ impl Remembered {
                 "with a window it forgets: GROUP BY window_start, window_end and the columns, over TABLE(TUMBLE(…)); or say when a row may be forgotten: state_ttl = \"1d\" in the query's section".to_owned(),
             ),
             Remembered::Partners => (
-                "IN or EXISTS would have to keep both sides for ever",
+                "IN, EXISTS or INTERSECT would have to keep both sides for ever",
                 "compare the windows of both sides, too: … AND a.window_start = b.window_start AND a.window_end = b.window_end; or read a lookup table, [table.x]".to_owned(),
             ),
             Remembered::BothSides => (

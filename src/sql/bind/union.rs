@@ -1,14 +1,19 @@
-//! UNION ALL: the rows of several queries whose columns have common types.
+//! UNION ALL: the rows of several queries whose columns have common types. INTERSECT and EXCEPT: each row of the one that
+//! the other has, or has not, once.
 
-use super::expr::{Bound, Reported, coerce};
+use super::expr::{Bound, Reported, boolean, coerce, compare};
+use super::join::Found;
 use super::{Binder, Relation, WindowColumns, types};
-use crate::model::{Column, DataType, Schema};
-use crate::plan::{Expr, Node, NodeKind};
-use crate::sql::ast::Branch;
+use crate::model::{Column, DataType, Decimal, Schema, Value};
+use crate::plan::{AsOf, CompareOp, Expr, ExprKind, JoinKind, Node, NodeKind};
+use crate::sql::ast::{Branch, SetKind, SetOperation};
 use crate::sql::span::{Problem, Span};
 
 impl Binder<'_> {
     pub(super) fn branches(&mut self, branches: &[Branch]) -> Bound<Relation> {
+        if let [Branch::Query(query)] = branches {
+            return self.query(query);
+        }
         let bound: Vec<Bound<Relation>> = branches.iter().map(|branch| self.branch(branch)).collect();
         let bound: Bound<Vec<Relation>> = bound.into_iter().collect();
         let mut relations = bound?;
@@ -24,13 +29,15 @@ impl Binder<'_> {
 
     fn branch(&mut self, branch: &Branch) -> Bound<Relation> {
         match branch {
-            Branch::Select(select) => self.select(select),
-            Branch::Query(query) => self.query(query),
+            Branch::Select(select) => self.select(select, &[]),
+            Branch::Query(query) => self.subquery(query),
+            Branch::Set(operation) => self.set_operation(operation),
         }
     }
 
     fn union(&mut self, relations: Vec<Relation>, branches: &[Branch]) -> Bound<Relation> {
-        let types = self.union_types(&relations, branches)?;
+        let spans: Vec<Span> = branches.iter().map(Branch::span).collect();
+        let types = self.union_types(&relations, &spans, "UNION ALL")?;
         let first = relations[0].schema();
         let is_time = |column: &usize| relations.iter().all(|relation| relation.times.contains(column));
         let times: Vec<usize> = (0..types.len()).filter(is_time).collect();
@@ -53,17 +60,53 @@ impl Binder<'_> {
         self.limit_depth(relation, branches[0].span())
     }
 
+    /// A semi or anti join of the different rows of both, in which NULLs are equal.
+    fn set_operation(&mut self, operation: &SetOperation) -> Bound<Relation> {
+        let span = operation.span;
+        let (left, right) = (self.branch(&operation.left), self.branch(&operation.right));
+        let relations = [left?, right?];
+        let (word, kind) = match operation.kind {
+            SetKind::Intersect => ("INTERSECT", JoinKind::Semi),
+            SetKind::Except => ("EXCEPT", JoinKind::Anti),
+        };
+        let types = self.union_types(&relations, &[operation.left.span(), operation.right.span()], word)?;
+        let [left, right] = relations.map(|relation| with_types(relation, &types));
+        let window = |relation: &Relation| [relation.window.start, relation.window.end];
+        let in_windows = window(&left) == window(&right) && !window(&left).contains(&None);
+        if kind == JoinKind::Anti && !in_windows {
+            let problem = Problem::unsupported(span, "EXCEPT without a window, which takes rows back,");
+            return self.fail(problem.help(
+                "select window_start and window_end in the same places of both, over TABLE(TUMBLE(…)); what a lookup table has not: WHERE NOT EXISTS (SELECT * FROM t WHERE t.x = a.x)",
+            ));
+        }
+        // In windows a join forgets; and it is a row's being late for the join that counts.
+        let (left, right) = match in_windows {
+            true => (left, right),
+            false => (self.distinct(left, span)?, self.distinct(right, span)?),
+        };
+        let width = types.len();
+        let mut conditions = Vec::new();
+        for (index, data_type) in types.iter().enumerate() {
+            let sides = [Expr::column(index, *data_type), Expr::column(width + index, *data_type)];
+            match left.window.holds(index) {
+                true => conditions.push(equal(sides)),
+                false => conditions.extend(same(sides)),
+            }
+        }
+        let joined = self.join(left, right, Found { kind, conditions, as_of: AsOf::Unsaid, span })?;
+        if in_windows { self.distinct(joined, span) } else { Ok(joined) }
+    }
+
     /// The type of each column that holds what all branches have there.
-    fn union_types(&mut self, relations: &[Relation], branches: &[Branch]) -> Bound<Vec<DataType>> {
+    fn union_types(&mut self, relations: &[Relation], spans: &[Span], word: &str) -> Bound<Vec<DataType>> {
         let mut all: Vec<DataType> = relations[0].schema().columns.iter().map(|column| column.data_type).collect();
         let mut failed = false;
-        for (relation, branch) in relations.iter().zip(branches).skip(1) {
+        for (relation, span) in relations.iter().zip(spans).skip(1) {
             let columns = &relation.schema().columns;
             if columns.len() != all.len() {
-                let message = format!("UNION ALL of {} columns and {}", all.len(), columns.len());
+                let message = format!("{word} of {} columns and {}", all.len(), columns.len());
                 self.problems.push(
-                    Problem::new(branch.span(), message)
-                        .help("each SELECT must give the same columns, in the same order"),
+                    Problem::new(*span, message).help("each SELECT must give the same columns, in the same order"),
                 );
                 failed = true;
                 continue;
@@ -73,7 +116,7 @@ impl Binder<'_> {
                     Some(both) => *data_type = both,
                     None => {
                         failed = true;
-                        self.problems.push(no_common_type(branch.span(), column, *data_type));
+                        self.problems.push(no_common_type(*span, column, *data_type, word));
                     }
                 }
             }
@@ -82,10 +125,55 @@ impl Binder<'_> {
     }
 }
 
-fn no_common_type(span: Span, column: &Column, data_type: DataType) -> Problem {
-    let message = format!("{} is {} here and {data_type} before UNION ALL", column.name, column.data_type);
+fn no_common_type(span: Span, column: &Column, data_type: DataType, word: &str) -> Problem {
+    let message = format!("{} is {} here and {data_type} before {word}", column.name, column.data_type);
     let target = if types::can_cast(column.data_type, data_type) { data_type } else { DataType::String };
     Problem::new(span, message).help(format!("convert one of them: CAST({} AS {target})", column.name))
+}
+
+/// The rows with columns of these types.
+fn with_types(relation: Relation, types: &[DataType]) -> Relation {
+    let mut schema = relation.schema().clone();
+    if schema.columns.iter().zip(types).all(|(column, data_type)| column.data_type == *data_type) {
+        return relation;
+    }
+    for (column, data_type) in schema.columns.iter_mut().zip(types) {
+        column.data_type = *data_type;
+    }
+    Relation::of_node(converted(relation, &schema))
+}
+
+fn equal([left, right]: [Expr; 2]) -> Expr {
+    compare(CompareOp::Equal, left, right)
+}
+
+/// IS NOT DISTINCT FROM, as equal keys, of which a join finds its partners quickly.
+fn same([left, right]: [Expr; 2]) -> Vec<Expr> {
+    let data_type = left.data_type;
+    let Some(value) = some_value(data_type) else {
+        let kind = ExprKind::NotDistinct { left: Box::new(left), right: Box::new(right), negated: false };
+        return vec![boolean(kind)];
+    };
+    let is_null = |side: &Expr| boolean(ExprKind::IsNull { operand: Box::new(side.clone()), negated: false });
+    let nulls = equal([is_null(&left), is_null(&right)]);
+    let filled =
+        |side: Expr| Expr::new(ExprKind::Coalesce(vec![side, Expr::literal(value.clone(), data_type)]), data_type);
+    vec![equal([filled(left), filled(right)]), nulls]
+}
+
+/// A value that may stand for NULL beside whether it does.
+fn some_value(data_type: DataType) -> Option<Value> {
+    Some(match data_type {
+        DataType::String => Value::string(""),
+        DataType::Boolean => Value::Boolean(false),
+        DataType::Double | DataType::Float => Value::Double(0.0),
+        DataType::Decimal { .. } => Value::Decimal(Decimal::new(0)),
+        DataType::Date => Value::Date(0),
+        DataType::Time(_) => Value::Time(0),
+        data_type if data_type.is_integer() => Value::Int(0),
+        data_type if data_type.is_timestamp() => Value::Timestamp(0),
+        _ => return None,
+    })
 }
 
 /// The branch with the types of the whole.

@@ -3,8 +3,8 @@
 use super::statement::COLUMNS_MAX;
 use super::{Parsed, Parser};
 use crate::sql::ast::{
-    Alias, Branch, CommonTable, Expr, Ident, Limit, OrderBy, Query, Select, SelectItem, Table, TableKind, Unnest,
-    Values, WindowCall, WindowFunction, WindowInterval, WindowShape,
+    Alias, Branch, CommonTable, Expr, Ident, Limit, OrderBy, Query, Select, SelectItem, SetKind, SetOperation, Table,
+    TableKind, Unnest, Values, WindowCall, WindowFunction, WindowInterval, WindowShape,
 };
 use crate::sql::keywords::is_reserved;
 use crate::sql::lexer::TokenKind;
@@ -34,30 +34,69 @@ impl Parser {
 
     fn query_here(&mut self) -> Parsed<Query> {
         let with = if self.at_word("WITH") { self.common_tables()? } else { Vec::new() };
-        let (mut branches, mut distinct) = (vec![self.branch()?], false);
         let mut count = 1;
-        while self.at_word("UNION") {
+        let (mut branches, mut distinct) = (vec![self.intersection(&mut count)?], false);
+        loop {
             let span = self.span();
-            self.advance();
-            let all = self.take_word("ALL");
-            if !all {
-                self.take_word("DISTINCT");
-            }
-            if branches.len() > 1 && all == distinct {
-                // Another kind of UNION: it takes those before as one.
-                branches = vec![Branch::Query(Box::new(union(branches, distinct)))];
-            }
-            branches.push(self.branch()?);
-            distinct = !all;
-            count += 1;
-            if count > BRANCHES_MAX {
-                return Err(Problem::new(span, format!("a query has at most {BRANCHES_MAX} branches")));
+            if self.at_word("EXCEPT") {
+                let kind = self.set_kind("EXCEPT", SetKind::Except)?;
+                let left = match (branches.pop(), branches.is_empty()) {
+                    (Some(only), true) => only,
+                    (last, _) => {
+                        branches.extend(last);
+                        Branch::Query(Box::new(union(std::mem::take(&mut branches), distinct)))
+                    }
+                };
+                let right = self.intersection(&mut count)?;
+                branches = vec![Branch::Set(Box::new(SetOperation { left, right, kind, span }))];
+                distinct = false;
+            } else if self.take_word("UNION") {
+                let all = self.take_word("ALL");
+                if !all {
+                    self.take_word("DISTINCT");
+                }
+                if branches.len() > 1 && all == distinct {
+                    // Another kind of UNION: it takes those before as one.
+                    branches = vec![Branch::Query(Box::new(union(branches, distinct)))];
+                }
+                branches.push(self.intersection(&mut count)?);
+                distinct = !all;
+            } else {
+                break;
             }
         }
         let order_by = if self.at_words(&["ORDER", "BY"]) { self.order_by()? } else { Vec::new() };
         let limit = self.limit()?;
-        self.end_of_query()?;
         Ok(Query { with, order_by, limit, ..union(branches, distinct) })
+    }
+
+    /// INTERSECT comes before UNION and EXCEPT.
+    fn intersection(&mut self, count: &mut usize) -> Parsed<Branch> {
+        let mut left = self.branch()?;
+        loop {
+            let span = self.span();
+            *count += 1;
+            if *count > BRANCHES_MAX + 1 {
+                return Err(Problem::new(span, format!("a query has at most {BRANCHES_MAX} branches")));
+            }
+            if !self.at_word("INTERSECT") {
+                return Ok(left);
+            }
+            let kind = self.set_kind("INTERSECT", SetKind::Intersect)?;
+            let right = self.branch()?;
+            left = Branch::Set(Box::new(SetOperation { left, right, kind, span }));
+        }
+    }
+
+    fn set_kind(&mut self, word: &str, kind: SetKind) -> Parsed<SetKind> {
+        let span = self.span();
+        self.advance();
+        if self.at_word("ALL") {
+            let problem = Problem::unsupported(span.to(self.span()), &format!("{word} ALL"));
+            return Err(problem.help(format!("{word} without ALL has each row once")));
+        }
+        self.take_word("DISTINCT");
+        Ok(kind)
     }
 
     /// `LIMIT 10 OFFSET 5` or `OFFSET 5 ROWS FETCH NEXT 10 ROWS ONLY`, if it is there.
@@ -187,24 +226,6 @@ impl Parser {
         }
     }
 
-    /// What Flink allows after a SELECT and tidegate does not yet.
-    fn end_of_query(&self) -> Parsed<()> {
-        for (word, test) in [("INTERSECT", "EXISTS"), ("EXCEPT", "NOT EXISTS")] {
-            if self.at_word(word) {
-                let span = self.span();
-                let help = format!(
-                    "of the same windows of both: … WHERE {test} (SELECT * FROM b WHERE b.x = a.x AND b.window_start = a.window_start AND b.window_end = a.window_end)"
-                );
-                if self.word_ahead(1, "ALL") {
-                    let problem = Problem::unsupported(span.to(self.token(1).span), &format!("{word} ALL"));
-                    return Err(problem.help(help));
-                }
-                return Err(Problem::unsupported(span, word).help(help));
-            }
-        }
-        Ok(())
-    }
-
     fn common_tables(&mut self) -> Parsed<Vec<CommonTable>> {
         self.expect_word("WITH")?;
         if self.at_word("RECURSIVE") {
@@ -258,7 +279,7 @@ impl Parser {
     }
 
     fn from(&mut self, select: Span) -> Parsed<Table> {
-        const ENDS: [&str; 5] = ["UNION", "LIMIT", "ORDER", "OFFSET", "FETCH"];
+        const ENDS: [&str; 7] = ["UNION", "INTERSECT", "EXCEPT", "LIMIT", "ORDER", "OFFSET", "FETCH"];
         if self.take_word("FROM") {
             return self.tables();
         }

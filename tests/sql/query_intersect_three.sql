@@ -1,0 +1,23 @@
+-- INTERSECT of three.
+CREATE TABLE readings (
+  device STRING,
+  zone STRING,
+  ts TIMESTAMP(3),
+  temp DOUBLE,
+  vib INT,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/readings.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE machines (
+  device STRING,
+  hall STRING,
+  owner STRING,
+  max_temp DOUBLE
+) WITH ('connector' = 'filesystem', 'path' = 'data/machines.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE samples (
+  id INT,
+  device STRING,
+  ts TIMESTAMP(3),
+  temp DOUBLE,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/samples.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT device FROM readings INTERSECT SELECT device FROM samples INTERSECT SELECT device FROM machines;

@@ -1,0 +1,1 @@
+SELECT device FROM readings EXCEPT ALL SELECT zone FROM readings

@@ -1,0 +1,1 @@
+SELECT device FROM readings INTERSECT ALL SELECT zone FROM readings

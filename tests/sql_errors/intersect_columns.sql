@@ -1,0 +1,1 @@
+SELECT device, temp FROM readings INTERSECT SELECT zone FROM readings

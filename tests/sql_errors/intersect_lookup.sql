@@ -1,0 +1,1 @@
+SELECT device FROM readings INTERSECT SELECT device FROM machines

@@ -1,0 +1,1 @@
+SELECT temp FROM readings INTERSECT SELECT zone FROM readings
