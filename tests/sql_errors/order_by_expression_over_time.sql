@@ -1,1 +1,1 @@
-SELECT ts, vib FROM readings ORDER BY ts, vib + 1
+SELECT device FROM readings ORDER BY ts + INTERVAL '1' SECOND, vib

@@ -22,6 +22,9 @@ pub const OVER: usize = 1 << 22;
 /// The column with the number of the grouping set.
 pub const SET: usize = 1 << 23;
 
+/// Columns from here on are the start, the end and the time of the window of GROUP BY.
+pub const PART: usize = 1 << 24;
+
 /// What the expressions of a SELECT have asked for, besides columns.
 pub struct Calls {
     pub aggregates: Vec<Aggregate>,

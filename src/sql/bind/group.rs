@@ -1,6 +1,6 @@
 //! GROUP BY a window: over a window function itself, or over rows that already stand in their windows.
 
-use super::aggregate::{Calls, Regroup, SET};
+use super::aggregate::{Calls, PART, Regroup, SET};
 use super::expr::{Aggregation, Bound, Reported, compare};
 use super::group_window::{self, GroupWindow};
 use super::select::{Item, filtered, has_over};
@@ -35,10 +35,18 @@ impl Binder<'_> {
         select: &ast::Select,
         input: Relation,
         filter: Bound<Option<Expr>>,
+        order_by: &[ast::OrderBy],
     ) -> Bound<Relation> {
         let mut calls = Calls::new(&select.windows);
         calls.window = self.group_window(select, &input)?;
-        let items = self.items(select, &input, &mut calls);
+        let (items, columns, order) = match self.items(select, &input, &mut calls) {
+            Ok(mut items) => {
+                let columns = items.len();
+                let order = self.order_keys(order_by, &input, &mut items, Some(&mut calls));
+                (Ok(items), columns, order)
+            }
+            Err(Reported) => (Err(Reported), 0, Err(Reported)),
+        };
         let having = match &select.having {
             Some(having) if has_over(having) => self.fail(
                 Problem::new(having.span, "HAVING cannot hold OVER").help("filter the result in a query around it"),
@@ -60,12 +68,13 @@ impl Binder<'_> {
                 let span = group_by.as_ref().map_or(select.span, |group_by| group_by.span);
                 let counts = !(calls.aggregates.is_empty() && calls.groupings.is_empty() && calls.overs.is_empty());
                 if group_by.is_some() && !counts {
-                    return self.grouped_for_ever(select, input, filter?, keys?, (items?, having?));
+                    let relation = self.grouped_for_ever(select, input, filter?, keys?, (items?, having?))?;
+                    return self.ordered(relation, order?, columns, order_by);
                 }
                 return self.fail(no_window(span, &input, group_by.is_some()));
             }
         };
-        let (mut items, mut having, keys, filter) = (items?, having?, keys?, filter?);
+        let (mut items, order, mut having, keys, filter) = (items?, order?, having?, keys?, filter?);
         let (mut window, grouping) = self.take_window(keys, input.window, group_by.span)?;
         window.by_keys = calls.window.is_some();
         if let Some(span) = calls.memory.span() {
@@ -77,7 +86,10 @@ impl Binder<'_> {
             keys: &grouping.keys,
             set: grouping.sets.len() > 1,
             aggregates: calls.aggregates.len(),
-            window: [Some(window.start), Some(window.end), window.time.filter(|_| grouping.window_time)],
+            window: match calls.window {
+                Some(_) => [Some(PART), Some(PART + 1), Some(PART + 2)],
+                None => [Some(window.start), Some(window.end), window.time.filter(|_| grouping.window_time)],
+            },
             groupings: &groupings,
         };
         let mut failed = false;
@@ -102,7 +114,8 @@ impl Binder<'_> {
             relation = filtered(relation, predicate);
         }
         let relation = self.over(relation, &mut items, overs)?;
-        self.project(relation, items, select.span)
+        let relation = self.project(relation, items, select.span)?;
+        self.ordered(relation, order, columns, order_by)
     }
 
     /// GROUP BY without aggregates: each key once, the first time it comes.

@@ -2,6 +2,7 @@
 //! SQL that is found still are. It means the window function over what FROM gives; TUMBLE_START(ts, …) and the like are
 //! its columns, behind those of the input, where no name reaches them.
 
+use super::aggregate::PART;
 use super::expr::{Aggregation, Bound, ExprBinder};
 use super::window::{Windows, window_relation};
 use super::{Binder, Relation};
@@ -47,22 +48,25 @@ pub struct GroupWindow {
     time: usize,
     intervals: Vec<Millis>,
     windows: Windows,
-    /// window_start, window_end and window_time of the [`windowed`](Self::windowed) input.
-    columns: [Expr; 3],
+    /// Of window_start, window_end and window_time.
+    types: [DataType; 3],
+    /// Columns of the input.
+    width: usize,
     span: Span,
 }
 
 impl GroupWindow {
     /// What GROUP BY has in its place.
     pub fn keys(&self) -> Vec<Expr> {
-        self.columns.to_vec()
+        let key = |(part, data_type): (usize, &DataType)| Expr::column(self.width + part, *data_type);
+        self.types.iter().enumerate().map(key).collect()
     }
 
     /// What the function of a part gives. As in Flink start and end are plain times: to group by them again makes no
     /// windows, which a window function's columns do. The third one is an event time.
     fn part(&self, part: usize) -> Expr {
-        let column = self.columns[part].clone();
-        let data_type = column.data_type;
+        let data_type = self.types[part];
+        let column = Expr::column(PART + part, data_type);
         match PARTS[part] {
             "ROWTIME" => column,
             _ => Expr::new(ExprKind::Cast { operand: Box::new(column), safe: false }, data_type),
@@ -145,11 +149,10 @@ impl Binder<'_> {
         let function = function.function;
         let windows = self.windows(&WindowShape { function, span, intervals })?;
         let columns = &input.schema().columns;
-        let first = columns.len();
         let types = [DataType::Timestamp(3), DataType::Timestamp(3), columns[time].data_type];
-        let column = |part: usize| Expr::column(first + part, types[part]);
+        let width = columns.len();
         let intervals = arguments[1..].iter().filter_map(millis).collect();
-        Ok(GroupWindow { function, time, intervals, windows, columns: [column(0), column(1), column(2)], span })
+        Ok(GroupWindow { function, time, intervals, windows, types, width, span })
     }
 }
 

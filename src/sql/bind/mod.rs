@@ -240,21 +240,39 @@ impl<'a> Binder<'a> {
         let outer = self.names.views.len();
         let mut failed = false;
         for table in &query.with {
-            match self.view(&table.query, &table.columns) {
+            let bound = self.subquery(&table.query).and_then(|mut relation| {
+                self.rename(&mut relation, &table.columns)?;
+                Ok(relation)
+            });
+            match bound {
                 Ok(relation) => self.names.views.push((table.name.name.clone(), relation)),
                 Err(Reported) => failed = true,
             }
         }
         // What reads a subquery that is wrong itself would only be told that it is not there.
-        let result = if failed { Err(Reported) } else { self.branches(&query.branches) };
-        let result = match query.distinct {
-            true => result.and_then(|relation| self.distinct(relation, query.span())),
-            false => result,
+        let result = match query.branches.as_slice() {
+            _ if failed => Err(Reported),
+            [ast::Branch::Select(select)] if !select.distinct => self.select(select, &query.order_by),
+            branches => {
+                let result = self.branches(branches);
+                let result = match query.distinct {
+                    true => result.and_then(|relation| self.distinct(relation, query.span())),
+                    false => result,
+                };
+                result.and_then(|relation| self.sorted(relation, &query.order_by))
+            }
         };
-        let result = result.and_then(|relation| self.sorted(relation, &query.order_by));
         let result = result.and_then(|relation| self.limited(relation, query));
         self.names.views.truncate(outer);
         result
+    }
+
+    /// A query inside of another one: its rows have no order, as in Flink, where that of a view stays.
+    fn subquery(&mut self, query: &ast::Query) -> Bound<Relation> {
+        match query.limit {
+            None => self.query(&ast::Query { order_by: Vec::new(), ..query.clone() }),
+            Some(_) => self.query(query),
+        }
     }
 
     /// A query whose columns may be given other names.

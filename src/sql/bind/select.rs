@@ -7,7 +7,7 @@ use super::expr::{Aggregation, Bound, ExprBinder, Reported, Scope};
 use super::{Binder, Named, Relation, subquery};
 use crate::model::{Column, Schema};
 use crate::plan::{Expr, ExprKind, Node, NodeKind};
-use crate::sql::ast::{self, SelectItem, TableKind};
+use crate::sql::ast::{self, OrderBy, SelectItem, TableKind};
 use crate::sql::parser::COLUMNS_MAX;
 use crate::sql::span::{Problem, Span};
 
@@ -19,9 +19,10 @@ pub struct Item {
 }
 
 impl Binder<'_> {
-    pub(super) fn select(&mut self, select: &ast::Select) -> Bound<Relation> {
+    /// `order_by` is empty for DISTINCT, whose result is sorted.
+    pub(super) fn select(&mut self, select: &ast::Select, order_by: &[OrderBy]) -> Bound<Relation> {
         let from = self.from(&select.from)?;
-        let is_grouped = select.group_by.is_some() || has_aggregates(select) || select.having.is_some();
+        let is_grouped = select.group_by.is_some() || has_aggregates(select, order_by) || select.having.is_some();
         let mut calls = Calls::new(&select.windows);
         let (conditions, tests) = select.filter.as_ref().map(subquery::parted).unwrap_or_default();
         // What WHERE remembers is known only for the rows of one table, each of which has its place in time.
@@ -50,6 +51,8 @@ impl Binder<'_> {
         if !is_grouped {
             let items = self.items(select, &input, &mut calls);
             let (mut items, filter) = (items?, filter?);
+            let columns = items.len();
+            let order = self.order_keys(order_by, &input, &mut items, Some(&mut calls))?;
             if let (Some(span), false) = (calls.memory.span(), calls.overs.is_empty()) {
                 let problem = Problem::new(span, "functions that remember rows cannot stand beside others with OVER");
                 return self.fail(problem.help("compute one of the two in a subquery"));
@@ -60,16 +63,17 @@ impl Binder<'_> {
             }
             let input = self.over(input, &mut items, calls.overs)?;
             let relation = self.project(input, items, select.span)?;
+            let relation = self.ordered(relation, order, columns, order_by)?;
             return if select.distinct { self.distinct(relation, select.span) } else { Ok(relation) };
         }
-        let relation = self.grouped(select, input, filter)?;
+        let relation = self.grouped(select, input, filter, order_by)?;
         if select.distinct { self.distinct(relation, select.span) } else { Ok(relation) }
     }
 
     pub(super) fn table(&mut self, table: &ast::Table) -> Bound<Relation> {
         let mut relation = match &table.kind {
             TableKind::Named(name) => self.named(name)?,
-            TableKind::Subquery(query) => self.query(query)?,
+            TableKind::Subquery(query) => self.subquery(query)?,
             TableKind::Window(call) => self.window(call)?,
             TableKind::Match(written) => self.match_recognize(written)?,
             TableKind::Values(values) => self.values(values)?,
@@ -202,17 +206,19 @@ fn table_name(table: &ast::Table) -> Option<&str> {
     }
 }
 
-pub fn has_aggregates(select: &ast::Select) -> bool {
+pub fn has_aggregates(select: &ast::Select, order_by: &[OrderBy]) -> bool {
     let mut found = false;
-    for item in &select.items {
-        if let SelectItem::Expr { expr, .. } = item {
-            expr.visit(&mut |expr| {
-                if let ast::ExprKind::Call(call) = &expr.kind {
-                    let is_aggregate = aggregate::function(&call.name.name.to_ascii_uppercase()).is_some();
-                    found |= is_aggregate && call.over.is_none();
-                }
-            });
-        }
+    let selected = select.items.iter().filter_map(|item| match item {
+        SelectItem::Expr { expr, .. } => Some(expr),
+        SelectItem::All { .. } => None,
+    });
+    for expr in selected.chain(order_by.iter().map(|item| &item.expr)) {
+        expr.visit(&mut |expr| {
+            if let ast::ExprKind::Call(call) = &expr.kind {
+                let is_aggregate = aggregate::function(&call.name.name.to_ascii_uppercase()).is_some();
+                found |= is_aggregate && call.over.is_none();
+            }
+        });
     }
     found
 }

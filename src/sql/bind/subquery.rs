@@ -54,7 +54,7 @@ impl Binder<'_> {
         let (right, found, mut conditions) = match plain_select(test.query) {
             Some(select) => self.correlated(select, test, &left)?,
             None => {
-                let right = self.query(test.query)?;
+                let right = self.subquery(test.query)?;
                 let first = left.schema().columns.len();
                 let columns = right.schema().columns.iter().enumerate();
                 let found = columns.map(|(index, column)| Expr::column(first + index, column.data_type)).collect();
@@ -189,7 +189,7 @@ fn plain_select(query: &ast::Query) -> Option<&Select> {
         && !select.distinct
         && select.group_by.is_none()
         && select.having.is_none()
-        && !has_aggregates(select)
+        && !has_aggregates(select, &[])
         && !select.items.iter().any(over);
     is_plain.then_some(select)
 }

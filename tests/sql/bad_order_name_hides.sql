@@ -1,0 +1,10 @@
+-- ORDER BY a result that hides the event time.
+CREATE TABLE readings (
+  device STRING,
+  zone STRING,
+  ts TIMESTAMP(3),
+  temp DOUBLE,
+  vib INT,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/readings.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT vib AS ts, device FROM readings ORDER BY ts;

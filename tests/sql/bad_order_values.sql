@@ -1,0 +1,2 @@
+-- ORDER BY of VALUES.
+SELECT * FROM (VALUES (2), (1)) AS t (a) ORDER BY a;

@@ -1,0 +1,10 @@
+-- ORDER BY window_time, then by an aggregate.
+CREATE TABLE readings (
+  device STRING,
+  zone STRING,
+  ts TIMESTAMP(3),
+  temp DOUBLE,
+  vib INT,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/readings.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT device, window_time FROM TABLE(TUMBLE(TABLE readings, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, window_time, device ORDER BY window_time, COUNT(*);

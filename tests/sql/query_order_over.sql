@@ -1,0 +1,10 @@
+-- ORDER BY beside OVER.
+CREATE TABLE readings (
+  device STRING,
+  zone STRING,
+  ts TIMESTAMP(3),
+  temp DOUBLE,
+  vib INT,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/readings.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT device, SUM(vib) OVER (PARTITION BY device ORDER BY ts) AS s FROM readings ORDER BY ts;

@@ -1,0 +1,10 @@
+-- ORDER BY the time, then by OVER.
+CREATE TABLE readings (
+  device STRING,
+  zone STRING,
+  ts TIMESTAMP(3),
+  temp DOUBLE,
+  vib INT,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/readings.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT device, vib FROM readings ORDER BY ts, COUNT(*) OVER (PARTITION BY device ORDER BY ts);

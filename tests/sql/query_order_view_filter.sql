@@ -1,0 +1,11 @@
+-- ORDER BY in a view sorts, also what a filter is above of.
+CREATE TABLE readings (
+  device STRING,
+  zone STRING,
+  ts TIMESTAMP(3),
+  temp DOUBLE,
+  vib INT,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/readings.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE VIEW v AS SELECT device, ts FROM readings ORDER BY ts;
+SELECT device FROM v WHERE device <> 'x';

@@ -1,0 +1,1 @@
+SELECT device FROM readings ORDER BY ts, COUNT(*)

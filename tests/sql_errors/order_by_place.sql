@@ -1,0 +1,1 @@
+SELECT ts, device FROM readings ORDER BY ts, 3
