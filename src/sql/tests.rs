@@ -337,6 +337,8 @@ fn hostile_texts_end_quickly() {
         format!("{}SELECT 1 FROM readings{}", "SELECT 1 FROM (".repeat(n / 2), ")".repeat(n / 2)),
         format!("SELECT {} FROM readings", "CASE WHEN ".repeat(n / 2)),
         format!("SELECT {} FROM readings", "CAST(".repeat(n)),
+        format!("SELECT 1 FROM readings{}", " INTERSECT SELECT 1 FROM readings".repeat(n / 4)),
+        format!("SELECT 1 FROM readings{}", " EXCEPT SELECT 1 FROM readings ORDER BY".repeat(n / 4)),
         "[".repeat(n),
         "'".repeat(n + 1),
         "/*".repeat(n),
@@ -349,6 +351,11 @@ fn hostile_texts_end_quickly() {
         assert!(bind_query(&text, &catalog).is_err(), "{}", &text[..40]);
         assert!(bind_script(&text).is_err(), "{}", &text[..40]);
     }
+    let sets = format!("SELECT vib FROM readings{}", " INTERSECT SELECT vib FROM readings".repeat(32));
+    let script = format!(
+        "CREATE TABLE readings (vib INT) WITH ('connector' = 'filesystem', 'path' = 'x', 'format' = 'csv'); {sets}"
+    );
+    assert!(bind_script(&script).is_ok());
     // Deep, but within the limits.
     let deep = (0..30).fold("vib".to_owned(), |inner, _| format!("CASE WHEN ok THEN ({inner}) + 1 + 1 ELSE 0 END"));
     for text in [format!("SELECT {deep} FROM readings"), format!("SELECT 1{} FROM readings", " + 1".repeat(240))] {
@@ -358,7 +365,7 @@ fn hostile_texts_end_quickly() {
     assert!(bind_query(&long, &Catalog { sources: &sources, tables: &[], views: &[] }).is_ok());
 }
 
-const SOUP: &str = "SELECT FROM WHERE GROUP BY HAVING AS AND OR NOT IS NULL TRUE IN BETWEEN LIKE CASE WHEN THEN ELSE END CAST ( ) ( ) , , . * + - / % = <> < || 1 2.5 1e3 'x' '5' INTERVAL SECOND MINUTE ts temp vib zone device ok price readings readings TABLE TUMBLE HOP DESCRIPTOR window_start window_end COUNT SUM AVG MAX FILTER DISTINCT COALESCE ROUND SUBSTRING UPPER EXTRACT TIMESTAMP DATE TO FLOOR WITH UNION ALL CREATE VIEW WATERMARK FOR ; ` ? [ ] STRING INT DECIMAL PRIMARY KEY";
+const SOUP: &str = "SELECT FROM WHERE GROUP BY HAVING AS AND OR NOT IS NULL TRUE IN BETWEEN LIKE CASE WHEN THEN ELSE END CAST ( ) ( ) , , . * + - / % = <> < || 1 2.5 1e3 'x' '5' INTERVAL SECOND MINUTE ts temp vib zone device ok price readings readings TABLE TUMBLE HOP DESCRIPTOR window_start window_end COUNT SUM AVG MAX FILTER DISTINCT COALESCE ROUND SUBSTRING UPPER EXTRACT TIMESTAMP DATE TO FLOOR WITH UNION ALL INTERSECT EXCEPT ORDER LIMIT TUMBLE_START PERCENTILE 0.5 CREATE VIEW WATERMARK FOR ; ` ? [ ] STRING INT DECIMAL PRIMARY KEY";
 
 proptest! {
     #[test]

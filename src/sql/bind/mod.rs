@@ -237,6 +237,16 @@ impl<'a> Binder<'a> {
     }
 
     fn query(&mut self, query: &ast::Query) -> Bound<Relation> {
+        self.query_in_order(query, &query.order_by)
+    }
+
+    /// A query inside of another one: its rows have no order, as in Flink, where that of a view stays.
+    fn subquery(&mut self, query: &ast::Query) -> Bound<Relation> {
+        let order_by = if query.limit.is_some() { query.order_by.as_slice() } else { &[] };
+        self.query_in_order(query, order_by)
+    }
+
+    fn query_in_order(&mut self, query: &ast::Query, order_by: &[ast::OrderBy]) -> Bound<Relation> {
         let outer = self.names.views.len();
         let mut failed = false;
         for table in &query.with {
@@ -252,27 +262,19 @@ impl<'a> Binder<'a> {
         // What reads a subquery that is wrong itself would only be told that it is not there.
         let result = match query.branches.as_slice() {
             _ if failed => Err(Reported),
-            [ast::Branch::Select(select)] if !select.distinct => self.select(select, &query.order_by),
+            [ast::Branch::Select(select)] if !select.distinct => self.select(select, order_by),
             branches => {
                 let result = self.branches(branches);
                 let result = match query.distinct {
                     true => result.and_then(|relation| self.distinct(relation, query.span())),
                     false => result,
                 };
-                result.and_then(|relation| self.sorted(relation, &query.order_by))
+                result.and_then(|relation| self.sorted(relation, order_by))
             }
         };
         let result = result.and_then(|relation| self.limited(relation, query));
         self.names.views.truncate(outer);
         result
-    }
-
-    /// A query inside of another one: its rows have no order, as in Flink, where that of a view stays.
-    fn subquery(&mut self, query: &ast::Query) -> Bound<Relation> {
-        match query.limit {
-            None => self.query(&ast::Query { order_by: Vec::new(), ..query.clone() }),
-            Some(_) => self.query(query),
-        }
     }
 
     /// A query whose columns may be given other names.

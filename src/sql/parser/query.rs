@@ -13,8 +13,18 @@ use crate::sql::span::{Problem, Span, nearest};
 /// SELECTs that UNION ALL may put together.
 const BRANCHES_MAX: usize = 200;
 
+/// INTERSECTs and EXCEPTs of a query: each lies inside of the next one.
+const SETS_MAX: usize = 32;
+
 /// Rows of one VALUES.
 const VALUES_ROWS_MAX: usize = 10_000;
+
+/// What UNION, INTERSECT and EXCEPT of one query have put together so far.
+#[derive(Default)]
+struct Parts {
+    branches: usize,
+    sets: usize,
+}
 
 impl Parser {
     pub(super) fn query(&mut self) -> Parsed<Query> {
@@ -34,12 +44,12 @@ impl Parser {
 
     fn query_here(&mut self) -> Parsed<Query> {
         let with = if self.at_word("WITH") { self.common_tables()? } else { Vec::new() };
-        let mut count = 1;
-        let (mut branches, mut distinct) = (vec![self.intersection(&mut count)?], false);
+        let mut parts = Parts::default();
+        let (mut branches, mut distinct) = (vec![self.intersection(&mut parts)?], false);
         loop {
             let span = self.span();
             if self.at_word("EXCEPT") {
-                let kind = self.set_kind("EXCEPT", SetKind::Except)?;
+                let kind = self.set_kind("EXCEPT", SetKind::Except, &mut parts)?;
                 let left = match (branches.pop(), branches.is_empty()) {
                     (Some(only), true) => only,
                     (last, _) => {
@@ -47,7 +57,7 @@ impl Parser {
                         Branch::Query(Box::new(union(std::mem::take(&mut branches), distinct)))
                     }
                 };
-                let right = self.intersection(&mut count)?;
+                let right = self.intersection(&mut parts)?;
                 branches = vec![Branch::Set(Box::new(SetOperation { left, right, kind, span }))];
                 distinct = false;
             } else if self.take_word("UNION") {
@@ -59,7 +69,7 @@ impl Parser {
                     // Another kind of UNION: it takes those before as one.
                     branches = vec![Branch::Query(Box::new(union(branches, distinct)))];
                 }
-                branches.push(self.intersection(&mut count)?);
+                branches.push(self.intersection(&mut parts)?);
                 distinct = !all;
             } else {
                 break;
@@ -71,25 +81,29 @@ impl Parser {
     }
 
     /// INTERSECT comes before UNION and EXCEPT.
-    fn intersection(&mut self, count: &mut usize) -> Parsed<Branch> {
+    fn intersection(&mut self, parts: &mut Parts) -> Parsed<Branch> {
         let mut left = self.branch()?;
         loop {
             let span = self.span();
-            *count += 1;
-            if *count > BRANCHES_MAX + 1 {
+            parts.branches += 1;
+            if parts.branches > BRANCHES_MAX {
                 return Err(Problem::new(span, format!("a query has at most {BRANCHES_MAX} branches")));
             }
             if !self.at_word("INTERSECT") {
                 return Ok(left);
             }
-            let kind = self.set_kind("INTERSECT", SetKind::Intersect)?;
+            let kind = self.set_kind("INTERSECT", SetKind::Intersect, parts)?;
             let right = self.branch()?;
             left = Branch::Set(Box::new(SetOperation { left, right, kind, span }));
         }
     }
 
-    fn set_kind(&mut self, word: &str, kind: SetKind) -> Parsed<SetKind> {
+    fn set_kind(&mut self, word: &str, kind: SetKind, parts: &mut Parts) -> Parsed<SetKind> {
         let span = self.span();
+        parts.sets += 1;
+        if parts.sets > SETS_MAX {
+            return Err(Problem::new(span, format!("a query has at most {SETS_MAX} INTERSECTs and EXCEPTs")));
+        }
         self.advance();
         if self.at_word("ALL") {
             let problem = Problem::unsupported(span.to(self.span()), &format!("{word} ALL"));
