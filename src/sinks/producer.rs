@@ -297,7 +297,8 @@ fn metadata(list: &TopicPartitionList) -> Vec<u8> {
 
 /// Logs and errors wait in a queue that only a poll empties. That a right is missing is remembered.
 pub fn tend(consumer: &BaseConsumer<Context>) {
-    while let Some(event) = consumer.poll(Duration::ZERO) {
+    // With no time at all a poll ends at the first line of log, and what stands behind that is not seen.
+    while let Some(event) = consumer.poll(Duration::from_millis(10)) {
         if let Some(error) = event.err().filter(is_forbidden) {
             *lock(&consumer.context().denied) = Some(error);
         }
