@@ -57,14 +57,31 @@ fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The tables of `docs/sql.md` with a column Result: example and result.
+/// The rows of the tables of `docs/sql.md`.
+fn table_rows() -> Vec<Vec<String>> {
+    let document = read("docs/sql.md");
+    let lines = document.lines().filter_map(|line| line.strip_prefix('|')?.strip_suffix('|'));
+    // A bar inside of code stands behind a backslash.
+    let rows = lines.map(|line| line.replace("\\|", "\u{1}"));
+    rows.map(|line| line.split('|').map(|cell| cell.replace('\u{1}', "|").trim().to_owned()).collect()).collect()
+}
+
+/// Those with a column Case: example and case.
+fn examples_in_cases() -> Vec<(String, String)> {
+    let rows = table_rows();
+    let code = |cell: &str| Some(cell.strip_prefix('`')?.strip_suffix('`')?.to_owned());
+    let pair = |row: &Vec<String>| match row.as_slice() {
+        [_, _, example, case] => Some((code(example)?, code(case)?)),
+        _ => None,
+    };
+    rows.iter().filter_map(pair).collect()
+}
+
+/// Those with a column Result: example, result, and whether it is tidegate's own.
 fn examples() -> Vec<(String, String, bool)> {
     let mut examples = Vec::new();
-    for line in read("docs/sql.md").lines().filter(|line| line.starts_with('|')) {
-        // A bar inside of code stands behind a backslash.
-        let line = line.replace("\\|", "\u{1}");
-        let cells: Vec<String> = line.split('|').map(|cell| cell.replace('\u{1}', "|").trim().to_owned()).collect();
-        let [_, _, example, result, _] = cells.as_slice() else { continue };
+    for cells in table_rows() {
+        let [_, example, result] = cells.as_slice() else { continue };
         let Some(example) = example.strip_prefix('`').and_then(|example| example.strip_suffix('`')) else { continue };
         let (result, rest) = result.strip_prefix('`').and_then(|result| result.rsplit_once('`')).expect("a result");
         examples.push((example.to_owned(), result.to_owned(), rest.contains("*ours*")));
@@ -93,6 +110,24 @@ fn examples_of_the_document_are_right() {
         }
     }
     assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), examples.len(), faults.join("\n"));
+}
+
+#[test]
+fn every_function_has_an_example_that_is_a_test() {
+    let in_cases = examples_in_cases();
+    assert!(in_cases.len() >= 30, "the document was read");
+    for (example, case) in &in_cases {
+        let folder = if case.contains('/') { "" } else { "sql/" };
+        assert!(read(&format!("tests/{folder}{case}.sql")).contains(example), "there is no {example} in {case}");
+    }
+    let run = examples().into_iter().map(|(example, ..)| example);
+    let examples = run.chain(in_cases.into_iter().map(|(example, _)| example)).collect::<Vec<_>>().join("\n");
+    let examples = examples.to_ascii_uppercase();
+    let mut words: Vec<&str> = examples.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    words.sort_unstable();
+    let missing: Vec<&str> =
+        function_names().filter(|name| *name != "||" && words.binary_search(name).is_err()).collect();
+    assert!(missing.is_empty(), "without an example in docs/sql.md: {}", missing.join(", "));
 }
 
 #[test]
