@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Compares random queries with real Apache Flink: windows, grouping sets, OVER, Top-N, deduplication, DISTINCT, joins.
+"""Compares random queries with real Apache Flink: windows, grouping sets, OVER, Top-N, deduplication, DISTINCT, joins,
+INTERSECT and EXCEPT.
 Run by hand; what it finds is kept as a case in tests/sql. (Patterns: match_random.py.)
 
 usage: query_random.py make DIR SEED COUNT     COUNT queries over random rows into DIR, ten of them in one script for Flink
@@ -50,7 +51,8 @@ def aggregates(r, count, ordered):
     pool = [("i", "COUNT(*)"), ("i", "COUNT(n)"), ("i", "SUM(n)"), ("i", "AVG(n)"), ("i", "MIN(n)"), ("i", "MAX(n)"),
             ("x", "SUM(x)"), ("x", "AVG(x)"), ("x", "MIN(x)"), ("x", "MAX(x)"), ("x", "STDDEV_POP(x)"), ("x", "VAR_SAMP(x)"),
             ("s", "SUM(d)"), ("s", "AVG(d)"), ("s", "MAX(d)"), ("s", "MIN(k)"), ("s", "MAX(k)"), ("i", "COUNT(DISTINCT k)"),
-            ("i", "SUM(DISTINCT n)"), ("i", "COUNT(DISTINCT device)")]
+            ("i", "SUM(DISTINCT n)"), ("i", "COUNT(DISTINCT device)"), ("x", "PERCENTILE(x, %s)" % r.choice(["0.5", "0.9", "0", "1"])),
+            ("x", "PERCENTILE(n, 0.25)"), ("x", "PERCENTILE(x, 0.7, n)"), ("x", "PERCENTILE(DISTINCT d, 0.4)")]
     if ordered:
         pool += [("s", "FIRST_VALUE(k)"), ("i", "LAST_VALUE(n)"), ("s", "LISTAGG(k)"), ("i", "FIRST_VALUE(id)")]
     chosen = []
@@ -96,6 +98,34 @@ def grouped(r):
         group = ["window_start", "window_end", sets]
     having = r.choice(["", "", " HAVING COUNT(*) > 1", " HAVING MAX(n) > 20"])
     return "SELECT %s FROM TABLE(%s)%s GROUP BY %s%s" % (select(r, items), call, where(r), ", ".join(group), having)
+
+
+def grouped_before(r):
+    """A window in GROUP BY, as before there were window functions."""
+    keys = r.choice(KEYS)
+    kind = r.choice(["TUMBLE", "HOP", "SESSION"])
+    seconds = {"TUMBLE": [r.choice([2, 5, 10, 30])], "HOP": r.choice([(1, 5), (2, 10), (5, 30), (3, 3)]), "SESSION": [r.choice([1, 2, 4])]}[kind]
+    arguments = "(ts, %s)" % ", ".join("INTERVAL '%d' SECOND" % s for s in seconds)
+    parts = [("s", kind + part + arguments) for part in r.sample(["_START", "_END", "_ROWTIME"], 2)]
+    items = [("s", key) for key in keys] + parts + aggregates(r, r.choice([1, 2, 3]), kind == "TUMBLE")
+    group = keys + [kind + arguments]
+    r.shuffle(group)
+    having = r.choice(["", "", " HAVING COUNT(*) > 1", " HAVING MAX(n) > 20", " HAVING %s_END%s > TIMESTAMP '2026-03-01 08:00:30'" % (kind, arguments)])
+    return "SELECT %s FROM t%s GROUP BY %s%s" % (select(r, items), where(r), ", ".join(group), having)
+
+
+def both(r):
+    """INTERSECT and EXCEPT in windows."""
+    columns = r.sample(["device", "k", "n", "b", "d", "n > 10"], r.choice([1, 2]))
+    items = [("s", column) for column in columns]
+    call = r.choice(["TUMBLE(TABLE %s, DESCRIPTOR(ts), INTERVAL '5' SECOND)", "HOP(TABLE %s, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND)"])
+    side = lambda name: "SELECT %s, window_start, window_end FROM TABLE(%s)%s" % (", ".join(columns), call % name, where(r))
+    sides = [side(name) for name in r.choice(["uv", "uv", "uvu"])]
+    text = sides[0]
+    for other in sides[1:]:
+        text += r.choice([" INTERSECT ", " EXCEPT "]) + other
+    names = ["c%d" % i for i in range(len(columns))]
+    return "SELECT %s FROM (%s) AS a (%s, window_start, window_end)" % (select(r, [("s", name) for name in names] + [("s", "window_start"), ("s", "window_end")]), text, ", ".join(names))
 
 
 def twice(r):
@@ -166,7 +196,7 @@ def join(r):
     return "SELECT %s FROM %s AS l WHERE %s" % (select(r, items), side("u"), test)
 
 
-KINDS = [grouped, grouped, grouped, twice, over, over, top, first, join, join]
+KINDS = [grouped, grouped, grouped, grouped_before, both, twice, over, over, top, first, join, join]
 
 
 def make(folder, seed, count):
