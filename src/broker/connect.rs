@@ -8,7 +8,7 @@ use super::inbound::{Publish, Will};
 use super::packets::{Manner, check_topic, message_properties, put_length, put_text};
 use super::reason::{
     BAD_AUTHENTICATION_METHOD, BAD_CREDENTIALS, Fault, IDENTIFIER_INVALID, MALFORMED, NOT_AUTHORIZED, PROTOCOL_ERROR,
-    QUOTA, TOPIC_INVALID, UNSUPPORTED_VERSION,
+    TOPIC_INVALID, UNSUPPORTED_VERSION,
 };
 use super::wire::{Allowed, Reader, Value, id, walk_properties};
 use crate::config::BrokerLimits;
@@ -265,7 +265,7 @@ pub(super) fn write_refusal(refused: &Refused, out: &mut BytesMut) {
                 BAD_CREDENTIALS => 4,
                 NOT_AUTHORIZED => 5,
                 // A malformed CONNECT of 3.1.1 gets no answer ([MQTT-4.8.0-1]).
-                MALFORMED | PROTOCOL_ERROR | BAD_AUTHENTICATION_METHOD | QUOTA | TOPIC_INVALID => return,
+                MALFORMED | PROTOCOL_ERROR | BAD_AUTHENTICATION_METHOD | TOPIC_INVALID => return,
                 _ => 3,
             };
             out.extend_from_slice(&[0x20, 2, 0, code]);

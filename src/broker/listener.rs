@@ -163,7 +163,12 @@ async fn run(
     }
     shared.links().insert(link.id, Arc::clone(&link));
     let end = match timeout(limits.connect_timeout, welcome(&link)).await {
-        Ok(Some(welcome)) => {
+        Ok(Some(Err(fault))) => {
+            shared.links().remove(&link.id);
+            let refused = Refused { version: Some(request.version), fault };
+            return refuse(&shared, &mut stream, &peer, &refused).await;
+        }
+        Ok(Some(Ok(welcome))) => {
             let mut client = Client::new(Arc::clone(&shared), request, rights, outbox, welcome.durable);
             count(&shared.counters.connects);
             let connected = shared.counters.connections.fetch_add(1, Relaxed) + 1;
@@ -216,13 +221,16 @@ async fn hand_over(shared: &Shared, link: &Arc<Link>, ask: Ask) -> bool {
     shared.to_pipeline.send(inbound).await.is_ok()
 }
 
-/// Waits until the session is on the disk, if it is to be, and so what the client is told is true. `None`: it is to end
-/// before that.
-async fn welcome(link: &Link) -> Option<Welcome> {
+/// Waits until the session is on the disk, if it is to be, and so what the client is told is true; or for why it is not
+/// taken. `None`: it is to end before that.
+async fn welcome(link: &Link) -> Option<Result<Welcome, Fault>> {
     loop {
         if link.committed_total() > 0 {
             return match link.take_answer() {
-                Some(Answer::Welcome(welcome)) => Some(welcome),
+                Some(Answer::Welcome(welcome)) => Some(Ok(welcome)),
+                Some(Answer::Reason(code)) => {
+                    Some(Err(Fault::new(code, "sessions_bytes_max is reached: there is no place for its will")))
+                }
                 _ => None,
             };
         }

@@ -28,6 +28,7 @@ macro_rules! counters {
                 "connections_peak",
                 "sessions",
                 "session_ids",
+                "session_bytes",
                 "subscriptions",
                 "stored_messages",
                 "stored_bytes",
@@ -57,6 +58,8 @@ counters! {
     sessions,
     /// Gauge: QoS 2 packet ids taken and not yet released.
     session_ids,
+    /// Gauge: bytes of the topic filters and wills of all sessions.
+    session_bytes,
     /// Gauge: subscriptions of all sessions.
     subscriptions,
     /// Gauge: messages that wait for durable sessions, each counted once, and their bytes.
@@ -142,7 +145,7 @@ counters! {
     ended_slow_subscriber,
     ended_shutdown,
     ended_revoked,
-    /// Subscriptions refused because of `subscriptions_per_client_max`.
+    /// Subscriptions refused because of `subscriptions_per_client_max` or `sessions_bytes_max`.
     subscriptions_refused,
     /// Messages not retained because of `retained_messages_max` or `retained_bytes_max`.
     retained_refused,

@@ -55,6 +55,7 @@ raw_table! {
         queue_messages_max: i64,
         queue_bytes_max: ByteSize,
         outgoing_bytes_max: ByteSize,
+        sessions_bytes_max: ByteSize,
         queue_age_max: Duration,
         stored_messages_max: i64,
         stored_bytes_max: ByteSize,

@@ -240,6 +240,8 @@ pub struct BrokerLimits {
     /// Sessions that outlive their connections, and for how long at most.
     pub sessions_max: usize,
     pub session_expiry_max: Duration,
+    /// Topic filters and wills of all sessions.
+    pub sessions_bytes_max: usize,
     /// The longest keep-alive; a v5 client that asks for more, or for none, is told this. Zero: whatever the client says.
     pub keep_alive_max: Duration,
 }
@@ -270,6 +272,7 @@ impl Default for BrokerLimits {
             topic_aliases_max: 32,
             sessions_max: 10_000,
             session_expiry_max: Duration::from_secs(7 * 86_400),
+            sessions_bytes_max: 32 << 20,
             keep_alive_max: Duration::ZERO,
         }
     }

@@ -316,3 +316,27 @@ fn a_storm_of_wildcards_and_of_filters() {
     drop((greedy, collector));
     neighbour.outlives(&broker);
 }
+
+#[test]
+fn filters_as_long_as_there_can_be_cost_bounded_memory() {
+    let broker = Broker::start();
+    let mut neighbour = Neighbour::new(&broker);
+    let before = broker.resident_bytes();
+    let mut greedy: Vec<Client> =
+        (0..10).map(|n| Client::connect(broker.mqtt, BOTH[n % 2], &format!("greedy{n}"))).collect();
+    for client in &mut greedy {
+        for chunk in 0..10 {
+            let filters: Vec<String> = (0..10).map(|n| format!("{chunk}{n}{}", "x".repeat(65_000))).collect();
+            let filters: Vec<(&str, u8)> = filters.iter().map(|filter| (filter.as_str(), 0)).collect();
+            client.subscribe(&filters);
+        }
+        neighbour.works();
+    }
+    let grown = broker.resident_bytes().saturating_sub(before);
+    assert!(grown < 60 << 20, "{} MiB more", grown >> 20);
+    assert!(broker.count("session_bytes") <= 32 << 20);
+    // Whoever comes now still subscribes to what devices subscribe to.
+    assert_eq!(Client::connect(broker.mqtt, V5, "device").subscribe(&[("cmd/press-7/#", 1)]), [1]);
+    drop(greedy);
+    neighbour.outlives(&broker);
+}

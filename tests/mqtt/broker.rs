@@ -78,7 +78,7 @@ impl Broker {
     /// And no session, with nothing in it.
     pub fn wait_until_nothing_is_kept(&self) {
         self.wait_until_empty();
-        for gauge in ["sessions", "session_ids", "stored_messages", "stored_bytes"] {
+        for gauge in ["sessions", "session_ids", "session_bytes", "stored_messages", "stored_bytes"] {
             self.wait_for_count(gauge, 0);
         }
     }

@@ -2,18 +2,27 @@
 //! 4.1).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::super::access::Rights;
 use super::super::inbound::{Close, Connect, Parting, Publish, Will};
 use super::super::link::{Answer, Link, Order, Welcome};
 use super::super::metrics::{add, count, subtract};
+use super::super::reason::QUOTA;
 use super::super::tables::{CONNECTED, NEVER, SessionRow, SubscriptionRow, WillRow};
-use super::session::{ArmedWill, Line, Session};
+use super::session::{ArmedWill, Line, Session, will_bytes};
 use super::{Hub, Table};
+
+/// No session may have more than this part of `sessions_bytes_max`.
+const SESSION_SHARE: usize = 16;
 
 impl Hub {
     pub(super) fn connect(&mut self, link: &Arc<Link>, connect: Connect) {
+        let will = connect.will.as_ref().map_or(0, will_bytes);
+        if will > 0 && !self.has_place(0, will) {
+            return link.answer(Answer::Reason(QUOTA));
+        }
         let limits = &self.shared.limits;
         let limit_s = u32::try_from(limits.session_expiry_max.as_secs()).unwrap_or(u32::MAX);
         let asked_s = connect.expiry_s.min(limit_s);
@@ -41,7 +50,9 @@ impl Hub {
             let number = self.new_number();
             let user = connect.user;
             if let Some(session) = self.sessions.get_mut(slot) {
-                session.will = Some(ArmedWill { number, user, will, due: None });
+                let armed = ArmedWill { number, user, will, due: None };
+                session.hold(armed.bytes(), &self.shared.counters);
+                session.will = Some(armed);
             }
             self.put_will(slot);
         }
@@ -49,6 +60,13 @@ impl Hub {
         self.changes.replay.insert(slot);
         self.session_count();
         link.answer(Answer::Welcome(Welcome { session_present: present, durable, expiry_s }));
+    }
+
+    /// Whether a session that holds so much may hold so much more.
+    pub(super) fn has_place(&self, held: usize, more: usize) -> bool {
+        let most = self.shared.limits.sessions_bytes_max;
+        let all = self.shared.counters.session_bytes.load(Relaxed) as usize;
+        all + more <= most && held + more <= most / SESSION_SHARE
     }
 
     /// Another connection has the client's name: the old one is to end. Gives the session if it goes on.
@@ -68,7 +86,7 @@ impl Hub {
         let session = self.sessions.get_mut(slot)?;
         // A delayed will is not sent to somebody who is back ([MQTT-3.1.3-9]); one without delay is, since its
         // connection is gone.
-        if let Some(armed) = session.will.take() {
+        if let Some(armed) = session.take_will(&self.shared.counters, |_| true) {
             if line.is_some() && armed.will.delay_s == 0 {
                 self.fire(&client, armed);
             } else {
@@ -92,7 +110,7 @@ impl Hub {
         }
         let expiry_s = session.expiry_s;
         if close.parting == Parting::Farewell {
-            if let Some(armed) = session.will.take() {
+            if let Some(armed) = session.take_will(&self.shared.counters, |_| true) {
                 self.changes.delete(Table::Will, armed.number.to_be_bytes().to_vec());
             }
         }
@@ -116,10 +134,8 @@ impl Hub {
         let number = session.number;
         session.ends = after(now, session.expiry_s);
         self.deadlines.extend(session.ends.map(|at| (at, slot, number)));
-        let mut fired = None;
-        if let Some(armed) = session.will.take_if(|armed| armed.will.delay_s == 0) {
-            fired = Some(armed);
-        } else if let Some(armed) = &mut session.will {
+        let fired = session.take_will(&self.shared.counters, |armed| armed.will.delay_s == 0);
+        if let Some(armed) = &mut session.will {
             armed.due = after(now, armed.will.delay_s);
             self.deadlines.extend(armed.due.map(|at| (at, slot, number)));
         }
@@ -150,9 +166,9 @@ impl Hub {
             count(&self.shared.counters.sessions_expired);
             return self.end_session(slot);
         }
-        let due = |armed: &mut ArmedWill| armed.due.is_some_and(|at| at <= now);
+        let due = |armed: &ArmedWill| armed.due.is_some_and(|at| at <= now);
         let client = Arc::clone(&session.client);
-        if let Some(armed) = session.will.take_if(due) {
+        if let Some(armed) = session.take_will(&self.shared.counters, due) {
             self.fire(&client, armed);
         }
     }
@@ -164,6 +180,7 @@ impl Hub {
         let counters = &self.shared.counters;
         subtract(&counters.subscriptions, session.filters.len());
         subtract(&counters.session_ids, session.received.len());
+        subtract(&counters.session_bytes, session.bytes);
         for filter in &session.filters {
             self.tree.remove(filter, slot);
             if session.durable {

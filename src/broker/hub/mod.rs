@@ -39,7 +39,7 @@ use changes::Changes;
 use flow::Received;
 use messages::Messages;
 use retained::{Kept, Replay, Retained};
-use session::Sessions;
+use session::{Sessions, filter_bytes};
 use sys::Sys;
 use time::Time;
 use tree::{Found, Subscription, Tree, filter_is_valid, shared_filter};
@@ -372,8 +372,18 @@ impl Hub {
                 codes.push(code(QUOTA));
                 continue;
             }
+            let held = session.bytes;
+            if new && !self.has_place(held, filter_bytes(path)) {
+                count(&self.shared.counters.subscriptions_refused);
+                let client = link.client();
+                self.shared.warn(|| format!("{client:?} gets no more subscriptions: sessions_bytes_max is reached"));
+                codes.push(code(QUOTA));
+                continue;
+            }
+            let Some(session) = self.sessions.get_mut(slot) else { break };
             if new {
                 session.filters.insert(path.into());
+                session.hold(filter_bytes(path), &self.shared.counters);
                 count(&self.shared.counters.subscriptions);
             }
             let (options, id) = (filter.options, subscribe.id);
@@ -405,6 +415,7 @@ impl Hub {
         if !session.filters.remove(filter) {
             return NO_SUBSCRIPTION_EXISTED;
         }
+        session.let_go(filter_bytes(filter), &self.shared.counters);
         session.replays.retain(|replay| replay.filter != filter);
         if session.durable {
             self.changes.delete(Table::Subscription, SubscriptionRow::key(session.number, filter));

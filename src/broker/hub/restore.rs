@@ -16,7 +16,7 @@ use super::changes::Changes;
 use super::flow::{Entry, Flow};
 use super::messages::{Held, Messages};
 use super::retained::{Replay, Retained};
-use super::session::{ArmedWill, Session, Sessions};
+use super::session::{ArmedWill, Session, Sessions, filter_bytes};
 use super::sys::Sys;
 use super::time::Time;
 use super::tree::{Found, Subscription, Tree};
@@ -152,6 +152,7 @@ impl Hub {
                 continue;
             };
             session.filters.insert(row.filter.as_str().into());
+            session.hold(filter_bytes(&row.filter), &self.shared.counters);
             self.tree.insert(&row.filter, Subscription { slot, options: row.options, id: row.id });
             if row.retained_due {
                 // From their beginning: where they were is not known.
@@ -222,7 +223,11 @@ impl Hub {
             let due = if due == CONNECTED { None } else { self.time.instant(due) };
             let Some(session) = self.sessions.get_mut(slot) else { continue };
             self.deadlines.extend(due.map(|at| (at, slot, session.number)));
-            if let Some(older) = session.will.replace(ArmedWill { number, user, will, due }) {
+            let older = session.take_will(&self.shared.counters, |_| true);
+            let armed = ArmedWill { number, user, will, due };
+            session.hold(armed.bytes(), &self.shared.counters);
+            session.will = Some(armed);
+            if let Some(older) = older {
                 // Only a will that was on its way when the power went; it goes out now.
                 self.fire(&name, older);
             }

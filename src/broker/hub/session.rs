@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::super::inbound::Will;
 use super::super::link::Link;
+use super::super::metrics::{Counters, add, subtract};
 use super::super::outbox::Outbox;
 use super::flow::Flow;
 use super::retained::Replay;
@@ -32,6 +33,22 @@ pub(super) struct ArmedWill {
     pub due: Option<Instant>,
 }
 
+impl ArmedWill {
+    pub fn bytes(&self) -> usize {
+        will_bytes(&self.will)
+    }
+}
+
+/// What a will costs in memory.
+pub(super) fn will_bytes(will: &Will) -> usize {
+    size_of::<ArmedWill>() + will.publish.held_bytes()
+}
+
+/// What a topic filter costs in memory: it stands in its session and, level by level, in the tree.
+pub(super) fn filter_bytes(filter: &str) -> usize {
+    2 * filter.len() + 200
+}
+
 #[derive(Debug)]
 pub(super) struct Session {
     pub number: u64,
@@ -41,6 +58,8 @@ pub(super) struct Session {
     /// Messages before this are not for it.
     pub since: u64,
     pub expiry_s: u32,
+    /// What its filters and its will cost.
+    pub bytes: usize,
     pub line: Option<Line>,
     /// When it ends, while the client is away; `None`: never, or the client is connected.
     pub ends: Option<Instant>,
@@ -60,6 +79,7 @@ impl Session {
             durable,
             since,
             expiry_s,
+            bytes: 0,
             line: None,
             ends: None,
             filters: BTreeSet::new(),
@@ -68,6 +88,24 @@ impl Session {
             will: None,
             replays: VecDeque::new(),
         }
+    }
+
+    /// It holds so much more.
+    pub fn hold(&mut self, bytes: usize, counters: &Counters) {
+        self.bytes += bytes;
+        add(&counters.session_bytes, bytes);
+    }
+
+    pub fn let_go(&mut self, bytes: usize, counters: &Counters) {
+        self.bytes -= bytes;
+        subtract(&counters.session_bytes, bytes);
+    }
+
+    /// Its will, if it has one that is meant.
+    pub fn take_will(&mut self, counters: &Counters, meant: impl FnOnce(&ArmedWill) -> bool) -> Option<ArmedWill> {
+        let armed = self.will.take_if(|armed| meant(armed))?;
+        self.let_go(armed.bytes(), counters);
+        Some(armed)
     }
 
     /// Messages it may be given without harm, as far as is known: half of its queue.

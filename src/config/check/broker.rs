@@ -74,6 +74,8 @@ fn check_limits(raw: &raw::Broker, problems: &mut Problems) -> BrokerLimits {
     let queue_bytes_max = bytes(&raw.queue_bytes_max, "queue_bytes_max", default.queue_bytes_max, 4 << 10, 256 << 20);
     let outgoing_bytes_max =
         bytes(&raw.outgoing_bytes_max, "outgoing_bytes_max", default.outgoing_bytes_max, 64 << 10, 1 << 30);
+    let sessions_bytes_max =
+        bytes(&raw.sessions_bytes_max, "sessions_bytes_max", default.sessions_bytes_max, 64 << 10, 1 << 30);
     let stored_bytes_max =
         bytes(&raw.stored_bytes_max, "stored_bytes_max", default.stored_bytes_max, 64 << 10, 1 << 30);
     let retained_bytes_max =
@@ -152,6 +154,7 @@ fn check_limits(raw: &raw::Broker, problems: &mut Problems) -> BrokerLimits {
         properties_bytes_max,
         queue_bytes_max,
         outgoing_bytes_max,
+        sessions_bytes_max,
         stored_bytes_max,
         retained_bytes_max,
     }

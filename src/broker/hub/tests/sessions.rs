@@ -174,6 +174,42 @@ fn clients_that_come_and_go_all_the_time_leave_nothing_behind() {
 }
 
 #[test]
+fn what_filters_and_wills_cost_is_counted_and_given_back() {
+    let limits = BrokerLimits { sessions_bytes_max: 16 * 2_000, ..BrokerLimits::default() };
+    let mut world = World::new(limits);
+    let held = |world: &World| world.counters().session_bytes.load(Ordering::Relaxed) as usize;
+    let will =
+        |payload: &str| Will { publish: Publish::new("will", payload.to_owned(), 1), delay_s: 50, expiry_s: None };
+    let client = world.connect_with("a", false, 100, 10, Some(will("gone")));
+    let with_will = held(&world);
+    assert!(with_will > 8);
+    for _ in 0..2 {
+        world.subscribe(&client, "t/#", 1);
+    }
+    assert_eq!(held(&world), with_will + session::filter_bytes("t/#"));
+    // Its sixteenth, and no more.
+    assert_eq!(world.subscribe(&client, &"x".repeat(1_000), 1), QUOTA);
+    let link = Link::new("b".into());
+    let outbox = Arc::new(Outbox::new(Arc::clone(&link), 10));
+    let will = Some(will(&"x".repeat(2_000)));
+    let connect = Connect { clean: true, expiry_s: 0, receive_maximum: 1, user: None, will, outbox };
+    world.ask(&link, Ask::Connect(Box::new(connect)));
+    assert_eq!(link.take_answer(), Some(Answer::Reason(QUOTA)));
+    assert_eq!(world.hub().sessions.count(), (1, 0));
+    world.crash();
+    assert_eq!(held(&world), with_will + session::filter_bytes("t/#"));
+    world.seconds += 51;
+    world.tick(Vec::new());
+    assert_eq!((held(&world), &world.sources[..]), (session::filter_bytes("t/#"), &["will gone".to_owned()][..]));
+    let client = world.connect("a", false, 100);
+    world.ask(&client.link, Ask::Unsubscribe(vec!["t/#".into()]));
+    assert_eq!(held(&world), 0);
+    world.subscribe(&client, "t/#", 1);
+    world.connect("a", true, 0);
+    assert_eq!(held(&world), 0);
+}
+
+#[test]
 fn inbound_qos_2_is_taken_once_whatever_breaks_and_clean_start_begins_anew() {
     let mut world = World::new(BrokerLimits::default());
     let publish = |payload: &'static str| Publish { packet_id: 7, ..Publish::new("t", payload, 2) };
