@@ -48,6 +48,7 @@ test: packages kafka ## Everything in its short form: format, lints, tests with 
 	$(MAKE) check
 	tests/clients/install light
 	$(CARGO) test --release --no-fail-fast
+	FUZZ_SECONDS=10 fuzz/run packets connection
 
 # Each long form prints its seed or its counts; tests/README.md keeps the closing lines.
 .PHONY: test-long
