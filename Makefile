@@ -48,7 +48,8 @@ test: packages kafka ## Everything in its short form: format, lints, tests with 
 	$(MAKE) check
 	tests/clients/install light
 	$(CARGO) test --release --no-fail-fast
-	FUZZ_SECONDS=10 fuzz/run packets connection
+	@# Less optimised: the build is what takes long.
+	CARGO="$(CARGO) --config profile.release.package.tidegate.opt-level=1" FUZZ_SECONDS=10 fuzz/run packets connection
 
 # Each long form prints its seed or its counts; tests/README.md keeps the closing lines.
 .PHONY: test-long
