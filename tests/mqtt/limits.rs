@@ -216,23 +216,23 @@ fn sessions() {
 fn filters_and_wills() {
     for (version, subscription, connection) in [(V5, 0x97, 0x97), (V311, 0x80, 3)] {
         let broker = Broker::with("sessions_bytes_max = \"64KiB\"");
-        // A sixteenth of it for one session.
+        // An eighth of it for one session.
         let mut client = Client::connect(broker.mqtt, version, "long");
         let long = |n: usize| format!("{n}{}", "x".repeat(1_500));
-        assert_eq!(client.subscribe(&[(&long(0), 1), (&long(1), 0)]), [1, subscription]);
+        assert_eq!(client.subscribe(&[(&long(0), 1), (&long(1), 0), (&long(2), 0)]), [1, 0, subscription]);
         shows(&broker, "subscriptions_refused_total", "sessions_bytes_max");
         assert!(client.subscribe(&[("short", 0)])[0] < 0x80);
         // And all of it for all of them.
         let mut others: Vec<Client> =
             (0..30).map(|n| Client::connect(broker.mqtt, version, &format!("other{n}"))).collect();
-        let taken = others.iter_mut().filter_map(|other| other.subscribe(&[(&long(2), 0)]).pop());
+        let taken = others.iter_mut().filter_map(|other| other.subscribe(&[(&long(3), 0)]).pop());
         let taken = taken.filter(|code| *code < 0x80).count();
         assert!((15..25).contains(&taken), "{taken}");
         assert!(broker.count("session_bytes") <= 64 << 10);
         drop(others);
 
         let broker = Broker::with("sessions_bytes_max = \"64KiB\"");
-        let will = crate::wills::with_will(version, "will", &"x".repeat(5_000), 0x02, &[]);
+        let will = crate::wills::with_will(version, "will", &"x".repeat(9_000), 0x02, &[]);
         let (mut refused, answer) = Client::try_connect(broker.mqtt, &will);
         assert_eq!(answer.map(|answer| answer.body[1]), Some(connection));
         assert_eq!(refused.next(), None);

@@ -15,7 +15,7 @@ use super::session::{ArmedWill, Line, Session, will_bytes};
 use super::{Hub, Table};
 
 /// No session may have more than this part of `sessions_bytes_max`.
-const SESSION_SHARE: usize = 16;
+const SESSION_SHARE: usize = 8;
 
 impl Hub {
     pub(super) fn connect(&mut self, link: &Arc<Link>, connect: Connect) {

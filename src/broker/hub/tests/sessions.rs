@@ -175,7 +175,7 @@ fn clients_that_come_and_go_all_the_time_leave_nothing_behind() {
 
 #[test]
 fn what_filters_and_wills_cost_is_counted_and_given_back() {
-    let limits = BrokerLimits { sessions_bytes_max: 16 * 2_000, ..BrokerLimits::default() };
+    let limits = BrokerLimits { sessions_bytes_max: 8 * 2_000, ..BrokerLimits::default() };
     let mut world = World::new(limits);
     let held = |world: &World| world.counters().session_bytes.load(Ordering::Relaxed) as usize;
     let will =
@@ -187,7 +187,7 @@ fn what_filters_and_wills_cost_is_counted_and_given_back() {
         world.subscribe(&client, "t/#", 1);
     }
     assert_eq!(held(&world), with_will + session::filter_bytes("t/#"));
-    // Its sixteenth, and no more.
+    // Its eighth, and no more.
     assert_eq!(world.subscribe(&client, &"x".repeat(1_000), 1), QUOTA);
     let link = Link::new("b".into());
     let outbox = Arc::new(Outbox::new(Arc::clone(&link), 10));
