@@ -16,6 +16,13 @@ pub struct Inbound {
     pub items: Vec<Item>,
 }
 
+impl Inbound {
+    /// Whether the connection ends with it.
+    pub fn is_last(&self) -> bool {
+        matches!(self.items.last(), Some(Item::Control(Control(Ask::Close(_)))))
+    }
+}
+
 #[derive(Debug)]
 pub enum Item {
     Publish(Publish),

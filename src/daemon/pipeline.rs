@@ -105,7 +105,10 @@ pub struct Pipeline {
     tables_seen: Option<std::time::Instant>,
     /// When the state was last measured.
     measured: Option<Instant>,
+    /// Reads of sockets that wait for a full sink, in order.
     parked: VecDeque<Inbound>,
+    /// Their connections: what comes of one after them waits as well.
+    parked_connections: HashSet<usize>,
     /// Told to stop: nothing waits for a later tick.
     stopping: bool,
     last_now: Millis,
@@ -148,6 +151,7 @@ impl Pipeline {
             tables_seen: None,
             measured: None,
             parked: VecDeque::new(),
+            parked_connections: HashSet::new(),
             stopping: false,
             last_now: start.recovered.last_now.unwrap_or(0),
             more: start.recovered.more,
@@ -303,6 +307,7 @@ impl Pipeline {
         if self.parked.is_empty() {
             return;
         }
+        self.parked_connections.clear();
         let mut front: Vec<Inbound> = std::mem::take(&mut self.parked).into();
         front.append(inbound);
         *inbound = front;
@@ -311,11 +316,7 @@ impl Pipeline {
     fn gather_polled(&mut self, now: Now, polled: &mut Vec<Polled>, gathered: &mut Gathered) {
         for row in polled.drain(..) {
             if self.blocked(row.source) {
-                let source = &self.settings.sources[row.source].name;
-                gathered.dropped.push((format!("tidegate_in_total{{source=\"{source}\"}}"), 1));
-                gathered
-                    .dropped
-                    .push((format!("tidegate_source_dropped_total{{source=\"{source}\",reason=\"sink_full\"}}"), 1));
+                gathered.drop_one(&self.settings.sources[row.source].name);
                 continue;
             }
             let payload = Bytes::from(encode_polled(&row.values));
@@ -327,9 +328,13 @@ impl Pipeline {
     /// Sorts one read of a socket into the sources it matches, or parks it whole.
     fn gather(&mut self, now: Now, inbound: Inbound, gathered: &mut Gathered) {
         let connection = Arc::as_ptr(&inbound.connection) as usize;
-        if gathered.parked.contains(&connection) || self.must_park(&inbound) {
-            gathered.parked.insert(connection);
-            self.parked.push_back(inbound);
+        if self.parked_connections.contains(&connection) || self.must_park(&inbound) {
+            if inbound.is_last() {
+                self.abandon(inbound, gathered);
+            } else {
+                self.parked_connections.insert(connection);
+                self.parked.push_back(inbound);
+            }
             return;
         }
         let count = inbound.items.len();
@@ -349,6 +354,28 @@ impl Pipeline {
             }
         }
         gathered.acks.push((inbound.connection, count));
+    }
+
+    /// A connection ends with messages parked: they were never acknowledged, so its client sends them again. Kept, they
+    /// would be more with each time that it tries.
+    fn abandon(&mut self, last: Inbound, gathered: &mut Gathered) {
+        let is_its = |parked: &Inbound| Arc::ptr_eq(&parked.connection, &last.connection);
+        let parked = std::mem::take(&mut self.parked).into_iter();
+        let (own, others): (VecDeque<Inbound>, VecDeque<Inbound>) = parked.partition(is_its);
+        self.parked = others;
+        let connection = Arc::clone(&last.connection);
+        for item in own.into_iter().chain([last]).flat_map(|inbound| inbound.items) {
+            gathered.items += 1;
+            match item {
+                Item::Control(control) => self.hub.take(&connection, control),
+                Item::Publish(publish) if publish.qos == 0 => {
+                    for (source, _) in self.topics.find(&publish.topic).iter() {
+                        gathered.drop_one(&self.settings.sources[*source].name);
+                    }
+                }
+                Item::Publish(_) => {}
+            }
+        }
     }
 
     fn must_park(&mut self, inbound: &Inbound) -> bool {
@@ -457,7 +484,6 @@ struct Gathered {
     messages: Vec<Vec<Message>>,
     acks: Vec<(Arc<Link>, usize)>,
     dropped: Vec<(String, u64)>,
-    parked: HashSet<usize>,
     items: usize,
     bytes: usize,
 }
@@ -465,6 +491,12 @@ struct Gathered {
 impl Gathered {
     fn new(sources: usize) -> Gathered {
         Gathered { messages: vec![Vec::new(); sources], ..Gathered::default() }
+    }
+
+    /// A message that nobody sends again has no place in a full sink.
+    fn drop_one(&mut self, source: &str) {
+        self.dropped.push((format!("tidegate_in_total{{source=\"{source}\"}}"), 1));
+        self.dropped.push((format!("tidegate_source_dropped_total{{source=\"{source}\",reason=\"sink_full\"}}"), 1));
     }
 
     fn take(&mut self, source: usize, message: Message) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::alone;
 use crate::device::Device;
-use crate::gateway::{Gateway, PATIENCE, metric};
+use crate::gateway::{Gateway, PATIENCE, free_address, metric};
 use crate::kafka;
 
 const DEVICES: u64 = 4;
@@ -56,6 +56,16 @@ fn send(gateway: &Gateway, from: u64, to: u64, acknowledged: &Arc<AtomicU64>) ->
     (0..DEVICES).map(one).collect()
 }
 
+/// A payload that hardly compresses.
+fn noisy(n: u64, bytes: usize, random: &mut u64) -> String {
+    let mut noise = String::new();
+    while noise.len() < bytes {
+        *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        noise.push_str(&format!("{:x}", *random >> 8));
+    }
+    format!("{{\"n\":{n},\"noise\":\"{noise}\"}}")
+}
+
 /// Publishes `n` and some noise to `dev/d{device}/telemetry`.
 pub fn send_one(address: std::net::SocketAddr, device: u64, from: u64, to: u64, counter: &AtomicU64) -> io::Result<()> {
     let mut client = Device::connect(address, &format!("d{device}"), true)?;
@@ -63,12 +73,7 @@ pub fn send_one(address: std::net::SocketAddr, device: u64, from: u64, to: u64, 
     let (mut next, mut acknowledged, mut random) = (from, from, device + 1);
     while acknowledged < to {
         while next < to && next - acknowledged < 50 {
-            let mut noise = String::new();
-            while noise.len() < NOISE_BYTES {
-                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                noise.push_str(&format!("{:x}", random >> 8));
-            }
-            let payload = format!("{{\"n\":{next},\"noise\":\"{noise}\"}}");
+            let payload = noisy(next, NOISE_BYTES, &mut random);
             client.publish(&topic, payload.as_bytes(), 1, (next % 60_000) as u16 + 1, false);
             next += 1;
         }
@@ -292,4 +297,50 @@ fn a_disk_that_cannot_sync_ends_the_process_and_takes_nothing_acknowledged() {
         let acknowledged = count.load(Ordering::Relaxed) as i64;
         assert!(arrived[device] >= acknowledged, "d{device}: {acknowledged} acknowledged, {} arrived", arrived[device]);
     }
+}
+
+/// While a `block` sink is full, devices try again and again: what they never had acknowledged is not kept for them.
+#[test]
+fn devices_that_give_up_on_a_full_sink_leave_nothing_behind() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().expect("a directory");
+    // Nobody listens there.
+    let sink = format!("[sink.cloud]\nkafka = \"{}\"\noverflow = \"block\"\nshare = \"1MiB\"\n", free_address());
+    let configuration = "[broker]\nconnections_per_second_max = 10000\n\n[source.telemetry]\nmqtt = \"dev/{device}/telemetry\"\nschema = \"n BIGINT, noise STRING\"\n\n\
+                         [query.all]\nsql = \"SELECT device, n, noise FROM telemetry\"\n\
+                         into = { sink = \"cloud\", topic = \"t\" }\n\n"
+        .to_owned() + &sink;
+    let mut gateway = gateway(directory.path(), &configuration);
+    gateway.start();
+    let mut random = 1;
+    let mut send = |n: u64| {
+        let mut device = Device::connect(gateway.mqtt, &format!("d{n}"), true).expect("the broker takes us");
+        device.publish(&format!("dev/d{n}/telemetry"), noisy(n, 20_000, &mut random).as_bytes(), 1, 1, false);
+        device.publish(&format!("dev/d{n}/telemetry"), b"{\"n\":0}", 0, 0, false);
+        device.flush().expect("sent");
+        device
+    };
+    let parked = "tidegate_parked_reads";
+    let (mut waiting, mut n) = (Vec::new(), 0);
+    while metric(&gateway.metrics(), parked) < 3.0 {
+        waiting.push(send(n));
+        n += 1;
+        assert!(n < 1_000, "the sink does not fill");
+    }
+    for _ in 0..100 {
+        drop(send(n));
+        n += 1;
+    }
+    let sockets = "tidegate_broker_sockets";
+    let open = waiting.len() as f64;
+    gateway.wait_for("those that gave up to be gone", |metrics| {
+        metric(metrics, sockets) == open && metric(metrics, parked) <= open
+    });
+    drop(waiting);
+    gateway.wait_for("nothing to be left", |metrics| metric(metrics, sockets) == 0.0 && metric(metrics, parked) == 0.0);
+    let metrics = gateway.metrics();
+    let source = |what: &str| metric(&metrics, &format!("tidegate_{what}_total{{source=\"telemetry\"}}"));
+    let dropped = metric(&metrics, "tidegate_source_dropped_total{source=\"telemetry\",reason=\"sink_full\"}");
+    assert_eq!(source("in"), source("decoded") + source("invalid") + dropped, "{metrics}");
+    assert!(dropped >= 50.0, "what was sent at QoS 0 is gone, and counted: {dropped}");
 }
