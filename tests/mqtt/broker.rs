@@ -63,6 +63,12 @@ impl Broker {
         metric(&self.metrics(), "tidegate_in_total{source=\"s\"}") as u64
     }
 
+    /// What a connection handed over before it ended is committed a moment after it is gone.
+    pub fn wait_until_taken(&self, wanted: u64) {
+        let key = "tidegate_in_total{source=\"s\"}";
+        self.wait_for(&format!("{wanted} messages taken"), |metrics| metric(metrics, key) as u64 == wanted);
+    }
+
     pub fn wait_for_count(&self, name: &str, wanted: u64) {
         let key = format!("tidegate_broker_{name}");
         self.wait_for(&format!("{name} = {wanted}"), |metrics| metric(metrics, &key) as u64 == wanted);

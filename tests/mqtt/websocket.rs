@@ -24,9 +24,13 @@ struct Socket {
 
 /// Starts a gateway with a WebSocket listener beside the plain one.
 fn with_websocket() -> (Broker, SocketAddr) {
+    with_websocket_and("")
+}
+
+fn with_websocket_and(limits: &str) -> (Broker, SocketAddr) {
     let address = free_address();
     let listener = format!("[[broker.listener]]\nbind = \"{address}\"\nprotocol = \"ws\"\n");
-    (Broker::configured(&format!("{listener}\n{}", crate::broker::SOURCE)), address)
+    (Broker::configured(&format!("{listener}\n[broker]\n{limits}{}", crate::broker::SOURCE)), address)
 }
 
 /// The opening handshake; gives the response's head.
@@ -210,7 +214,7 @@ fn pings_are_answered_within_a_message_and_a_close_with_a_close() {
 
 #[test]
 fn idle_sockets_before_the_handshake_keep_nobody_out() {
-    let (broker, address) = with_websocket();
+    let (broker, address) = with_websocket_and("connections_per_second_max = 100000\n");
     let idle: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(address).expect("it accepts")).collect();
     for n in 0..10 {
         let mut socket = Socket::connect(address);
@@ -226,10 +230,8 @@ fn idle_sockets_before_the_handshake_keep_nobody_out() {
 /// Each announces a message, and in it a packet, of a megabyte, and sends almost all of it.
 #[test]
 fn messages_that_never_end_cost_bounded_memory() {
-    let address = free_address();
-    let listener = format!("[[broker.listener]]\nbind = \"{address}\"\nprotocol = \"ws\"\n");
-    let limits = "[broker]\nconnections_per_second_max = 100000\ninflight_bytes_max = \"16MiB\"\n";
-    let broker = Broker::configured(&format!("{listener}{limits}{}", crate::broker::SOURCE));
+    let limits = "connections_per_second_max = 100000\ninflight_bytes_max = \"16MiB\"\n";
+    let (broker, address) = with_websocket_and(limits);
     let mut neighbour = crate::neighbour::Neighbour::new(&broker);
     let before = broker.resident_bytes();
     let mut packet = [&[packet::PUBLISH][..], &packet::variable(1_000_000)].concat();
