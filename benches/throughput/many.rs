@@ -12,6 +12,8 @@ use crate::{process, run_length};
 
 const IDLE: usize = 10_000;
 const PUBLISHERS: usize = 10;
+/// As many as the hostile ones are.
+const NEIGHBOURS: usize = 500 + 2_000 + 20 + 1 + 1;
 
 pub fn measure() {
     idle();
@@ -60,17 +62,24 @@ fn idle() {
     }
 }
 
-/// A client that behaves, alone and then among those that do not.
+/// Clients that behave, alone, among as many that are quiet, and among those that do not behave.
 fn neighbours() {
     println!(
-        "\ntidegate at 1,000/s: alone, then among 500 half-sent CONNECTs, 2,000 idle clients, 20 subscribers to # that"
+        "\ntidegate at 1,000/s: alone; among {NEIGHBOURS} that connected and say nothing; among 500 half-sent CONNECTs,"
     );
-    println!("never read, one client with 10,000 filters, and a storm of takeovers; ms");
+    println!("2,000 idle clients, 20 subscribers to # that never read, one client with 10,000 filters, and a storm of");
+    println!("takeovers, which are as many; ms");
     println!("{:>28} | {:>9} | {:>9} | {:>9} | RSS", "", "p50", "p99", "p99.9");
     let server = Server::start(Peer::Tidegate);
     let alone = latencies(&server, 1_000);
     let rss = |server: &Server| process::rss_mib(server.pid());
     print_row("alone", &alone, rss(&server));
+    let quiet: Vec<Stream> = (0..NEIGHBOURS).map(|number| connect(&server, &format!("quiet-{number}"))).collect();
+    let among = latencies(&server, 1_000);
+    print_row("among quiet ones", &among, rss(&server));
+    drop((quiet, server));
+    let server = Server::start(Peer::Tidegate);
+    latencies(&server, 1_000);
     let hostile = Hostile::start(&server);
     let idle: Vec<Stream> = (0..2_000).map(|number| connect(&server, &format!("idle-{number}"))).collect();
     let among = latencies(&server, 1_000);
