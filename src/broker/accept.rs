@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::timeout_at;
@@ -236,6 +237,15 @@ fn take_slot(shared: &Arc<Shared>, address: SocketAddr) -> Result<Option<Address
     Ok(Some(AddressSlot { shared: Arc::clone(shared), network }))
 }
 
+/// A quiet connection is asked for signs of life after ten minutes, by TCP itself, and is gone when five of them did not
+/// come: a client without a keep-alive whose power went would keep its place for ever.
+fn ask_for_life(stream: &TcpStream) -> rustix::io::Result<()> {
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(600))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(60))?;
+    sockopt::set_tcp_keepcnt(stream, 5)
+}
+
 async fn welcome(shared: Arc<Shared>, guest: Guest, accepted: Accepted) {
     let door = Arc::clone(&guest.door);
     let (mut stream, mut address) = match accepted {
@@ -246,6 +256,7 @@ async fn welcome(shared: Arc<Shared>, guest: Guest, accepted: Accepted) {
         Accepted::Tcp(stream, address) => (stream, address),
     };
     let _ = stream.set_nodelay(true);
+    let _ = ask_for_life(&stream);
     let patience = if guest.full { REFUSING_TIMEOUT } else { shared.limits.handshake_timeout };
     let deadline = tokio::time::Instant::now() + patience;
     if door.proxy_protocol {

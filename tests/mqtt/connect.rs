@@ -336,3 +336,21 @@ fn a_second_client_with_the_same_identifier_takes_over() {
     broker.wait_until_empty();
     broker.wait_for_count("takeovers_total", 4);
 }
+
+/// A client without a keep-alive whose power went says nothing any more: TCP is to find out.
+#[test]
+fn a_quiet_connection_is_asked_for_signs_of_life() {
+    let broker = Broker::start();
+    let _client = Client::connect(broker.mqtt, V311, "quiet");
+    let port = format!(":{:04X}", broker.mqtt.port());
+    // proc_net_tcp(5): our address, the other's, the state, queues, the timer that runs and when it is due.
+    let asks = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        fields[1].ends_with(&port) && fields[3] == "01" && fields[5].starts_with("02:")
+    };
+    let deadline = std::time::Instant::now() + crate::gateway::PATIENCE;
+    while !std::fs::read_to_string("/proc/net/tcp").expect("Linux says").lines().skip(1).any(asks) {
+        assert!(std::time::Instant::now() < deadline, "no keep-alive of TCP");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
