@@ -17,7 +17,7 @@ use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, Produc
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use uuid::Uuid;
 
-use super::trouble::{Names, explain, is_forbidden};
+use super::trouble::{Kind, Names, explain, is_forbidden, kind};
 use crate::config::{Delivery, Kafka};
 
 /// Kafka's default, and as long as a consumer that reads committed records may have to wait for a gateway that died in
@@ -161,8 +161,9 @@ impl ProducerContext for Context {
             self.failed.fetch_add(1, Ordering::Relaxed);
             let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
             let mut failures = lock(&self.failures);
-            let purged = matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight);
-            if failures.len() < FAILURES_MAX && !purged {
+            // Of those that only follow from another's failure one is enough.
+            let is_news = kind(code) != Kind::Consequence || failures.is_empty();
+            if failures.len() < FAILURES_MAX && is_news {
                 failures.push(Failure { index, topic: message.topic().to_owned(), code });
             }
         }

@@ -114,6 +114,16 @@ impl Session {
         Err(Setback::Failed(self.producer.context().take_failures()))
     }
 
+    /// Why Kafka refuses the open transaction as a whole, such as a topic that may not be written to.
+    pub fn refusal(&self) -> Option<KafkaError> {
+        if !self.open.get() {
+            return None;
+        }
+        // Nothing begins, since a transaction is open: the error is that of its state, or of what led to it.
+        let error = self.producer.begin_transaction().err()?;
+        Some(error).filter(|error| matches!(error, KafkaError::Transaction(reason) if reason.txn_requires_abort()))
+    }
+
     /// Puts the position into the transaction and commits it. When it returns an error other than `Again`, the
     /// transaction may have been committed.
     pub fn commit(&self, next: u64, ending: &Ending) -> Result<(), Trouble> {

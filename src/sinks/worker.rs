@@ -269,8 +269,19 @@ impl Worker {
         if by_kind(Kind::TimedOut).is_some() {
             return self.timed_out(session, sent);
         }
-        let reason = failures.first().map_or("the records were not acknowledged".to_owned(), text);
-        self.give_up(session, Trouble::Reconnect(reason))
+        if let Some(failure) = failures.iter().find(|failure| kind(failure.code) != Kind::Consequence) {
+            return self.give_up(session, Trouble::Reconnect(text(failure)));
+        }
+        let (Some(error), Some(failure)) = (session.refusal(), failures.first()) else {
+            return self.give_up(session, Trouble::Reconnect("the records were not acknowledged".to_owned()));
+        };
+        let of_topic = error.rdkafka_error_code().is_some_and(|code| kind(code) == Kind::Topic);
+        let topic = if of_topic {
+            format!("topic \"{}\" (or another of its transaction): ", failure.topic)
+        } else {
+            String::new()
+        };
+        self.give_up(session, Trouble::Again(topic + &session.explain(&error)))
     }
 
     /// Ends the open transaction, if there is one, so that another can begin.
