@@ -364,6 +364,8 @@ impl Pipeline {
         let (own, others): (VecDeque<Inbound>, VecDeque<Inbound>) = parked.partition(is_its);
         self.parked = others;
         let connection = Arc::clone(&last.connection);
+        // Another connection may come to have its address.
+        self.parked_connections.remove(&(Arc::as_ptr(&connection) as usize));
         for item in own.into_iter().chain([last]).flat_map(|inbound| inbound.items) {
             gathered.items += 1;
             match item {

@@ -202,7 +202,6 @@ mod tests {
         assert_eq!(row.len(), 2);
     }
 
-    /// What is written is read as it was, NULL and the empty text apart, which the null literal alone can tell apart.
     /// What Flink gives for these.
     #[test]
     fn files_of_scripts_are_read_as_in_flink() {
@@ -224,6 +223,7 @@ mod tests {
         }
     }
 
+    /// What is written is read as it was, NULL and the empty text apart, which the null literal alone can tell apart.
     #[test]
     fn what_is_written_is_read_again() {
         let columns = [
