@@ -173,9 +173,9 @@ impl Builder<'_> {
                 }
             }
             NodeKind::Rank { input, ranking, window_end, numbers, .. } => {
-                // The binder leaves no other one.
-                let (window_end, numbers) = (window_end.unwrap_or_default(), numbers.unwrap_or((1, 1)));
-                let operator = WindowRank::new(window_end, ranking, numbers, input.schema.columns.len());
+                // The binder leaves none without.
+                let numbers = numbers.unwrap_or((1, 1));
+                let operator = WindowRank::new(*window_end, ranking, numbers, input.schema.columns.len());
                 self.timed(operator, input, |device| ranking.partition.contains(&device), next)
             }
             NodeKind::FirstRow { input, time, partition } => {

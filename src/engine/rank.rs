@@ -2,7 +2,7 @@
 //! with a limit on the number. Top-N, and deduplication, which is Top-1 by time.
 //!
 //! At most n rows of a window and key are held. They come out, with their numbers, when the watermark reaches the end of
-//! the window; a row whose window has ended is late, as in Flink.
+//! the window; a row whose window has ended is late, as in Flink. Without a window they come out when the input ends.
 
 use std::cmp::Ordering;
 
@@ -11,13 +11,13 @@ use super::eval::EvalError;
 use super::eval::order::total_cmp;
 use super::keyed::Keyed;
 use super::operator::{At, Out, Taken, Timed};
-use super::windowing::event_time;
+use super::windowing::window_end;
 use super::{RestoreError, RowError, row_bytes};
 use crate::model::{Millis, Row, Value};
 use crate::plan::{OrderKey, Ranking};
 
 pub struct WindowRank {
-    window_end: usize,
+    window_end: Option<usize>,
     ranking: Ranking,
     first: usize,
     last: usize,
@@ -35,7 +35,7 @@ pub struct State {
 
 impl WindowRank {
     /// Numbers `first` to `last` come out; `columns`: how many the input has.
-    pub fn new(window_end: usize, ranking: &Ranking, (first, last): (u64, u64), columns: usize) -> WindowRank {
+    pub fn new(window_end: Option<usize>, ranking: &Ranking, (first, last): (u64, u64), columns: usize) -> WindowRank {
         let number = |number| usize::try_from(number).unwrap_or(usize::MAX);
         let (first, last) = (number(first), number(last));
         WindowRank { window_end, ranking: ranking.clone(), first, last, columns, key: Vec::new() }
@@ -73,7 +73,7 @@ impl Timed for WindowRank {
         at: &At,
         _out: &mut Out,
     ) -> Result<Taken, RowError> {
-        let Some(end) = event_time(row, self.window_end) else {
+        let Some(end) = window_end(row, self.window_end) else {
             return Err(EvalError::new("a row has no window").into());
         };
         if end - 1 <= at.late_by() {

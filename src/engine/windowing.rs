@@ -126,6 +126,11 @@ pub fn event_time(row: &[Value], column: usize) -> Option<Millis> {
     }
 }
 
+/// When the window of the row ends. Without the column that says so all rows are in one, which ends with the input.
+pub fn window_end(row: &[Value], column: Option<usize>) -> Option<Millis> {
+    column.map_or(Some(Millis::MAX), |column| event_time(row, column))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -324,6 +324,8 @@ pub enum Function {
     CurrentTime, // by the expression's type
     /// The watermark of the operator's input as the argument's type, NULL while there is none.
     CurrentWatermark,
+    /// L (how many rows there are), X -> X, an error if there are several.
+    OnlyValue,
     // JSON
     /// S, S (path) [, what stands after DEFAULT …] -> S, BOOLEAN, I or D
     JsonValue {

@@ -55,8 +55,9 @@ pub enum JoinMethod {
     /// The keys are the right side's PRIMARY KEY; of its rows the newest one up to the left row's time. Inner or Left.
     /// `in_order`: a row older than one of its key before it is no version.
     Versioned { times: [usize; 2], in_order: bool },
-    /// Both are in the same window, whose start and end are among the keys. Any kind.
-    Window { ends: [usize; 2] },
+    /// Both are in the same window, whose start and end are among the keys. Any kind. `None`: all rows are, until the input
+    /// ends.
+    Window { ends: Option<[usize; 2]> },
     /// Nothing waits: the right side is this lookup table as it is now, whatever `as_of` says. Inner, Left, Semi or Anti.
     Lookup { table: usize, as_of: AsOf },
     /// Nothing. Inner or Semi.

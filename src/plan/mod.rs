@@ -263,7 +263,8 @@ pub enum NodeKind {
     /// GROUP BY the columns window_start and window_end of the input and `keys`. Output as of `WindowAggregate`.
     AttachedAggregate {
         input: Box<Node>,
-        window: [usize; 2],
+        /// `None`: all rows, until the input ends; the output is then the keys and the aggregates alone.
+        window: Option<[usize; 2]>,
         keys: Vec<Expr>,
         aggregates: Vec<Aggregate>,
     },
@@ -289,9 +290,9 @@ pub enum NodeKind {
         ranking: Ranking,
         /// The event time, if that alone is the order, ascending.
         by_time: Option<usize>,
-        /// Column window_end, if the partition holds the window.
+        /// Column window_end, if the partition holds the window. `None`: all rows, until the input ends.
         window_end: Option<usize>,
-        /// First and last; `None`: not known yet. The binder leaves it only with a window, and known.
+        /// First and last; `None`: not known yet, which the binder does not leave.
         numbers: Option<(u64, u64)>,
     },
     /// The first row by time of each value of the partition's columns.

@@ -293,6 +293,8 @@ pub enum ExprKind {
     },
     /// `EXISTS (query)`
     Exists(Box<Query>),
+    /// `(query)` as a value
+    Subquery(Box<Query>),
     Like {
         /// SIMILAR TO
         similar: bool,
@@ -504,7 +506,8 @@ impl Expr {
             | ExprKind::Time(_)
             | ExprKind::Timestamp(_)
             | ExprKind::Interval(_)
-            | ExprKind::Exists(_) => {}
+            | ExprKind::Exists(_)
+            | ExprKind::Subquery(_) => {}
             ExprKind::Negate(operand)
             | ExprKind::Not(operand)
             | ExprKind::Is { operand, .. }

@@ -89,7 +89,7 @@ fn check_views<'a>(
         let Some(table) = &entry.value else { continue };
         match table.value.sql.given() {
             Some(text) => {
-                statements.push(Statement { name: &entry.name, text, readable: true, bounds: Bounds::None });
+                statements.push(Statement { name: &entry.name, text, readable: true, bounds: Bounds::OfReaders });
             }
             None if table.value.sql.is_missing() => {
                 let help = "write sql = \"SELECT … FROM …\"";

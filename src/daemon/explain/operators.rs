@@ -77,6 +77,9 @@ pub fn title(node: &Node, inputs: &Names, relation: &dyn Fn(&NodeKind) -> String
             let early = early_ms.map(|every_ms| format!(", early results every {},", interval(every_ms)));
             format!("AGGREGATE {session}{}{}", early.unwrap_or_default(), grouped(keys, aggregates))
         }
+        NodeKind::AttachedAggregate { window: None, keys, aggregates, .. } => {
+            format!("AGGREGATE all rows{}", grouped(keys, aggregates))
+        }
         NodeKind::AttachedAggregate { keys, aggregates, .. } => {
             format!("AGGREGATE the window of the rows{}", grouped(keys, aggregates))
         }
@@ -350,9 +353,9 @@ fn join(join: &Join, inputs: &Names) -> String {
             format!("{kind}INTERVAL JOIN")
         }
         JoinMethod::Versioned { times: both, .. } => format!("{kind}JOIN FOR SYSTEM_TIME AS OF {}", times(*both).0),
-        JoinMethod::Window { .. } => format!("{kind}WINDOW JOIN"),
+        JoinMethod::Window { ends: Some(_) } => format!("{kind}WINDOW JOIN"),
         JoinMethod::Lookup { .. } => format!("{kind}LOOKUP JOIN"),
-        JoinMethod::Unbounded => format!("{kind}JOIN"),
+        JoinMethod::Window { ends: None } | JoinMethod::Unbounded => format!("{kind}JOIN"),
     };
     if let Some(residual) = &join.residual {
         let either = |column: usize| match column.checked_sub(left.len()) {

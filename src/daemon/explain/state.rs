@@ -37,6 +37,9 @@ pub fn kept(node: &Node, limited: bool) -> Option<String> {
                 of_values(aggregates)
             )
         }
+        NodeKind::AttachedAggregate { window: None, aggregates, .. } => {
+            format!("a group for each key, until the input ends{}", of_values(aggregates))
+        }
         NodeKind::AttachedAggregate { aggregates, .. } => {
             let values = of_values(aggregates);
             format!("a group for each key and open window, until the watermark reaches the window's end{values}")
@@ -66,9 +69,14 @@ pub fn kept(node: &Node, limited: bool) -> Option<String> {
         NodeKind::CountWindow { windowing, .. } | NodeKind::CountAggregate { windowing, .. } => {
             format!("rows until the watermark reaches them; of each key the rows of windows that are not full, {} at most", windowing.size)
         }
-        NodeKind::Rank { numbers, .. } => {
+        NodeKind::Rank { numbers, window_end, .. } => {
             let last = numbers.map_or(1, |(_, last)| last);
-            format!("at most {last} rows of each key and open window, until the watermark reaches the window's end")
+            match window_end {
+                Some(_) => format!(
+                    "at most {last} rows of each key and open window, until the watermark reaches the window's end"
+                ),
+                None => format!("at most {last} rows of each key, until the input ends"),
+            }
         }
         NodeKind::FirstRow { .. } => {
             "the first row of each key until the watermark reaches it, then the key".to_owned()
@@ -129,6 +137,7 @@ fn of_join(join: &Join, limited: bool) -> Option<String> {
             );
             if limited { kept.to_owned() + &limits } else { kept.to_owned() }
         }
+        JoinMethod::Window { ends: None } => "the rows of both sides, until the input ends".to_owned(),
         JoinMethod::Window { .. } => {
             "the rows of both sides, until the watermark reaches their window's end".to_owned()
         }

@@ -2,7 +2,7 @@
 //! already stand in their windows.
 //!
 //! A group is a key with a window; it fires when the watermark reaches the window's end, and a row whose window has
-//! ended is late, as in Flink.
+//! ended is late, as in Flink. Without windows a group is a key, and fires when the input ends.
 
 use super::fold::Fold;
 use super::objects::Objects;
@@ -17,8 +17,8 @@ use crate::model::{Millis, Row, Value};
 use crate::plan::{Aggregate, Expr};
 
 pub struct AttachedAggregate {
-    window_start: usize,
-    window_end: usize,
+    /// The columns window_start and window_end. `None`: all rows are in one window, until the input ends.
+    window: Option<[usize; 2]>,
     keys: Vec<Operand>,
     fold: Fold,
     key: Vec<Value>,
@@ -26,17 +26,15 @@ pub struct AttachedAggregate {
 
 #[derive(Default)]
 pub struct State {
-    /// By the keys, window_start and window_end.
+    /// By the keys, then window_start and window_end if there are windows.
     groups: Keyed<Box<[u64]>>,
     objects: Objects,
 }
 
 impl AttachedAggregate {
-    /// `window`: the columns window_start and window_end.
-    pub fn new(window: [usize; 2], keys: &[Expr], aggregates: &[Aggregate]) -> AttachedAggregate {
+    pub fn new(window: Option<[usize; 2]>, keys: &[Expr], aggregates: &[Aggregate]) -> AttachedAggregate {
         AttachedAggregate {
-            window_start: window[0],
-            window_end: window[1],
+            window,
             keys: keys.iter().map(Operand::new).collect(),
             fold: Fold::new(aggregates),
             key: Vec::new(),
@@ -55,26 +53,30 @@ impl Timed for AttachedAggregate {
         at: &At,
         _out: &mut Out,
     ) -> Result<Taken, RowError> {
-        let windows = (event_time(row, self.window_start), event_time(row, self.window_end));
-        let (Some(start), Some(end)) = windows else {
-            return Err(EvalError::new("a row has no window").into());
+        let window = match self.window {
+            Some([start, end]) => match (event_time(row, start), event_time(row, end)) {
+                (Some(start), Some(end)) => Some([start, end]),
+                _ => return Err(EvalError::new("a row has no window").into()),
+            },
+            None => None,
         };
+        let last_ms = window.map_or(Millis::MAX, |[_, end]| end) - 1;
         self.key.clear();
         for key in &mut self.keys {
             key.prepare(row, &at.context)?;
             self.key.push(key.value(row).clone());
         }
         self.fold.prepare(row, &at.context)?;
-        if end - 1 <= at.late_by() {
+        if last_ms <= at.late_by() {
             return Ok(Taken::Late);
         }
-        self.key.extend([timestamp(start), timestamp(end)]);
+        self.key.extend(window.into_iter().flatten().map(timestamp));
         let words = self.fold.layout.words;
         let slot = state.groups.find_or_add(&self.key, || vec![0; words].into());
         if let Some(words) = state.groups.get_mut(slot) {
             self.fold.add(row, words, &mut state.objects);
         }
-        state.groups.schedule(slot, Some(end - 1));
+        state.groups.schedule(slot, Some(last_ms));
         Ok(Taken::Kept)
     }
 
@@ -112,7 +114,8 @@ impl Timed for AttachedAggregate {
 
     fn read(&self, reader: &mut Reader<'_>) -> Result<State, RestoreError> {
         let mut objects = Objects::default();
-        let groups = Keyed::read(reader, self.keys.len() + 2, |reader| {
+        let columns = self.keys.len() + self.window.map_or(0, |window| window.len());
+        let groups = Keyed::read(reader, columns, |reader| {
             let mut words = vec![0; self.fold.layout.words];
             self.fold.layout.read(&mut words, &mut objects, reader)?;
             Ok(words.into())

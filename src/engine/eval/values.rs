@@ -24,6 +24,9 @@ pub enum Body {
 
 /// The function's body, if it is one of those over values.
 fn body(function: Function, arguments: &[Expr], expr: &Expr) -> Option<Body> {
+    if function == Function::OnlyValue {
+        return Some(Body::Nullable(only_value));
+    }
     lists::body(function, arguments)
         .or_else(|| maps::body(function))
         .or_else(|| texts::body(function, arguments))
@@ -56,6 +59,15 @@ pub fn call<K: Kind>(
         K::read(&run(&values)?)
             .ok_or_else(|| Reason::Unsupported(format!("{function:?} gave a value of another type")).into())
     }))
+}
+
+/// A subquery's value beside the number of its rows.
+fn only_value(arguments: &[Value]) -> Outcome {
+    match arguments {
+        [Value::Int(2..), _] => Err(EvalError::new("a subquery as a value has more than one row")),
+        [_, value] => Ok(value.clone()),
+        _ => Err(mistyped()),
+    }
 }
 
 /// An argument that is not of its declared type: the binder never makes it, but a row may hold anything.

@@ -1,9 +1,10 @@
-//! The window join: partners are in the same window. Everything comes out when the window closes.
+//! The window join: partners are in the same window. Everything comes out when the window closes. Without a window, when
+//! the input ends.
 
 use super::{Kept, LEFT, Matching, RIGHT, Sides, bytes_of, has_null};
 use crate::engine::codec::{Reader, Writer};
 use crate::engine::operator::{At, Out, Taken, Timed};
-use crate::engine::windowing::event_time;
+use crate::engine::windowing::window_end;
 use crate::engine::{RestoreError, RowError};
 use crate::model::{Millis, Value};
 use crate::plan::Join;
@@ -12,11 +13,11 @@ use crate::plan::Join;
 pub struct Windowed {
     matching: Matching,
     /// Columns window_end.
-    ends: [usize; 2],
+    ends: Option<[usize; 2]>,
 }
 
 impl Windowed {
-    pub fn new(join: &Join, ends: [usize; 2]) -> Windowed {
+    pub fn new(join: &Join, ends: Option<[usize; 2]>) -> Windowed {
         Windowed { matching: Matching::new(join), ends }
     }
 
@@ -68,7 +69,7 @@ impl Timed for Windowed {
         _out: &mut Out,
     ) -> Result<Taken, RowError> {
         self.matching.find_key(port, row, &at.context)?;
-        let end = event_time(row, self.ends[port]).ok_or(RowError::NoEventTime)?;
+        let end = window_end(row, self.ends.map(|ends| ends[port])).ok_or(RowError::NoEventTime)?;
         if end - 1 <= at.late_by() {
             return Ok(Taken::Late);
         }

@@ -36,7 +36,7 @@ fn in_windows(input: Node) -> Node {
 fn joined_in_windows(kind: JoinKind, keys: &[(usize, DataType)]) -> Node {
     let window = [(4, DataType::Timestamp(3)), (5, DataType::Timestamp(3))];
     let keys = [keys, &window].concat();
-    joined_of(in_windows(scan()), in_windows(filtered(scan())), kind, &keys, JoinMethod::Window { ends: [5, 5] })
+    joined_of(in_windows(scan()), in_windows(filtered(scan())), kind, &keys, JoinMethod::Window { ends: Some([5, 5]) })
 }
 
 /// A window over the left sides of a join; the event time is theirs.

@@ -12,7 +12,12 @@ impl Binder<'_> {
         let mut found = None;
         relation.node.visit(&mut |node| found = found.max(remembers(node)));
         let Some(remembered) = found else { return Ok(relation) };
-        if self.bounds == Bounds::None || (self.bounds == Bounds::Expiring && remembered < Remembered::BothSides) {
+        let is_allowed = match self.bounds {
+            Bounds::OfReaders | Bounds::Ends => true,
+            Bounds::Expiring => remembered < Remembered::BothSides,
+            Bounds::Needed => false,
+        };
+        if is_allowed {
             return Ok(relation);
         }
         let mut has_devices = false;

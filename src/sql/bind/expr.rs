@@ -29,6 +29,8 @@ pub struct Scope<'a> {
     pub common: &'a [Common],
     /// Columns before this are those of the query around.
     pub outer: usize,
+    /// The columns that hold the values of subqueries, by the first word of each.
+    pub values: &'a [(Span, usize)],
 }
 
 /// Where an expression stands, as far as aggregates are concerned.
@@ -93,8 +95,19 @@ impl ExprBinder<'_> {
                 let problem = Problem::unsupported(span, "a subquery in this place");
                 self.fail(problem.help("IN and EXISTS with a subquery stand in WHERE, beside the rest with AND"))
             }
+            K::Subquery(query) => self.value_of(query),
             _ => self.literal(expr),
         }
+    }
+
+    /// The column that a subquery's value stands in.
+    fn value_of(&mut self, query: &ast::Query) -> Bound {
+        let span = query.span();
+        if let Some((_, column)) = self.scope.values.iter().find(|(known, _)| *known == span) {
+            return Ok(plan::Expr::column(*column, self.scope.columns[*column].data_type));
+        }
+        let help = "join what has the value: a lookup table, [table.x], or the same windows of both, ON a.window_start = b.window_start AND a.window_end = b.window_end; in a script over files it may stand in SELECT, WHERE and HAVING";
+        self.fail(Problem::unsupported(span, "a subquery as a value").help(help))
     }
 
     fn logic(&mut self, expr: &ast::Expr) -> Bound {

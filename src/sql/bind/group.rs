@@ -3,21 +3,22 @@
 use super::aggregate::{Calls, PART, Regroup, SET};
 use super::expr::{Aggregation, Bound, Reported, compare};
 use super::group_window::{self, GroupWindow};
+use super::order::Order;
 use super::select::{Item, filtered, has_over};
 use super::window::WINDOW_COLUMNS;
-use super::{Binder, Relation, WindowColumns};
+use super::{Binder, Bounds, Relation, WindowColumns};
 use crate::model::{Column, DataType, Schema, Value};
 use crate::plan::{Aggregate, CompareOp, Expr, ExprKind, Node, NodeKind};
 use crate::sql::ast::{self, GroupElement, SelectItem};
 use crate::sql::span::{Problem, Span};
 
 /// What GROUP BY says, the columns of the window taken out.
-struct Grouping {
-    keys: Vec<Expr>,
+pub struct Grouping {
+    pub keys: Vec<Expr>,
     /// Positions in `keys`; one set where GROUPING SETS and the like do not occur.
-    sets: Vec<Vec<usize>>,
+    pub sets: Vec<Vec<usize>>,
     /// Whether window_time is among the grouping columns.
-    window_time: bool,
+    pub window_time: bool,
 }
 
 /// A grouping whose window columns are known.
@@ -35,15 +36,15 @@ impl Binder<'_> {
         select: &ast::Select,
         input: Relation,
         filter: Bound<Option<Expr>>,
-        order_by: &[ast::OrderBy],
+        order: Order<'_>,
     ) -> Bound<Relation> {
         let mut calls = Calls::new(&select.windows);
         calls.window = self.group_window(select, &input)?;
-        let (items, columns, order) = match self.items(select, &input, &mut calls) {
+        let (items, columns, order_keys) = match self.items(select, &input, &mut calls) {
             Ok(mut items) => {
                 let columns = items.len();
-                let order = self.order_keys(order_by, &input, &mut items, Some(&mut calls));
-                (Ok(items), columns, order)
+                let keys = self.order_keys(order.by, &input, &mut items, Some(&mut calls));
+                (Ok(items), columns, keys)
             }
             Err(Reported) => (Err(Reported), 0, Err(Reported)),
         };
@@ -58,25 +59,37 @@ impl Binder<'_> {
             None => Ok(None),
         };
         let keys = self.group_keys(select, &input, calls.window.as_ref());
+        // The value of a subquery is one for all rows of a group.
+        let values: Vec<Expr> = input.values.iter().map(|(_, column)| input.column(*column)).collect();
+        let keys = keys.map(|sets| sets.into_iter().map(|set| [set, values.clone()].concat()).collect::<Vec<_>>());
         let input = match &calls.window {
             Some(window) => window.windowed(input),
             None => input,
         };
-        let group_by = match &select.group_by {
-            Some(group_by) if input.window.start.is_some() && input.window.end.is_some() => group_by,
-            group_by => {
-                let span = group_by.as_ref().map_or(select.span, |group_by| group_by.span);
-                let counts = !(calls.aggregates.is_empty() && calls.groupings.is_empty() && calls.overs.is_empty());
-                if group_by.is_some() && !counts {
-                    let relation = self.grouped_for_ever(select, input, filter?, keys?, (items?, having?))?;
-                    return self.ordered(relation, order?, columns, order_by);
-                }
-                return self.fail(no_window(span, &input, group_by.is_some()));
+        let span = select.group_by.as_ref().map_or(select.span, |group_by| group_by.span);
+        let in_windows = select.group_by.is_some() && input.window.start.is_some() && input.window.end.is_some();
+        // Files end, and what is grouped by a part of a window alone is as complete then as what has no window at all.
+        let ends = self.bounds == Bounds::Ends
+            && !(in_windows && keys.as_ref().is_ok_and(|sets| sets.iter().all(|set| input.window.is_among(set))));
+        if ends || !in_windows {
+            let counts = !(calls.aggregates.is_empty() && calls.groupings.is_empty() && calls.overs.is_empty());
+            let is_one_set = keys.as_ref().is_ok_and(|sets| sets.len() == 1);
+            if select.group_by.is_some() && !counts && (is_one_set || !ends) {
+                let relation = self.grouped_for_ever(select, input, filter?, keys?, (items?, having?))?;
+                return self.ordered(relation, order_keys?, columns, order);
+            }
+            if !ends {
+                return self.fail(no_window(span, &input, select.group_by.is_some()));
+            }
+        }
+        let (mut items, order_keys, mut having, keys, filter) = (items?, order_keys?, having?, keys?, filter?);
+        let (window, grouping) = match ends {
+            true => (None, grouping(keys, |_| false)),
+            false => {
+                let (window, grouping) = self.take_window(keys, input.window, span)?;
+                (Some(Window { by_keys: calls.window.is_some(), ..window }), grouping)
             }
         };
-        let (mut items, order, mut having, keys, filter) = (items?, order?, having?, keys?, filter?);
-        let (mut window, grouping) = self.take_window(keys, input.window, group_by.span)?;
-        window.by_keys = calls.window.is_some();
         if let Some(span) = calls.memory.span() {
             let problem = Problem::new(span, "a function that remembers rows cannot stand beside GROUP BY");
             return self.fail(problem.help("it stands in SELECT or WHERE of a subquery; use its column here"));
@@ -86,9 +99,12 @@ impl Binder<'_> {
             keys: &grouping.keys,
             set: grouping.sets.len() > 1,
             aggregates: calls.aggregates.len(),
-            window: match calls.window {
-                Some(_) => [Some(PART), Some(PART + 1), Some(PART + 2)],
-                None => [Some(window.start), Some(window.end), window.time.filter(|_| grouping.window_time)],
+            window: match (&calls.window, &window) {
+                (Some(_), _) => [Some(PART), Some(PART + 1), Some(PART + 2)],
+                (None, Some(window)) => {
+                    [Some(window.start), Some(window.end), window.time.filter(|_| grouping.window_time)]
+                }
+                (None, None) => [None; 3],
             },
             groupings: &groupings,
         };
@@ -109,13 +125,16 @@ impl Binder<'_> {
             return Err(Reported);
         }
         let overs = std::mem::take(&mut calls.overs);
-        let mut relation = self.aggregated(input, filter, &window, grouping, calls.aggregates);
+        let mut relation = match &window {
+            Some(window) => self.aggregated(input, filter, window, grouping, calls.aggregates),
+            None => self.aggregated_to_the_end(input, filter, grouping, calls.aggregates),
+        };
         if let Some(predicate) = having {
             relation = filtered(relation, predicate);
         }
         let relation = self.over(relation, &mut items, overs)?;
         let relation = self.project(relation, items, select.span)?;
-        self.ordered(relation, order, columns, order_by)
+        self.ordered(relation, order_keys, columns, order)
     }
 
     /// GROUP BY without aggregates: each key once, the first time it comes.
@@ -221,25 +240,9 @@ impl Binder<'_> {
         }
         let is_time = |key: &Expr| columns.time.is_some_and(|time| key.kind == ExprKind::Column(time));
         let window_time = sets.iter().all(|set| set.iter().any(is_time));
-        let is_window = |key: &Expr| matches!(key.kind, ExprKind::Column(column) if columns.holds(column));
-        let mut keys: Vec<Expr> = Vec::new();
-        let mut kept: Vec<Vec<usize>> = Vec::new();
-        for set in sets {
-            let mut positions = Vec::new();
-            for key in set.into_iter().filter(|key| !is_window(key)) {
-                let position = keys.iter().position(|known| *known == key).unwrap_or_else(|| {
-                    keys.push(key);
-                    keys.len() - 1
-                });
-                positions.push(position);
-            }
-            positions.sort_unstable();
-            positions.dedup();
-            if !kept.contains(&positions) {
-                kept.push(positions);
-            }
-        }
-        Ok((Window { start, end, time: columns.time, by_keys: false }, Grouping { keys, sets: kept, window_time }))
+        let grouping = grouping(sets, |column| columns.holds(column));
+        let window = Window { start, end, time: columns.time, by_keys: false };
+        Ok((window, Grouping { window_time, ..grouping }))
     }
 
     /// What each GROUPING(…) is, by the number of the set.
@@ -319,11 +322,29 @@ impl Binder<'_> {
                     None => input,
                 };
                 let (input, keys) = expand(relation.node, grouping);
-                let window = [window.start, window.end];
+                let window = Some([window.start, window.end]);
                 NodeKind::AttachedAggregate { input: Box::new(input), window, keys, aggregates }
             }
         };
         grouped_relation(kind, &plain_keys, &schema, window_time, depth)
+    }
+
+    /// The same of all rows, until the input ends.
+    pub(super) fn aggregated_to_the_end(
+        &mut self,
+        input: Relation,
+        filter: Option<Expr>,
+        grouping: Grouping,
+        aggregates: Vec<Aggregate>,
+    ) -> Relation {
+        let (plain_keys, schema, depth) = (grouping.keys.clone(), input.schema().clone(), input.depth + 2);
+        let relation = match filter {
+            Some(predicate) => self.restricted(input, predicate),
+            None => input,
+        };
+        let (input, keys) = expand(relation.node, grouping);
+        let kind = NodeKind::AttachedAggregate { input: Box::new(input), window: None, keys, aggregates };
+        grouped_relation(kind, &plain_keys, &schema, None, depth)
     }
 
     /// SELECT DISTINCT of rows with their windows: grouped by all columns, so that it ends with the window.
@@ -350,7 +371,8 @@ impl Binder<'_> {
         let window_time = columns.time.map(|time| schema.columns[time].data_type);
         let depth = input.depth + 1;
         let node = Box::new(input.node);
-        let kind = NodeKind::AttachedAggregate { input: node, window, keys: keys.clone(), aggregates: Vec::new() };
+        let (window, aggregates) = (Some(window), Vec::new());
+        let kind = NodeKind::AttachedAggregate { input: node, window, keys: keys.clone(), aggregates };
         let relation = grouped_relation(kind, &keys, &schema, window_time, depth);
         self.project(relation, items, span)
     }
@@ -361,6 +383,29 @@ impl Binder<'_> {
         let problem = Problem::new(span, format!("{name} is neither in GROUP BY nor inside an aggregate"));
         self.fail(problem.help(format!("add {name} to GROUP BY, or take for example MAX({name})")))
     }
+}
+
+/// Each key once, but for columns of the window, and each set once.
+fn grouping(sets: Vec<Vec<Expr>>, is_of_window: impl Fn(usize) -> bool) -> Grouping {
+    let is_window = |key: &Expr| matches!(key.kind, ExprKind::Column(column) if is_of_window(column));
+    let mut keys: Vec<Expr> = Vec::new();
+    let mut kept: Vec<Vec<usize>> = Vec::new();
+    for set in sets {
+        let mut positions = Vec::new();
+        for key in set.into_iter().filter(|key| !is_window(key)) {
+            let position = keys.iter().position(|known| *known == key).unwrap_or_else(|| {
+                keys.push(key);
+                keys.len() - 1
+            });
+            positions.push(position);
+        }
+        positions.sort_unstable();
+        positions.dedup();
+        if !kept.contains(&positions) {
+            kept.push(positions);
+        }
+    }
+    Grouping { keys, sets: kept, window_time: false }
 }
 
 /// Whether the keys are the columns of the partition, in any order.
@@ -422,6 +467,10 @@ fn grouped_relation(
         name: format!("aggregate${index}").into(),
         data_type: aggregate.data_type,
     }));
+    if let NodeKind::AttachedAggregate { window: None, .. } = kind {
+        let schema = Schema { columns, ..Schema::default() };
+        return Relation { depth, ..Relation::of_node(Node { kind, schema }) };
+    }
     let start = columns.len();
     // Start and end are plain times in the session's zone; window_time is of the event time's own type.
     let types = [DataType::Timestamp(3), DataType::Timestamp(3), window_time.unwrap_or(DataType::Timestamp(3))];

@@ -8,7 +8,7 @@ use super::expr::{Bound, ExprBinder, compare};
 use super::join_condition::{Split, rebased, split, within};
 use super::rank::{unranked, versions};
 use super::unnest::Unnesting;
-use super::{Binder, Common, Named, Relation};
+use super::{Binder, Bounds, Common, Named, Relation, ended};
 use crate::model::Schema;
 use crate::plan::{AsOf, CompareOp, Expr, ExprKind, Join, JoinKind, JoinMethod, Node, NodeKind};
 use crate::sql::ast::{self, JoinCondition, TableKind};
@@ -260,14 +260,11 @@ impl Binder<'_> {
                 let times = self.versioned(time, &conditions.keys, &right, join.kind, join.span)?;
                 (JoinMethod::Versioned { times, in_order }, conditions.all_residual())
             }
-            (_, Some(ends), _) => (JoinMethod::Window { ends }, conditions.all_residual()),
+            (_, Some(ends), _) => (JoinMethod::Window { ends: Some(ends) }, conditions.all_residual()),
             (_, None, Some((times, lower_ms, upper_ms))) if join.kind.has_right() => {
                 (JoinMethod::Interval { times, lower_ms, upper_ms }, conditions.residual.clone())
             }
-            (_, None, _) => {
-                self.unbounded(join.kind, join.span)?;
-                (JoinMethod::Unbounded, conditions.all_residual())
-            }
+            (_, None, _) => (self.unbounded(join.kind, join.span)?, conditions.all_residual()),
         };
         if !join.kind.has_right() {
             let device = scope.node.schema.device;
@@ -275,6 +272,9 @@ impl Binder<'_> {
             scope = Relation { times: left.times.clone(), tables: left.tables.clone(), ..scope };
             scope.node.schema = schema;
             scope.common.clone_from(&left.common);
+        }
+        if method == (JoinMethod::Window { ends: None }) {
+            scope = ended(scope);
         }
         let depth = left.depth.max(right.depth) + 1;
         let keys = conditions.keys;
@@ -327,20 +327,23 @@ impl Binder<'_> {
     }
 
     /// A join that must keep both sides for ever.
-    fn unbounded(&mut self, kind: JoinKind, span: Span) -> Bound<()> {
+    fn unbounded(&mut self, kind: JoinKind, span: Span) -> Bound<JoinMethod> {
+        if matches!(kind, JoinKind::Inner | JoinKind::Semi) {
+            return Ok(JoinMethod::Unbounded);
+        }
+        if self.bounds == Bounds::Ends {
+            return Ok(JoinMethod::Window { ends: None });
+        }
         if kind == JoinKind::Anti {
             let problem = Problem::unsupported(span, "NOT IN or NOT EXISTS without a window, which takes rows back,");
             return self.fail(problem.help(
                 "compare the windows of both sides, too: … AND a.window_start = b.window_start AND a.window_end = b.window_end",
             ));
         }
-        if !matches!(kind, JoinKind::Inner | JoinKind::Semi) {
-            let problem = Problem::unsupported(span, "an outer join without a bound in time, which takes rows back,");
-            return self.fail(
-                problem.help("bound it: … AND b.ts BETWEEN a.ts - INTERVAL '1' MINUTE AND a.ts + INTERVAL '1' MINUTE"),
-            );
-        }
-        Ok(())
+        let problem = Problem::unsupported(span, "an outer join without a bound in time, which takes rows back,");
+        self.fail(
+            problem.help("bound it: … AND b.ts BETWEEN a.ts - INTERVAL '1' MINUTE AND a.ts + INTERVAL '1' MINUTE"),
+        )
     }
 }
 

@@ -110,7 +110,7 @@ pub fn split(conditions: Vec<Expr>, left: &Relation, right: &Relation) -> Condit
 }
 
 /// `left expression = right expression`, each over its own side.
-fn equal_sides(condition: &Expr, width: usize) -> Option<(Expr, Expr)> {
+pub fn equal_sides(condition: &Expr, width: usize) -> Option<(Expr, Expr)> {
     let ExprKind::Compare { op: CompareOp::Equal, left, right } = &condition.kind else { return None };
     match (within(left, width), within(right, width)) {
         (Split::Left, Split::Right) => Some(((**left).clone(), rebased((**right).clone(), width))),

@@ -32,6 +32,7 @@ mod sums;
 mod types;
 mod union;
 mod unnest;
+mod value;
 mod values;
 mod window;
 
@@ -45,6 +46,7 @@ use crate::sql::Catalog;
 use crate::sql::ast;
 use crate::sql::span::{Problem, Span, nearest};
 use expr::{Bound, Reported};
+use order::Order;
 
 /// Operators above each other, views and subqueries inlined.
 const DEPTH_MAX: usize = 100;
@@ -69,6 +71,8 @@ struct Relation {
     common: Vec<Common>,
     /// Columns before this are those of the query around; a name means one of them only if no other has it.
     outer: usize,
+    /// The columns that hold the values of subqueries, by the first word of each; `*` leaves them out.
+    values: Vec<(Span, usize)>,
 }
 
 /// A column that both sides of a join have.
@@ -95,8 +99,10 @@ pub enum Bounds {
     Needed,
     /// The same, but what is not touched for a while is forgotten.
     Expiring,
-    /// Files end; and a view's memory is that of the queries that read it.
-    None,
+    /// A view's memory is that of the queries that read it.
+    OfReaders,
+    /// Files end, and with them what must be remembered; what is true until then may be said then.
+    Ends,
 }
 
 /// Where the columns are that a window function has appended, as far as they have been passed on.
@@ -118,6 +124,8 @@ impl WindowColumns {
             NodeKind::Window { input, .. } | NodeKind::Session { input, .. } | NodeKind::CountWindow { input, .. } => {
                 WindowColumns::from(input.schema.columns.len())
             }
+            NodeKind::AttachedAggregate { window: None, .. }
+            | NodeKind::Rank { window_end: None, by_time: None, .. } => WindowColumns::default(),
             NodeKind::WindowAggregate { .. }
             | NodeKind::SessionAggregate { .. }
             | NodeKind::CountAggregate { .. }
@@ -134,7 +142,9 @@ impl WindowColumns {
             | NodeKind::FirstRow { input, .. } => WindowColumns::of(input),
             NodeKind::Project { input, exprs } => WindowColumns::of(input)
                 .moved(|column| exprs.iter().position(|expr| expr.kind == ExprKind::Column(column))),
-            NodeKind::Join(join) if matches!(join.method, JoinMethod::Window { .. }) => WindowColumns::of(&join.left),
+            NodeKind::Join(join) if matches!(join.method, JoinMethod::Window { ends: Some(_) }) => {
+                WindowColumns::of(&join.left)
+            }
             NodeKind::Union { inputs } => {
                 let mut windows = inputs.iter().map(WindowColumns::of);
                 let first = windows.next().unwrap_or_default();
@@ -147,6 +157,12 @@ impl WindowColumns {
     fn moved(self, to: impl Fn(usize) -> Option<usize>) -> WindowColumns {
         let WindowColumns { start, end, time } = self;
         WindowColumns { start: start.and_then(&to), end: end.and_then(&to), time: time.and_then(&to) }
+    }
+
+    /// Whether both ends of the window are among the keys.
+    fn is_among(self, keys: &[Expr]) -> bool {
+        let is_key = |column| keys.iter().any(|key| key.kind == ExprKind::Column(column));
+        self.start.is_some_and(is_key) && self.end.is_some_and(is_key)
     }
 
     fn holds(self, column: usize) -> bool {
@@ -192,12 +208,16 @@ impl Relation {
         node.visit(&mut |_| depth += 1);
         let window = WindowColumns::of(&node);
         let times = node.schema.event_time.into_iter().collect();
-        let (tables, primary_key, common) = (Vec::new(), Vec::new(), Vec::new());
-        Relation { times, window, depth, tables, primary_key, common, outer: 0, node }
+        let (tables, primary_key, common, values) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Relation { times, window, depth, tables, primary_key, common, outer: 0, values, node }
     }
 
     fn schema(&self) -> &Schema {
         &self.node.schema
+    }
+
+    fn column(&self, index: usize) -> Expr {
+        Expr::column(index, self.schema().columns[index].data_type)
     }
 }
 
@@ -208,8 +228,8 @@ pub fn query(query: &ast::Query, catalog: &Catalog<'_>, bounds: Bounds) -> Resul
     let mut binder = Binder::new(Names { sources, tables, views }, bounds);
     let bound = binder.query(query).and_then(|relation| match bounds {
         // A ROW_NUMBER of a view may still get its limit from those that read it.
-        Bounds::None => Ok(relation),
-        Bounds::Needed | Bounds::Expiring => binder.settled(relation, query.span()),
+        Bounds::OfReaders => Ok(relation),
+        Bounds::Needed | Bounds::Expiring | Bounds::Ends => binder.settled(relation, query.span()),
     });
     let bound = bound.and_then(|relation| binder.bounded(relation, query.span()));
     match bound {
@@ -260,19 +280,24 @@ impl<'a> Binder<'a> {
             }
         }
         // What reads a subquery that is wrong itself would only be told that it is not there.
+        let limit = query.limit.filter(|_| self.bounds == Bounds::Ends && !order_by.is_empty());
+        let order = Order { by: order_by, limit };
         let result = match query.branches.as_slice() {
             _ if failed => Err(Reported),
-            [ast::Branch::Select(select)] if !select.distinct => self.select(select, order_by),
+            [ast::Branch::Select(select)] if !select.distinct => self.select(select, order),
             branches => {
                 let result = self.branches(branches);
                 let result = match query.distinct {
                     true => result.and_then(|relation| self.distinct(relation, query.span())),
                     false => result,
                 };
-                result.and_then(|relation| self.sorted(relation, order_by))
+                result.and_then(|relation| self.sorted(relation, order))
             }
         };
-        let result = result.and_then(|relation| self.limited(relation, query));
+        let result = match order.limit {
+            Some(_) => result,
+            None => result.and_then(|relation| self.limited(relation, query)),
+        };
         self.names.views.truncate(outer);
         result
     }
@@ -340,6 +365,12 @@ impl<'a> Binder<'a> {
         }
         Ok(relation)
     }
+}
+
+/// Rows that come when the input has ended: their times move nothing any more, and windows are only columns.
+fn ended(mut relation: Relation) -> Relation {
+    (relation.node.schema.event_time, relation.node.schema.device) = (None, None);
+    Relation { times: Vec::new(), window: WindowColumns::default(), ..relation }
 }
 
 /// Columns and parts of expressions in a plan: what copying it costs.

@@ -6,24 +6,31 @@ use super::aggregate::{self, Calls};
 use super::expr::{Aggregation, Bound};
 use super::join::side_by_side;
 use super::select::Item;
-use super::{Binder, Relation, group_window, report};
-use crate::model::{Column, Schema};
-use crate::plan::{Expr, ExprKind, Node, NodeKind, OrderKey};
+use super::{Binder, Relation, ended, group_window, report};
+use crate::model::{Column, DataType, Schema};
+use crate::plan::{Expr, ExprKind, Node, NodeKind, OrderKey, Ranking};
 use crate::sql::ast::{self, OrderBy};
-use crate::sql::span::Problem;
+use crate::sql::span::{Problem, Span};
+
+/// ORDER BY of a query, with its LIMIT where both together say which rows there are.
+#[derive(Clone, Copy, Default)]
+pub struct Order<'a> {
+    pub by: &'a [OrderBy],
+    pub limit: Option<ast::Limit>,
+}
 
 impl Binder<'_> {
     /// The result of several queries, or of DISTINCT: by its columns and what they give.
-    pub(super) fn sorted(&mut self, relation: Relation, order_by: &[OrderBy]) -> Bound<Relation> {
-        let Some(first) = order_by.first() else { return Ok(relation) };
-        let mut items = results(&relation, first);
+    pub(super) fn sorted(&mut self, relation: Relation, order: Order<'_>) -> Bound<Relation> {
+        let Some(first) = order.by.first() else { return Ok(relation) };
+        let mut items = results(&relation, first.expr.span);
         let columns = items.len();
-        let keys = self.order_keys(order_by, &relation, &mut items, None)?;
+        let keys = self.order_keys(order.by, &relation, &mut items, None)?;
         let relation = match items.len() > columns {
             true => self.project(relation, items, first.expr.span)?,
             false => relation,
         };
-        self.ordered(relation, keys, columns, order_by)
+        self.ordered(relation, keys, columns, order)
     }
 
     /// The positions in `items` of what ORDER BY names; what is not there is added. `calls` are those of SELECT.
@@ -109,9 +116,12 @@ impl Binder<'_> {
         relation: Relation,
         mut keys: Vec<OrderKey>,
         columns: usize,
-        order_by: &[OrderBy],
+        order: Order<'_>,
     ) -> Bound<Relation> {
-        let Some(first) = order_by.first() else { return Ok(relation) };
+        let Some(first) = order.by.first() else { return Ok(relation) };
+        if let Some(limit) = order.limit {
+            return self.first_in_order(relation, keys, columns, limit);
+        }
         let time = keys.remove(0);
         if !relation.times.contains(&time.column) || time.descending {
             let shown = |time: &&usize| **time < columns;
@@ -128,17 +138,37 @@ impl Binder<'_> {
         schema.device = None;
         let kind = NodeKind::Sort { input: Box::new(relation.node), time: time.column, keys };
         let relation = Relation { node: Node { kind, schema }, depth: relation.depth + 1, ..relation };
-        let mut items = results(&relation, first);
+        let mut items = results(&relation, first.expr.span);
         items.truncate(columns);
         self.project(relation, items, first.expr.span)
     }
+
+    /// ORDER BY with LIMIT over input that ends: the first rows of all.
+    fn first_in_order(
+        &mut self,
+        relation: Relation,
+        order: Vec<OrderKey>,
+        columns: usize,
+        limit: ast::Limit,
+    ) -> Bound<Relation> {
+        let mut schema = relation.schema().clone();
+        schema.columns.push(Column { name: "place".into(), data_type: DataType::BigInt });
+        let ranking = Ranking { partition: Vec::new(), order, newest_of_equals: false };
+        let numbers = Some((limit.skipped.saturating_add(1), limit.skipped.saturating_add(limit.count)));
+        let input = Box::new(relation.node);
+        let kind = NodeKind::Rank { input, ranking, by_time: None, window_end: None, numbers };
+        let relation = ended(Relation { node: Node { kind, schema }, depth: relation.depth + 1, ..relation });
+        let mut items = results(&relation, limit.span);
+        items.truncate(columns);
+        self.project(relation, items, limit.span)
+    }
 }
 
-fn results(relation: &Relation, first: &OrderBy) -> Vec<Item> {
+fn results(relation: &Relation, span: Span) -> Vec<Item> {
     let item = |(index, column): (usize, &Column)| Item {
         name: column.name.to_string(),
         expr: Expr::column(index, column.data_type),
-        span: first.expr.span,
+        span,
     };
     relation.schema().columns.iter().enumerate().map(item).collect()
 }

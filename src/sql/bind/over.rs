@@ -4,7 +4,7 @@ use super::aggregate::{self, Calls, OverCall, OverFrame, OverWindow, SortItem};
 use super::expr::{Aggregation, Bound, ExprBinder, Reported, coerce};
 use super::select::Item;
 use super::sums::{by_sums, goes_by_sums};
-use super::{Binder, Relation, types};
+use super::{Binder, Relation, ended, types};
 use crate::model::{Column, DataType, Value};
 use crate::plan::{self, Expr, ExprKind, Frame, Node, NodeKind, OrderKey, OverFunction, OverKind, Ranking};
 use crate::sql::ast::{self, CallArguments, FrameBound, Interval, Over};
@@ -268,11 +268,10 @@ impl Binder<'_> {
         for (index, function) in functions.iter().enumerate() {
             schema.columns.push(Column { name: format!("over${index}").into(), data_type: function.data_type });
         }
-        let depth = input.depth + 1;
-        self.limit_depth(
-            Relation { times, window: window_columns, depth, ..Relation::of_node(Node { kind, schema }) },
-            span,
-        )
+        let ends = matches!(kind, NodeKind::Rank { by_time: None, window_end: None, .. });
+        let node = Node { kind, schema };
+        let relation = Relation { times, window: window_columns, depth: input.depth + 1, ..Relation::of_node(node) };
+        self.limit_depth(if ends { ended(relation) } else { relation }, span)
     }
 }
 

@@ -7,7 +7,7 @@
 use super::expr::{Bound, compare};
 use super::over::numbered;
 use super::select::filtered;
-use super::{Binder, Relation};
+use super::{Binder, Bounds, Relation};
 use crate::model::{DataType, Value};
 use crate::plan::{CompareOp, Expr, ExprKind, Frame, Node, NodeKind};
 use crate::sql::span::{Problem, Span};
@@ -37,7 +37,7 @@ impl Binder<'_> {
     /// The whole query, each ROW_NUMBER of it as the operator that it can be.
     pub(super) fn settled(&mut self, mut relation: Relation, span: Span) -> Bound<Relation> {
         let span = self.ranking.unwrap_or(span);
-        match settle(&mut relation.node) {
+        match settle(&mut relation.node, self.bounds) {
             Ok(()) => Ok(relation),
             Err(Unsettled::NoLimit) => self.fail(
                 Problem::new(span, "OVER goes in order of event time, ascending; any other order needs a limit")
@@ -56,14 +56,15 @@ enum Unsettled {
     Updates,
 }
 
-fn settle(node: &mut Node) -> Result<(), Unsettled> {
+fn settle(node: &mut Node, bounds: Bounds) -> Result<(), Unsettled> {
     for input in node.inputs_mut() {
-        settle(input)?;
+        settle(input, bounds)?;
     }
     let NodeKind::Rank { ranking, by_time, window_end, numbers, .. } = &node.kind else { return Ok(()) };
     match (numbers, by_time, window_end) {
         (Some(_), _, Some(_)) => return Ok(()),
         (None, None, _) => return Err(Unsettled::NoLimit),
+        (Some(_), None, None) if bounds == Bounds::Ends => return Ok(()),
         (Some(_), None, None) => return Err(Unsettled::Updates),
         (_, Some(_), _) => {}
     }

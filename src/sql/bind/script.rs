@@ -80,7 +80,7 @@ fn with_computed(
                 computed.push(None);
             }
             ColumnKind::Computed(expr) => {
-                let scope = Scope { tables: &[], columns: &all, times: &[], common: &[], outer: 0 };
+                let scope = Scope { tables: &[], columns: &all, times: &[], common: &[], outer: 0, values: &[] };
                 let aggregation = Aggregation::Refuse("a computed column");
                 let mut binder = ExprBinder { scope, problems, copied_nodes: &mut copied_nodes, aggregation };
                 // The problem has been noted; the column is still there for those that use it.
@@ -163,7 +163,7 @@ pub fn script(statements: &[Statement], end: crate::sql::span::Span) -> Result<S
             computed: if table.computed.iter().any(Option::is_some) { table.computed.clone() } else { Vec::new() },
         })
         .collect();
-    let mut binder = Binder::new(Names { sources: &sources, tables: &[], views: Vec::new() }, Bounds::None);
+    let mut binder = Binder::new(Names { sources: &sources, tables: &[], views: Vec::new() }, Bounds::Ends);
     binder.constants = Some(Vec::new());
     let roots = binder.statements(statements, &tables, end);
     match roots {

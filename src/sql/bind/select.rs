@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use super::aggregate::{self, Calls};
 use super::expr::{Aggregation, Bound, ExprBinder, Reported, Scope};
-use super::{Binder, Named, Relation, subquery};
+use super::order::Order;
+use super::subquery::{self, Parted};
+use super::{Binder, Named, Relation};
 use crate::model::{Column, Schema};
 use crate::plan::{Expr, ExprKind, Node, NodeKind};
 use crate::sql::ast::{self, OrderBy, SelectItem, TableKind};
@@ -19,15 +21,17 @@ pub struct Item {
 }
 
 impl Binder<'_> {
-    /// `order_by` is empty for DISTINCT, whose result is sorted.
-    pub(super) fn select(&mut self, select: &ast::Select, order_by: &[OrderBy]) -> Bound<Relation> {
+    /// `order` is empty for DISTINCT, whose result is sorted.
+    pub(super) fn select(&mut self, select: &ast::Select, order: Order<'_>) -> Bound<Relation> {
         let from = self.from(&select.from)?;
-        let is_grouped = select.group_by.is_some() || has_aggregates(select, order_by) || select.having.is_some();
+        let is_grouped = select.group_by.is_some() || has_aggregates(select, order.by) || select.having.is_some();
         let mut calls = Calls::new(&select.windows);
-        let (conditions, tests) = select.filter.as_ref().map(subquery::parted).unwrap_or_default();
+        let Parted { plain: conditions, tests, valued } =
+            select.filter.as_ref().map(subquery::parted).unwrap_or_default();
+        let has_subqueries = !(tests.is_empty() && valued.is_empty());
         // What WHERE remembers is known only for the rows of one table, each of which has its place in time.
         let aggregation = match (is_grouped, &from.joins) {
-            _ if !tests.is_empty() => Aggregation::Refuse("WHERE with a subquery"),
+            _ if has_subqueries => Aggregation::Refuse("WHERE with a subquery"),
             (false, None) => Aggregation::Where(&mut calls),
             (false, Some(_)) => Aggregation::Refuse("WHERE of a join"),
             (true, _) => Aggregation::Refuse("WHERE"),
@@ -39,20 +43,26 @@ impl Binder<'_> {
             (Some(joins), Ok(filter)) => (self.resolve(joins, filter)?, Ok(None)),
             (Some(_), Err(Reported)) => (from.scope, Err(Reported)),
         };
-        if !tests.is_empty() {
+        if has_subqueries {
             if let Some(predicate) = filter? {
                 input = self.restricted(input, predicate);
             }
             for test in &tests {
                 input = self.tested(input, test)?;
             }
+            input = self.with_values(input, valued.iter().copied())?;
+            let aggregation = Aggregation::Refuse("WHERE with a subquery");
+            if let Some(predicate) = self.plain_filter(&valued, &input, aggregation)? {
+                input = filtered(input, predicate);
+            }
             filter = Ok(None);
         }
+        input = self.with_values(input, selected(select, order.by).chain(&select.having))?;
         if !is_grouped {
             let items = self.items(select, &input, &mut calls);
             let (mut items, filter) = (items?, filter?);
             let columns = items.len();
-            let order = self.order_keys(order_by, &input, &mut items, Some(&mut calls))?;
+            let order_keys = self.order_keys(order.by, &input, &mut items, Some(&mut calls))?;
             if let (Some(span), false) = (calls.memory.span(), calls.overs.is_empty()) {
                 let problem = Problem::new(span, "functions that remember rows cannot stand beside others with OVER");
                 return self.fail(problem.help("compute one of the two in a subquery"));
@@ -63,10 +73,10 @@ impl Binder<'_> {
             }
             let input = self.over(input, &mut items, calls.overs)?;
             let relation = self.project(input, items, select.span)?;
-            let relation = self.ordered(relation, order, columns, order_by)?;
+            let relation = self.ordered(relation, order_keys, columns, order)?;
             return if select.distinct { self.distinct(relation, select.span) } else { Ok(relation) };
         }
-        let relation = self.grouped(select, input, filter, order_by)?;
+        let relation = self.grouped(select, input, filter, order)?;
         if select.distinct { self.distinct(relation, select.span) } else { Ok(relation) }
     }
 
@@ -104,6 +114,7 @@ impl Binder<'_> {
             times: &input.times,
             common: &input.common,
             outer: input.outer,
+            values: &input.values,
         };
         ExprBinder { scope, problems: &mut self.problems, copied_nodes: &mut self.copied_nodes, aggregation }
     }
@@ -188,7 +199,8 @@ impl Binder<'_> {
 fn all_columns(input: &Relation, span: Span) -> Vec<Item> {
     let common = input.common.iter().map(|common| Item { name: common.name.clone(), expr: common.expr.clone(), span });
     let is_merged = |index: &usize| input.common.iter().any(|common| common.columns.contains(index));
-    let others = (0..input.schema().columns.len()).filter(|index| !is_merged(index));
+    let is_value = |index: &usize| input.values.iter().any(|(_, value)| value == index);
+    let others = (0..input.schema().columns.len()).filter(|index| !is_merged(index) && !is_value(index));
     common.chain(others.map(|index| column_item(input, index, span))).collect()
 }
 
@@ -206,13 +218,18 @@ fn table_name(table: &ast::Table) -> Option<&str> {
     }
 }
 
-pub fn has_aggregates(select: &ast::Select, order_by: &[OrderBy]) -> bool {
-    let mut found = false;
+/// What SELECT and ORDER BY compute.
+fn selected<'a>(select: &'a ast::Select, order_by: &'a [OrderBy]) -> impl Iterator<Item = &'a ast::Expr> {
     let selected = select.items.iter().filter_map(|item| match item {
         SelectItem::Expr { expr, .. } => Some(expr),
         SelectItem::All { .. } => None,
     });
-    for expr in selected.chain(order_by.iter().map(|item| &item.expr)) {
+    selected.chain(order_by.iter().map(|item| &item.expr))
+}
+
+pub fn has_aggregates(select: &ast::Select, order_by: &[OrderBy]) -> bool {
+    let mut found = false;
+    for expr in selected(select, order_by) {
         expr.visit(&mut |expr| {
             if let ast::ExprKind::Call(call) = &expr.kind {
                 let is_aggregate = aggregate::function(&call.name.name.to_ascii_uppercase()).is_some();

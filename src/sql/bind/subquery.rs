@@ -18,21 +18,40 @@ pub struct Test<'a> {
     span: Span,
 }
 
-/// The conditions of WHERE: those over the rows alone, and those with a subquery.
-pub fn parted(filter: &ast::Expr) -> (Vec<&ast::Expr>, Vec<Test<'_>>) {
-    let (mut plain, mut tests) = (Vec::new(), Vec::new());
-    part(filter, &mut plain, &mut tests);
-    if tests.is_empty() { (vec![filter], tests) } else { (plain, tests) }
+/// The conditions of WHERE.
+#[derive(Default)]
+pub struct Parted<'a> {
+    /// Over the rows alone.
+    pub plain: Vec<&'a ast::Expr>,
+    pub tests: Vec<Test<'a>>,
+    /// With a subquery as a value.
+    pub valued: Vec<&'a ast::Expr>,
 }
 
-fn part<'a>(condition: &'a ast::Expr, plain: &mut Vec<&'a ast::Expr>, tests: &mut Vec<Test<'a>>) {
+pub fn parted(filter: &ast::Expr) -> Parted<'_> {
+    let mut parted = Parted::default();
+    part(filter, &mut parted);
+    if parted.tests.is_empty() && parted.valued.is_empty() {
+        return Parted { plain: vec![filter], ..parted };
+    }
+    parted
+}
+
+fn part<'a>(condition: &'a ast::Expr, parted: &mut Parted<'a>) {
     if let ast::ExprKind::And(operands) = &condition.kind {
-        return operands.iter().for_each(|operand| part(operand, plain, tests));
+        return operands.iter().for_each(|operand| part(operand, parted));
     }
     match test(condition) {
-        Some(test) => tests.push(test),
-        None => plain.push(condition),
+        Some(test) => parted.tests.push(test),
+        None if has_value(condition) => parted.valued.push(condition),
+        None => parted.plain.push(condition),
     }
+}
+
+fn has_value(condition: &ast::Expr) -> bool {
+    let mut found = false;
+    condition.visit(&mut |expr| found |= matches!(expr.kind, ast::ExprKind::Subquery(_)));
+    found
 }
 
 fn test(condition: &ast::Expr) -> Option<Test<'_>> {

@@ -3,7 +3,8 @@
 
 use super::expr::{Bound, Reported, boolean, coerce, compare};
 use super::join::Found;
-use super::{Binder, Relation, WindowColumns, types};
+use super::order::Order;
+use super::{Binder, Bounds, Relation, WindowColumns, types};
 use crate::model::{Column, DataType, Decimal, Schema, Value};
 use crate::plan::{AsOf, CompareOp, Expr, ExprKind, JoinKind, Node, NodeKind};
 use crate::sql::ast::{Branch, SetKind, SetOperation};
@@ -29,7 +30,7 @@ impl Binder<'_> {
 
     fn branch(&mut self, branch: &Branch) -> Bound<Relation> {
         match branch {
-            Branch::Select(select) => self.select(select, &[]),
+            Branch::Select(select) => self.select(select, Order::default()),
             Branch::Query(query) => self.subquery(query),
             Branch::Set(operation) => self.set_operation(operation),
         }
@@ -73,7 +74,7 @@ impl Binder<'_> {
         let [left, right] = relations.map(|relation| with_types(relation, &types));
         let window = |relation: &Relation| [relation.window.start, relation.window.end];
         let in_windows = window(&left) == window(&right) && !window(&left).contains(&None);
-        if kind == JoinKind::Anti && !in_windows {
+        if kind == JoinKind::Anti && !in_windows && self.bounds != Bounds::Ends {
             let problem = Problem::unsupported(span, "EXCEPT without a window, which takes rows back,");
             return self.fail(problem.help(
                 "select window_start and window_end in the same places of both, over TABLE(TUMBLE(…)); what a lookup table has not: WHERE NOT EXISTS (SELECT * FROM t WHERE t.x = a.x)",

@@ -266,16 +266,13 @@ impl Parser {
         }
     }
 
-    fn subquery_as_value(&self) -> Problem {
-        let help = "join what has the value: a lookup table, [table.x], or the same windows of both, ON a.window_start = b.window_start AND a.window_end = b.window_end";
-        Problem::unsupported(self.span(), "a subquery as a value").help(help)
-    }
-
     fn parenthesis(&mut self) -> Parsed<Expr> {
         let start = self.span();
         self.expect_symbol("(")?;
         if self.query_ahead(0) {
-            return Err(self.subquery_as_value());
+            let query = Box::new(self.query()?);
+            self.expect_symbol(")")?;
+            return self.node(start, ExprKind::Subquery(query));
         }
         let mut expr = self.expr()?;
         if self.take_symbol(",") {
@@ -482,7 +479,9 @@ impl Parser {
                 self.take_word("ALL");
             }
             if self.at_word("SELECT") {
-                return Err(self.subquery_as_value());
+                return Err(
+                    Problem::new(self.span(), "a subquery stands in parentheses of its own").help("write ((SELECT …))")
+                );
             }
             // Of POSITION(a IN b) the IN is no operator.
             let first = match upper {

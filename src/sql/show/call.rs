@@ -65,6 +65,7 @@ impl Showing<'_> {
             | Function::JsonExists(_)
             | Function::JsonObject { .. }
             | Function::JsonArray { .. } => Shown::whole(self.json(function, arguments, data_type)),
+            Function::OnlyValue => Shown::whole(format!("the one {}", whole(1))),
             _ => {
                 let name = function_name(function).map_or_else(|| format!("{function:?}"), str::to_owned);
                 Shown::whole(format!("{name}({})", self.list(arguments)))
