@@ -164,8 +164,8 @@ impl Builder<'_> {
                 let operator = CountWindows::aggregates(windowing, keys, aggregates, input.schema.columns.len());
                 self.remembering(operator, input, &windowing.partition, next)
             }
-            NodeKind::Over { input, time, partition, frame, functions } => {
-                let operator = Over::new(*time, partition, *frame, functions, input.schema.columns.len());
+            NodeKind::Over { input, order, partition, frame, functions } => {
+                let operator = Over::new(order, partition, *frame, functions, input.schema.columns.len());
                 match frame {
                     // It forgets by itself.
                     Frame::Range(_) => self.timed(operator, input, |device| partition.contains(&device), next),

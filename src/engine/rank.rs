@@ -8,13 +8,13 @@ use std::cmp::Ordering;
 
 use super::codec::{Reader, Writer};
 use super::eval::EvalError;
-use super::eval::order::total_cmp;
+use super::eval::order::compare_rows;
 use super::keyed::Keyed;
 use super::operator::{At, Out, Taken, Timed};
 use super::windowing::window_end;
 use super::{RestoreError, RowError, row_bytes};
 use crate::model::{Millis, Row, Value};
-use crate::plan::{OrderKey, Ranking};
+use crate::plan::Ranking;
 
 pub struct WindowRank {
     window_end: Option<usize>,
@@ -42,26 +42,6 @@ impl WindowRank {
     }
 }
 
-/// How two rows stand to each other.
-fn compare(order: &[OrderKey], a: &[Value], b: &[Value]) -> Ordering {
-    for OrderKey { column, descending, nulls_first } in order {
-        let (Some(a), Some(b)) = (a.get(*column), b.get(*column)) else { continue };
-        let ordering = match (a.is_null(), b.is_null()) {
-            (true, true) => Ordering::Equal,
-            (true, false) if *nulls_first => Ordering::Less,
-            (true, false) => Ordering::Greater,
-            (false, true) if *nulls_first => Ordering::Greater,
-            (false, true) => Ordering::Less,
-            (false, false) if *descending => total_cmp(b, a),
-            (false, false) => total_cmp(a, b),
-        };
-        if ordering != Ordering::Equal {
-            return ordering;
-        }
-    }
-    Ordering::Equal
-}
-
 impl Timed for WindowRank {
     type State = State;
 
@@ -85,7 +65,7 @@ impl Timed for WindowRank {
         let slot = state.groups.find_or_add(&self.key, Vec::new);
         state.groups.schedule(slot, Some(end - 1));
         let Some(rows) = state.groups.get_mut(slot) else { return Ok(Taken::Kept) };
-        let place = rows.partition_point(|known| match compare(order, known, row) {
+        let place = rows.partition_point(|known| match compare_rows(order, known, row) {
             Ordering::Less => true,
             Ordering::Equal => !newest_of_equals,
             Ordering::Greater => false,

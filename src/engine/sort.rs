@@ -1,11 +1,10 @@
 //! ORDER BY the event time: rows wait until the watermark reaches them and go on in order of time. Rows of equal time
 //! are ordered by the other columns, then by arrival.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::codec::{Reader, Writer};
-use super::eval::order::total_cmp;
+use super::eval::order::compare_rows;
 use super::operator::{At, Out, Taken, Timed};
 use super::windowing::event_time;
 use super::{RestoreError, RowError};
@@ -27,36 +26,6 @@ pub struct Waiting {
 
 fn row_bytes(row: &[Value]) -> usize {
     size_of::<Row>() + row.iter().map(|value| size_of::<Value>() + value.heap_bytes()).sum::<usize>()
-}
-
-impl Sort {
-    fn compare(&self, left: &Row, right: &Row) -> Ordering {
-        let by = |key: &OrderKey| {
-            let (Some(left), Some(right)) = (left.get(key.column), right.get(key.column)) else {
-                return Ordering::Equal;
-            };
-            match (left.is_null(), right.is_null()) {
-                (true, true) => Ordering::Equal,
-                (true, false) => {
-                    if key.nulls_first {
-                        Ordering::Less
-                    } else {
-                        Ordering::Greater
-                    }
-                }
-                (false, true) => {
-                    if key.nulls_first {
-                        Ordering::Greater
-                    } else {
-                        Ordering::Less
-                    }
-                }
-                (false, false) if key.descending => total_cmp(right, left),
-                (false, false) => total_cmp(left, right),
-            }
-        };
-        self.keys.iter().map(by).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
-    }
 }
 
 impl Timed for Sort {
@@ -81,7 +50,7 @@ impl Timed for Sort {
     fn fire(&mut self, state: &mut Waiting, at: &At, out: &mut Out) -> bool {
         let Some(first) = state.rows.first_entry().filter(|first| *first.key() <= at.watermark) else { return false };
         let (time, mut rows) = first.remove_entry();
-        rows.sort_by(|left, right| self.compare(left, right));
+        rows.sort_by(|left, right| compare_rows(&self.keys, left, right));
         state.last = Some(time);
         state.bytes -= rows.iter().map(|row| row_bytes(row)).sum::<usize>();
         rows.into_iter().for_each(|row| out.push(row));

@@ -17,7 +17,7 @@ pub use expr::{
     ArithmeticOp, CompareOp, Expr, ExprKind, Function, JsonKind, JsonMissing, JsonOnError, TimeUnit, Wrapper,
 };
 pub use join::{AsOf, Join, JoinKind, JoinMethod};
-pub use over::{Frame, OverFunction, OverKind, Ranking};
+pub use over::{Frame, OverFunction, OverKind, OverOrder, Ranking};
 pub use recognition::{AfterMatch, End, Formula, Recognition, Rows, SortKey, Term, Variable};
 pub use report::{Report, Watch};
 
@@ -279,7 +279,7 @@ pub enum NodeKind {
     /// OVER: the rows with a result of each function appended.
     Over {
         input: Box<Node>,
-        time: usize,
+        order: OverOrder,
         partition: Vec<usize>,
         frame: Frame,
         functions: Vec<OverFunction>,

@@ -16,6 +16,15 @@ pub enum Frame {
     Range(Millis),
 }
 
+/// The order of the rows of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OverOrder {
+    /// Event time, ascending.
+    Time(usize),
+    /// Columns, once the input has ended. The frame is no [`Frame::Range`], and the functions have no LAG.
+    Columns(Vec<OrderKey>),
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct OverFunction {
     pub kind: OverKind,

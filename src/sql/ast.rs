@@ -144,6 +144,7 @@ pub struct Select {
     pub having: Option<Expr>,
     /// WINDOW name AS (…), …
     pub windows: Vec<(Ident, WindowSpec)>,
+    pub qualify: Option<Expr>,
 }
 
 #[derive(Clone, Debug)]
@@ -295,6 +296,12 @@ pub enum ExprKind {
     Exists(Box<Query>),
     /// `(query)` as a value
     Subquery(Box<Query>),
+    /// `operand < ANY (query)`; `= ANY` is IN, and ALL is NOT of the opposite.
+    Any {
+        op: CompareOp,
+        operand: Box<Expr>,
+        query: Box<Query>,
+    },
     Like {
         /// SIMILAR TO
         similar: bool,
@@ -533,7 +540,10 @@ impl Expr {
                 each(index);
             }
             // What a subquery holds is its own.
-            ExprKind::Field { operand, .. } | ExprKind::IsJson { operand, .. } | ExprKind::InQuery { operand, .. } => {
+            ExprKind::Field { operand, .. }
+            | ExprKind::IsJson { operand, .. }
+            | ExprKind::InQuery { operand, .. }
+            | ExprKind::Any { operand, .. } => {
                 each(operand);
             }
             ExprKind::Json(call) => {

@@ -3,7 +3,7 @@
 use crate::model::{DataType, Schema, Value};
 use crate::plan::{
     Aggregate, AggregateFunction, CountWindowing, Expr, ExprKind, Frame, Join, JoinKind, JoinMethod, Node, NodeKind,
-    OrderKey, OverFunction, OverKind, Ranking, Report, Watch, Windowing,
+    OrderKey, OverFunction, OverKind, OverOrder, Ranking, Report, Watch, Windowing,
 };
 use crate::sql::show::{self, interval, name};
 
@@ -89,8 +89,12 @@ pub fn title(node: &Node, inputs: &Names, relation: &dyn Fn(&NodeKind) -> String
             };
             format!("GROUPING SETS ({})", listed(sets.iter().map(set)))
         }
-        NodeKind::Over { time, partition, frame: rows, functions, .. } => {
-            let over = format!("{}ORDER BY {} {}", partitioned(partition), column_name(names, *time), frame(rows));
+        NodeKind::Over { order: by, partition, frame: rows, functions, .. } => {
+            let by = match by {
+                OverOrder::Time(time) => column_name(names, *time),
+                OverOrder::Columns(keys) => listed(keys.iter().map(|key| order(key, names))),
+            };
+            let over = format!("{}ORDER BY {by} {}", partitioned(partition), frame(rows));
             format!("OVER ({over}): {}", listed(functions.iter().map(|function| over_function(function, names))))
         }
         NodeKind::Rank { ranking: Ranking { partition, order: by, .. }, numbers, .. } => {

@@ -4,7 +4,9 @@ use crate::engine::{
     MATCH_ROWS_MAX, MATCH_RUNS_MAX, VERSION_JOIN_WAITING_MAX, VERSION_KEYS_MAX, VERSIONS_OF_A_KEY_MAX,
 };
 use crate::model::Millis;
-use crate::plan::{Aggregate, AggregateFunction, Frame, Join, JoinMethod, Node, NodeKind, OverKind, Windowing};
+use crate::plan::{
+    Aggregate, AggregateFunction, Frame, Join, JoinMethod, Node, NodeKind, OverKind, OverOrder, Windowing,
+};
 
 /// `None`: nothing. `limited`: as on a gateway; a script over files has no limits.
 pub fn kept(node: &Node, limited: bool) -> Option<String> {
@@ -50,6 +52,7 @@ pub fn kept(node: &Node, limited: bool) -> Option<String> {
                 duration(*gap_ms)
             )
         }
+        NodeKind::Over { order: OverOrder::Columns(_), .. } => "all rows, until the input ends".to_owned(),
         NodeKind::Over { frame, functions, .. } => {
             let held = match frame {
                 Frame::RowsUnbounded | Frame::RangeUnbounded => "one result for each key".to_owned(),
@@ -102,6 +105,7 @@ pub fn kept(node: &Node, limited: bool) -> Option<String> {
 /// Whether the keys that the operator knows are known for ever, or for `state_ttl`.
 pub fn is_for_ever(node: &Node) -> bool {
     match &node.kind {
+        NodeKind::Over { order: OverOrder::Columns(_), .. } => false,
         NodeKind::Over { frame, .. } => !matches!(frame, Frame::Range(_)),
         NodeKind::Distinct { .. }
         | NodeKind::FirstRow { .. }

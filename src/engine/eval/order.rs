@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 
 use crate::model::Value;
 use crate::model::decimal::Scaled;
+use crate::plan::OrderKey;
 
 /// Total order of two values of one type; NULL comes first (as Flink's ascending sort has it by default).
 /// Text is compared by its bytes in UTF-8; doubles as Java's `Double.compare`: -0.0 before 0.0, NaN last.
@@ -25,6 +26,21 @@ pub fn total_cmp(left: &Value, right: &Value) -> Ordering {
         }
         _ => rank(left).cmp(&rank(right)),
     }
+}
+
+/// How two rows stand to each other in this order.
+pub fn compare_rows(order: &[OrderKey], left: &[Value], right: &[Value]) -> Ordering {
+    let by = |key: &OrderKey| {
+        let (Some(left), Some(right)) = (left.get(key.column), right.get(key.column)) else { return Ordering::Equal };
+        match (left.is_null(), right.is_null()) {
+            (false, false) if key.descending => total_cmp(right, left),
+            (false, false) => total_cmp(left, right),
+            // The one that is NULL is the greater `true`.
+            (left, right) if key.nulls_first => right.cmp(&left),
+            (left, right) => left.cmp(&right),
+        }
+    };
+    order.iter().map(by).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
 /// Java's `Double.compare`, a total order: NaN (any) is equal to itself and largest.

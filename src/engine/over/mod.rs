@@ -9,6 +9,7 @@
 //! A partition with a frame by time is forgotten when half as much again has gone by after its last row. Flink sets a
 //! timer for that, a later one as rows come, and each of them that goes by counts as a row put out; so it is here.
 //! LAG looks back from the last of the rows of equal time, which share its answer.
+//! In any other order than that of time a partition goes on when the input ends, with the places of its rows for times.
 
 mod frame;
 mod partition;
@@ -21,13 +22,13 @@ use super::eval::EvalError;
 use super::keyed::Keyed;
 use super::operand::Operand;
 use super::operator::{At, Out, Taken, Timed};
-use super::windowing::event_time;
+use super::windowing::{TIME_MAX_MS, event_time};
 use super::{RestoreError, RowError, row_bytes};
 use crate::model::{Millis, Row, Value};
-use crate::plan::{Aggregate, Frame, OverFunction, OverKind};
+use crate::plan::{Aggregate, Frame, OverFunction, OverKind, OverOrder};
 
 pub struct Over {
-    time: usize,
+    order: OverOrder,
     partition: Vec<usize>,
     frame: Frame,
     functions: Vec<Function>,
@@ -52,6 +53,9 @@ enum Function {
     },
 }
 
+/// The time of rows that wait for the end of the input; nothing else comes so late.
+const END: Millis = TIME_MAX_MS;
+
 #[derive(Default)]
 pub struct State {
     partitions: Keyed<Partition>,
@@ -62,7 +66,13 @@ pub struct State {
 
 impl Over {
     /// `columns`: how many the input has.
-    pub fn new(time: usize, partition: &[usize], frame: Frame, functions: &[OverFunction], columns: usize) -> Over {
+    pub fn new(
+        order: &OverOrder,
+        partition: &[usize],
+        frame: Frame,
+        functions: &[OverFunction],
+        columns: usize,
+    ) -> Over {
         let mut aggregates: Vec<Aggregate> = Vec::new();
         let mut lag_max = None;
         let mut function = |function: &OverFunction| match &function.kind {
@@ -81,7 +91,8 @@ impl Over {
         };
         let functions = functions.iter().map(&mut function).collect();
         let fold = Fold::new(&aggregates);
-        Over { time, partition: partition.to_vec(), frame, functions, fold, lag_max, columns, key: Vec::new() }
+        let order = order.clone();
+        Over { order, partition: partition.to_vec(), frame, functions, fold, lag_max, columns, key: Vec::new() }
     }
 
     fn is_late(&self, partition: Option<&Partition>, time: Millis, at: &At) -> bool {
@@ -201,7 +212,11 @@ impl Timed for Over {
         at: &At,
         _out: &mut Out,
     ) -> Result<Taken, RowError> {
-        let Some(time) = event_time(row, self.time) else { return Err(RowError::NoEventTime) };
+        let time = match self.order {
+            OverOrder::Time(column) => event_time(row, column).ok_or(RowError::NoEventTime)?,
+            // Until the end, when its place is known.
+            OverOrder::Columns(_) => END,
+        };
         self.fold.prepare(row, &at.context)?;
         self.key.clear();
         self.key.extend(self.partition.iter().filter_map(|column| row.get(*column).cloned()));
@@ -244,6 +259,17 @@ impl Timed for Over {
         let Some(slot) = partitions.first_due(at.watermark) else { return false };
         let Some(partition) = partitions.get_mut(slot) else { return false };
         let before = partition.bytes();
+        if let OverOrder::Columns(order) = &self.order {
+            partition.put_in_order(order);
+            while partition.next().is_some() {
+                self.turn(partition, objects, at, out);
+            }
+            self.fold.layout.release(&partition.words, objects);
+            partition.frame.release(&self.fold, objects);
+            *bytes -= before;
+            partitions.remove(slot);
+            return true;
+        }
         if let Some(timer) = partition.timers.first().copied().filter(|timer| Some(*timer) == self.due(partition)) {
             partition.timers.pop_first();
             if partition.forget_at.is_some_and(|forget_at| forget_at <= timer) {
@@ -316,7 +342,7 @@ mod tests {
             data_type: DataType::BigInt,
         };
         let function = OverFunction { kind: OverKind::Aggregate(aggregate), data_type: DataType::BigInt };
-        Over::new(0, &[], frame, &[function], 2)
+        Over::new(&OverOrder::Time(0), &[], frame, &[function], 2)
     }
 
     /// What comes out when all rows are there before time moves, with a restart after each of them.

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::frame::FrameRows;
 use crate::engine::aggregate::{Fold, Objects};
 use crate::engine::codec::{Reader, Writer};
+use crate::engine::eval::order::compare_rows;
 use crate::engine::windowing::TIME_MAX_MS;
 use crate::engine::{RestoreError, row_bytes};
 use crate::model::{Millis, Row};
+use crate::plan::OrderKey;
 
 /// A time in a set, about.
 pub const TIMER_BYTES: usize = 16;
@@ -81,6 +83,21 @@ impl Partition {
         let (time, rows) = self.waiting.pop_first()?;
         self.row_bytes -= rows.iter().map(|row| row_bytes(row)).sum::<usize>();
         Some((time, rows))
+    }
+
+    /// The waiting rows each in its place of this order, from 1 on; equals share one.
+    pub fn put_in_order(&mut self, order: &[OrderKey]) {
+        let mut rows: Vec<Row> = std::mem::take(&mut self.waiting).into_values().flatten().collect();
+        rows.sort_by(|left, right| compare_rows(order, left, right));
+        let mut place = 0;
+        let mut last: Option<Row> = None;
+        for row in rows {
+            if last.is_none_or(|last| compare_rows(order, &last, &row).is_ne()) {
+                place += 1;
+            }
+            last = Some(row.clone());
+            self.waiting.entry(place).or_default().push(row);
+        }
     }
 
     /// LAG may ask for these from now on, and for no more than so many.

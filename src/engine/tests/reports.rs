@@ -130,7 +130,10 @@ fn total(partition: &[usize]) -> Node {
     let mut schema = readings();
     schema.columns.push(Column { name: "total".into(), data_type: DataType::Int });
     let (input, frame) = (Box::new(scan()), Frame::RowsUnbounded);
-    Node { kind: NodeKind::Over { input, time: TIME, partition: partition.to_vec(), frame, functions }, schema }
+    Node {
+        kind: NodeKind::Over { input, order: OverOrder::Time(TIME), partition: partition.to_vec(), frame, functions },
+        schema,
+    }
 }
 
 /// device, zone: each once.

@@ -18,6 +18,16 @@ pub enum GroupElement {
     Sets(Vec<Vec<Expr>>),
 }
 
+impl GroupElement {
+    pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        let (key, sets): (Option<&Expr>, &[Vec<Expr>]) = match self {
+            GroupElement::Key(key) => (Some(key), &[]),
+            GroupElement::Sets(sets) => (None, sets),
+        };
+        key.into_iter().chain(sets.iter().flatten())
+    }
+}
+
 #[derive(Clone, Debug)]
 pub enum Over {
     /// The name of one of WINDOW.

@@ -91,23 +91,30 @@ impl ExprBinder<'_> {
             K::Item { operand, index } => self.item(operand, index, span),
             K::Not(_) | K::And(_) | K::Or(_) | K::Compare { .. } | K::Distinct { .. } => self.logic(expr),
             K::Extract { .. } | K::RoundTime { .. } | K::Field { .. } => self.part(expr),
-            K::InQuery { .. } | K::Exists(_) => {
-                let problem = Problem::unsupported(span, "a subquery in this place");
-                self.fail(problem.help("IN and EXISTS with a subquery stand in WHERE, beside the rest with AND"))
-            }
-            K::Subquery(query) => self.value_of(query),
+            K::InQuery { .. } | K::Exists(_) | K::Any { .. } | K::Subquery(_) => self.of_query(expr),
             _ => self.literal(expr),
         }
     }
 
-    /// The column that a subquery's value stands in.
-    fn value_of(&mut self, query: &ast::Query) -> Bound {
+    /// A subquery's value, which stands in a column, or what is asked of its rows.
+    fn of_query(&mut self, expr: &ast::Expr) -> Bound {
+        use ast::ExprKind as K;
+        let (query, negated) = match &expr.kind {
+            K::InQuery { query, negated, .. } => (query, *negated),
+            K::Exists(query) | K::Subquery(query) | K::Any { query, .. } => (query, false),
+            _ => return Err(Reported),
+        };
         let span = query.span();
         if let Some((_, column)) = self.scope.values.iter().find(|(known, _)| *known == span) {
-            return Ok(plan::Expr::column(*column, self.scope.columns[*column].data_type));
+            let value = plan::Expr::column(*column, self.scope.columns[*column].data_type);
+            return Ok(if negated { boolean(ExprKind::Not(Box::new(value))) } else { value });
         }
-        let help = "join what has the value: a lookup table, [table.x], or the same windows of both, ON a.window_start = b.window_start AND a.window_end = b.window_end; in a script over files it may stand in SELECT, WHERE and HAVING";
-        self.fail(Problem::unsupported(span, "a subquery as a value").help(help))
+        let place = "; in a script over files it may stand in SELECT, WHERE and HAVING";
+        self.fail(match &expr.kind {
+            K::InQuery { .. } | K::Exists(_) => Problem::unsupported(expr.span, "a subquery in this place")
+                .help(format!("IN and EXISTS with a subquery stand in WHERE, beside the rest with AND{place}")),
+            _ => Problem::unsupported(span, "a subquery as a value").help(format!("join what has the value: a lookup table, [table.x], or the same windows of both, ON a.window_start = b.window_start AND a.window_end = b.window_end{place}")),
+        })
     }
 
     fn logic(&mut self, expr: &ast::Expr) -> Bound {

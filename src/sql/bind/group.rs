@@ -44,6 +44,10 @@ impl Binder<'_> {
             Ok(mut items) => {
                 let columns = items.len();
                 let keys = self.order_keys(order.by, &input, &mut items, Some(&mut calls));
+                let keys = keys.and_then(|keys| {
+                    self.qualify(select, &input, &mut items, columns, &mut calls)?;
+                    Ok(keys)
+                });
                 (Ok(items), columns, keys)
             }
             Err(Reported) => (Err(Reported), 0, Err(Reported)),
@@ -133,6 +137,7 @@ impl Binder<'_> {
             relation = filtered(relation, predicate);
         }
         let relation = self.over(relation, &mut items, overs)?;
+        let relation = self.qualified(select, relation, &mut items);
         let relation = self.project(relation, items, select.span)?;
         self.ordered(relation, order_keys, columns, order)
     }

@@ -273,7 +273,7 @@ impl Binder<'_> {
             scope.node.schema = schema;
             scope.common.clone_from(&left.common);
         }
-        if method == (JoinMethod::Window { ends: None }) {
+        if let JoinMethod::Window { ends: None } | JoinMethod::Unbounded = method {
             scope = ended(scope);
         }
         let depth = left.depth.max(right.depth) + 1;

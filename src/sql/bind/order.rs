@@ -2,7 +2,7 @@
 //!
 //! What ORDER BY takes and SELECT does not stands behind the columns of SELECT, for as long as it is needed.
 
-use super::aggregate::{self, Calls};
+use super::aggregate::{self, Calls, OVER, SET};
 use super::expr::{Aggregation, Bound};
 use super::join::side_by_side;
 use super::select::Item;
@@ -105,9 +105,41 @@ impl Binder<'_> {
         let results = Relation::of_node(Node { kind: NodeKind::Scan { source: 0 }, schema });
         let mut scope = side_by_side(input, &results);
         scope.outer = width;
+        scope.values.clone_from(&input.values);
         let mut expr = self.expr(written, &scope, aggregation)?;
         over_input(&mut expr, width, items);
         Ok(expr)
+    }
+
+    /// The condition of QUALIFY as one more item, to be taken out when OVER has been computed.
+    pub(super) fn qualify(
+        &mut self,
+        select: &ast::Select,
+        input: &Relation,
+        items: &mut Vec<Item>,
+        columns: usize,
+        calls: &mut Calls,
+    ) -> Bound<()> {
+        let Some(written) = &select.qualify else { return Ok(()) };
+        let span = written.span;
+        let expr = self.order_expr(written, input, &items[..columns], Some(calls))?;
+        if expr.data_type != DataType::Boolean {
+            return self.fail(Problem::new(span, format!("QUALIFY needs a condition, not {}", expr.data_type)));
+        }
+        if !uses_over(&expr) {
+            let problem = Problem::new(span, "QUALIFY is about functions with OVER, and there is none");
+            return self.fail(problem.help("a condition of the rows themselves stands in WHERE"));
+        }
+        items.push(Item { name: "qualify".to_owned(), expr, span });
+        Ok(())
+    }
+
+    /// The rows for which QUALIFY is TRUE; its condition is the last item.
+    pub(super) fn qualified(&mut self, select: &ast::Select, relation: Relation, items: &mut Vec<Item>) -> Relation {
+        match select.qualify.as_ref().and_then(|_| items.pop()) {
+            Some(condition) => self.restricted(relation, condition.expr),
+            None => relation,
+        }
     }
 
     /// The rows in that order, without the columns behind the first ones.
@@ -187,6 +219,10 @@ fn collects(expr: &ast::Expr) -> bool {
         }
     });
     found
+}
+
+fn uses_over(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::Column(OVER..SET)) || expr.children().into_iter().any(uses_over)
 }
 
 /// Columns of the result, behind `width` ones, as what they are.

@@ -4,9 +4,9 @@ use super::aggregate::{self, Calls, OverCall, OverFrame, OverWindow, SortItem};
 use super::expr::{Aggregation, Bound, ExprBinder, Reported, coerce};
 use super::select::Item;
 use super::sums::{by_sums, goes_by_sums};
-use super::{Binder, Relation, ended, types};
+use super::{Binder, Bounds, Relation, ended, types};
 use crate::model::{Column, DataType, Value};
-use crate::plan::{self, Expr, ExprKind, Frame, Node, NodeKind, OrderKey, OverFunction, OverKind, Ranking};
+use crate::plan::{self, Expr, ExprKind, Frame, Node, NodeKind, OrderKey, OverFunction, OverKind, OverOrder, Ranking};
 use crate::sql::ast::{self, CallArguments, FrameBound, Interval, Over};
 use crate::sql::span::{Problem, Span};
 
@@ -58,8 +58,12 @@ impl ExprBinder<'_> {
     fn collect_over(&mut self, call: OverCall) -> Bound {
         let data_type = call.data_type;
         let Aggregation::Collect(calls) = &mut self.aggregation else { return Err(Reported) };
-        calls.overs.push(call);
-        Ok(Expr::column(aggregate::OVER + calls.overs.len() - 1, data_type))
+        let known = calls.overs.iter().position(|known| known.is_same(&call));
+        let place = known.unwrap_or_else(|| {
+            calls.overs.push(call);
+            calls.overs.len() - 1
+        });
+        Ok(Expr::column(aggregate::OVER + place, data_type))
     }
 
     /// The window itself, or the one with its name.
@@ -228,7 +232,8 @@ impl Binder<'_> {
             },
             _ => None,
         };
-        if by_time.is_none() && !ranking {
+        let ends = by_time.is_none() && (ranking || self.bounds == Bounds::Ends);
+        if by_time.is_none() && !ends {
             let problem = Problem::new(first.span, "OVER goes in order of event time, ascending, and of nothing else");
             return self.fail(match relation.times.first() {
                 Some(time) => problem.help(format!("ORDER BY {}", relation.schema().columns[*time].name)),
@@ -246,6 +251,9 @@ impl Binder<'_> {
                 nulls_first: item.nulls_first,
             })
             .collect();
+        if ends && !ranking {
+            self.check_order_of_all(&calls, frame)?;
+        }
         let functions: Vec<OverFunction> = calls.into_iter().map(|call| columns.function(call)).collect();
         let results = width + columns.exprs.len();
         items.iter_mut().for_each(|item| place_results(&mut item.expr, results));
@@ -261,17 +269,37 @@ impl Binder<'_> {
             let ranking = Ranking { partition, order, newest_of_equals };
             NodeKind::Rank { input: Box::new(input.node), ranking, by_time, window_end, numbers: None }
         } else {
-            let Some(time) = by_time else { return Err(Reported) };
-            NodeKind::Over { input: Box::new(input.node), time, partition, frame, functions: functions.clone() }
+            let order = by_time.map_or(OverOrder::Columns(order), OverOrder::Time);
+            NodeKind::Over { input: Box::new(input.node), order, partition, frame, functions: functions.clone() }
         };
         let mut schema = input.schema;
         for (index, function) in functions.iter().enumerate() {
             schema.columns.push(Column { name: format!("over${index}").into(), data_type: function.data_type });
         }
-        let ends = matches!(kind, NodeKind::Rank { by_time: None, window_end: None, .. });
+        let ends = ends && !matches!(kind, NodeKind::Rank { window_end: Some(_), .. });
         let node = Node { kind, schema };
         let relation = Relation { times, window: window_columns, depth: input.depth + 1, ..Relation::of_node(node) };
         self.limit_depth(if ends { ended(relation) } else { relation }, span)
+    }
+}
+
+impl Binder<'_> {
+    /// What goes by the places of rows, once all are there.
+    fn check_order_of_all(&mut self, calls: &[OverCall], frame: Frame) -> Bound<()> {
+        let by_time = calls.iter().find(|call| {
+            matches!(call.kind, OverKind::Lag { .. })
+                || (call.own_frame().is_some() && matches!(frame, Frame::Range(_)))
+        });
+        match by_time {
+            Some(call) => {
+                let problem = Problem::new(
+                    call.span,
+                    "LAG and RANGE with an interval go in order of event time, and of nothing else",
+                );
+                self.fail(problem.help("ORDER BY the event time of what is read; or a frame by ROWS"))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -359,6 +387,12 @@ impl OverCall {
     fn new(frame: OverFrame, kind: OverKind, data_type: DataType, span: Span) -> OverCall {
         let window = OverWindow { partition: Vec::new(), order: Vec::new(), frame: None };
         OverCall { window, frame, kind, argument: None, data_type, span }
+    }
+
+    /// Whether both always give the same.
+    fn is_same(&self, other: &OverCall) -> bool {
+        (&self.window, self.frame, &self.kind, &self.argument)
+            == (&other.window, other.frame, &other.kind, &other.argument)
     }
 
     fn same_window(&self, other: &OverCall) -> bool {

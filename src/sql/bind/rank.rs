@@ -7,9 +7,9 @@
 use super::expr::{Bound, compare};
 use super::over::numbered;
 use super::select::filtered;
-use super::{Binder, Bounds, Relation};
+use super::{Binder, Bounds, Relation, ended};
 use crate::model::{DataType, Value};
-use crate::plan::{CompareOp, Expr, ExprKind, Frame, Node, NodeKind};
+use crate::plan::{CompareOp, Expr, ExprKind, Frame, Node, NodeKind, OverOrder};
 use crate::sql::span::{Problem, Span};
 
 impl Binder<'_> {
@@ -26,6 +26,9 @@ impl Binder<'_> {
                 }
                 !narrow(&mut relation.node, column, first, last)
             });
+        }
+        if self.bounds == Bounds::Ends && is_of_all_rows(&relation.node) {
+            relation = ended(relation);
         }
         match conditions.len() {
             0 => relation,
@@ -61,10 +64,20 @@ fn settle(node: &mut Node, bounds: Bounds) -> Result<(), Unsettled> {
         settle(input, bounds)?;
     }
     let NodeKind::Rank { ranking, by_time, window_end, numbers, .. } = &node.kind else { return Ok(()) };
+    let ends = bounds == Bounds::Ends;
     match (numbers, by_time, window_end) {
         (Some(_), _, Some(_)) => return Ok(()),
+        // Of the first rows but the very first a late one may be another.
+        (Some((first, last)), _, None) if ends && (by_time.is_none() || (*first, *last) != (1, 1)) => return Ok(()),
+        (None, None, _) if ends => {
+            let (order, partition) = (OverOrder::Columns(ranking.order.clone()), ranking.partition.clone());
+            let placeholder = NodeKind::Scan { source: 0 };
+            let NodeKind::Rank { input, .. } = std::mem::replace(&mut node.kind, placeholder) else { return Ok(()) };
+            let (frame, functions) = (Frame::RowsUnbounded, vec![numbered()]);
+            node.kind = NodeKind::Over { input, order, partition, frame, functions };
+            return Ok(());
+        }
         (None, None, _) => return Err(Unsettled::NoLimit),
-        (Some(_), None, None) if bounds == Bounds::Ends => return Ok(()),
         (Some(_), None, None) => return Err(Unsettled::Updates),
         (_, Some(_), _) => {}
     }
@@ -80,7 +93,8 @@ fn settle(node: &mut Node, bounds: Bounds) -> Result<(), Unsettled> {
         return Ok(());
     }
     let functions = vec![numbered()];
-    let over = NodeKind::Over { input, time, partition, frame: Frame::RowsUnbounded, functions };
+    let over =
+        NodeKind::Over { input, order: OverOrder::Time(time), partition, frame: Frame::RowsUnbounded, functions };
     let Some((first, last)) = numbers else {
         node.kind = over;
         return Ok(());
@@ -190,6 +204,15 @@ fn constant(expr: &Expr) -> Option<i64> {
         ExprKind::Literal(Value::Int(number)) => Some(*number).filter(|number| number.abs() < NUMBER_MAX),
         ExprKind::Cast { operand, .. } => constant(operand),
         _ => None,
+    }
+}
+
+/// Whether these are ranked rows of which one that is late may be the next.
+fn is_of_all_rows(node: &Node) -> bool {
+    match &node.kind {
+        NodeKind::Filter { input, .. } | NodeKind::Project { input, .. } => is_of_all_rows(input),
+        NodeKind::Rank { window_end: None, numbers: Some(numbers), .. } => *numbers != (1, 1),
+        _ => false,
     }
 }
 

@@ -9,7 +9,7 @@ use super::subquery::{self, Parted};
 use super::{Binder, Named, Relation};
 use crate::model::{Column, Schema};
 use crate::plan::{Expr, ExprKind, Node, NodeKind};
-use crate::sql::ast::{self, OrderBy, SelectItem, TableKind};
+use crate::sql::ast::{self, GroupElement, OrderBy, SelectItem, TableKind};
 use crate::sql::parser::COLUMNS_MAX;
 use crate::sql::span::{Problem, Span};
 
@@ -57,12 +57,15 @@ impl Binder<'_> {
             }
             filter = Ok(None);
         }
-        input = self.with_values(input, selected(select, order.by).chain(&select.having))?;
+        let keys = select.group_by.iter().flat_map(|group_by| &group_by.elements).flat_map(GroupElement::exprs);
+        let parts = selected(select, order.by).chain(keys).chain(&select.having).chain(&select.qualify);
+        input = self.with_values(input, parts)?;
         if !is_grouped {
             let items = self.items(select, &input, &mut calls);
             let (mut items, filter) = (items?, filter?);
             let columns = items.len();
             let order_keys = self.order_keys(order.by, &input, &mut items, Some(&mut calls))?;
+            self.qualify(select, &input, &mut items, columns, &mut calls)?;
             if let (Some(span), false) = (calls.memory.span(), calls.overs.is_empty()) {
                 let problem = Problem::new(span, "functions that remember rows cannot stand beside others with OVER");
                 return self.fail(problem.help("compute one of the two in a subquery"));
@@ -72,6 +75,7 @@ impl Binder<'_> {
                 return self.fail(Problem::new(select.span, "GROUPING needs GROUP BY"));
             }
             let input = self.over(input, &mut items, calls.overs)?;
+            let input = self.qualified(select, input, &mut items);
             let relation = self.project(input, items, select.span)?;
             let relation = self.ordered(relation, order_keys, columns, order)?;
             return if select.distinct { self.distinct(relation, select.span) } else { Ok(relation) };

@@ -4,7 +4,7 @@ use super::expr::{Aggregation, Bound, Reported, boolean, compare};
 use super::join::{Found, conjunction, conjuncts, side_by_side};
 use super::join_condition::{Split, rebased, within};
 use super::select::{filtered, has_aggregates, has_over};
-use super::{Binder, Relation};
+use super::{Binder, Relation, value};
 use crate::plan::{AsOf, CompareOp, Expr, ExprKind, JoinKind, NodeKind};
 use crate::sql::ast::{self, Select, SelectItem, TableKind};
 use crate::sql::span::{Problem, Span};
@@ -50,7 +50,7 @@ fn part<'a>(condition: &'a ast::Expr, parted: &mut Parted<'a>) {
 
 fn has_value(condition: &ast::Expr) -> bool {
     let mut found = false;
-    condition.visit(&mut |expr| found |= matches!(expr.kind, ast::ExprKind::Subquery(_)));
+    condition.visit(&mut |expr| found |= value::wanted(expr).is_some());
     found
 }
 
@@ -204,7 +204,10 @@ fn plain_select(query: &ast::Query) -> Option<&Select> {
         return None;
     };
     let over = |item: &SelectItem| matches!(item, SelectItem::Expr { expr, .. } if has_over(expr));
+    // A subquery inside is a value, for which what it stands in must be bound by itself.
     let is_plain = !query.distinct
+        && !select.filter.as_ref().is_some_and(has_value)
+        && select.qualify.is_none()
         && !select.distinct
         && select.group_by.is_none()
         && select.having.is_none()

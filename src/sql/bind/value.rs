@@ -1,10 +1,11 @@
-//! Subqueries as values: `(SELECT MAX(temp) FROM readings)` in an expression. Each is a column behind those of what is read,
-//! by a join with what the subquery gives, which is known when the input has ended.
+//! Subqueries in expressions: `(SELECT MAX(temp) FROM readings)` as a value, and IN, EXISTS and ANY where they are more
+//! than a condition of WHERE beside others. What each is stands in a column behind those of what is read, by a join with
+//! what the subquery gives, which is known when the input has ended.
 //!
 //! One that speaks of the row around it, by `=`, is grouped by what it compares with, as Flink's planner does it.
 
-use super::aggregate::{BASE, Calls, GROUPING};
-use super::expr::{Aggregation, Bound, call, compare};
+use super::aggregate::{self, BASE, Calls, GROUPING};
+use super::expr::{Aggregation, Bound, Reported, boolean, call, compare, null};
 use super::group::Grouping;
 use super::join::{Found, conjunction, conjuncts, side_by_side};
 use super::join_condition::{Split, equal_sides, rebased, within};
@@ -14,7 +15,31 @@ use crate::plan::{Aggregate, AggregateFunction, AsOf, CompareOp, Expr, ExprKind,
 use crate::sql::ast::{self, Select, SelectItem, TableKind};
 use crate::sql::span::{Problem, Span};
 
-/// What a subquery is made of before it stands beside the rows.
+/// What an expression asks of a subquery.
+#[derive(Clone, Copy)]
+pub enum Wanted<'a> {
+    Value,
+    Exists,
+    /// `operand op ANY (query)`; IN is `= ANY`.
+    Any {
+        operand: &'a ast::Expr,
+        op: CompareOp,
+    },
+}
+
+/// The subquery that the expression itself, and no part of it, has.
+pub fn wanted(expr: &ast::Expr) -> Option<(Wanted<'_>, &ast::Query)> {
+    Some(match &expr.kind {
+        ast::ExprKind::Subquery(query) => (Wanted::Value, query),
+        ast::ExprKind::Exists(query) => (Wanted::Exists, query),
+        ast::ExprKind::InQuery { operand, query, .. } => (Wanted::Any { operand, op: CompareOp::Equal }, query),
+        ast::ExprKind::Any { op, operand, query } => (Wanted::Any { operand, op: *op }, query),
+        _ => return None,
+    })
+}
+
+/// A subquery before it stands beside the rows.
+#[derive(Clone)]
 struct Parts {
     /// What it reads.
     input: Relation,
@@ -22,13 +47,14 @@ struct Parts {
     keys: Vec<(Expr, Expr)>,
     /// What must be TRUE of the row around it.
     conditions: Vec<Expr>,
+    /// Those of its SELECT, with `item` over them.
     aggregates: Vec<Aggregate>,
-    /// The value, over the columns of the row around it, with the aggregates as columns from [`BASE`] on.
-    value: Expr,
+    /// Its column, over the rows that it reads, or over its aggregates as columns from [`BASE`] on.
+    item: Expr,
 }
 
 impl Binder<'_> {
-    /// The rows with the values of the subqueries in these expressions behind their columns.
+    /// The rows with what these expressions ask of subqueries behind their columns.
     pub(super) fn with_values<'a>(
         &mut self,
         mut input: Relation,
@@ -38,38 +64,40 @@ impl Binder<'_> {
         if self.bounds != Bounds::Ends {
             return Ok(input);
         }
-        let mut queries = Vec::new();
-        for expr in exprs {
-            expr.visit(&mut |expr| {
-                if let ast::ExprKind::Subquery(query) = &expr.kind {
-                    queries.push(query);
-                }
-            });
-        }
-        for query in queries {
-            input = self.with_value(input, query)?;
+        let mut all = Vec::new();
+        exprs.for_each(|expr| expr.visit(&mut |expr| all.extend(wanted(expr))));
+        // What stands inside an operand is wanted first.
+        for (wanted, query) in all.into_iter().rev() {
+            input = self.with_value(input, wanted, query)?;
         }
         Ok(input)
     }
 
-    fn with_value(&mut self, left: Relation, query: &ast::Query) -> Bound<Relation> {
+    fn with_value(&mut self, left: Relation, wanted: Wanted<'_>, query: &ast::Query) -> Bound<Relation> {
         let span = query.span();
-        let parts = self.parts(&left, query)?;
-        let keys: Vec<Expr> = parts.keys.iter().map(|(_, own)| own.clone()).collect();
-        let sets = vec![(0..keys.len()).collect()];
-        let grouping = Grouping { keys: keys.clone(), sets, window_time: false };
-        let right = self.aggregated_to_the_end(parts.input, None, grouping, parts.aggregates.clone());
         let width = left.schema().columns.len();
-        let equal = |(index, (outer, own)): (usize, &(Expr, Expr))| {
-            compare(CompareOp::Equal, outer.clone(), Expr::column(width + index, own.data_type))
-        };
-        let mut conditions: Vec<Expr> = parts.keys.iter().enumerate().map(equal).collect();
-        conditions.extend(parts.conditions);
-        let found = Found { kind: JoinKind::Left, conditions, as_of: AsOf::Unsaid, span };
+        let parts = self.parts(&left, query, matches!(wanted, Wanted::Exists))?;
         let Relation { tables, common, outer, mut values, primary_key, .. } = left.clone();
-        let joined = self.join(left, right, found)?;
-        let mut value = parts.value;
-        place_results(&mut value, width + keys.len(), &parts.aggregates);
+        let (joined, value) = match wanted {
+            Wanted::Value if !parts.aggregates.is_empty() => {
+                let (aggregates, mut value) = (parts.aggregates.clone(), parts.item.clone());
+                let (joined, first) = self.beside(left, parts, aggregates.clone(), span)?;
+                place_results(&mut value, first, &aggregates);
+                (joined, value)
+            }
+            Wanted::Value => {
+                let aggregates = vec![count(None), first_value(parts.item.clone())];
+                let (joined, first) = self.beside(left, parts, aggregates.clone(), span)?;
+                let results = (0..2).map(|index| result(first, index, &aggregates)).collect::<Vec<Expr>>();
+                let data_type = results[1].data_type;
+                (joined, call(Function::OnlyValue, results, data_type))
+            }
+            Wanted::Exists => {
+                let (joined, first) = self.beside(left, parts, vec![count(None)], span)?;
+                (joined, is_some(result(first, 0, &[count(None)])))
+            }
+            Wanted::Any { operand, op } => self.any(left, operand, op, parts, span)?,
+        };
         values.push((span, width));
         let columns = joined.schema().columns.iter().take(width).cloned();
         let column = Column { name: format!("subquery {}", values.len()).into(), data_type: value.data_type };
@@ -82,37 +110,103 @@ impl Binder<'_> {
         self.limit_depth(relation, span)
     }
 
-    fn parts(&mut self, left: &Relation, query: &ast::Query) -> Bound<Parts> {
+    /// The rows beside the subquery's aggregates, and the column of the first of these.
+    fn beside(
+        &mut self,
+        left: Relation,
+        parts: Parts,
+        aggregates: Vec<Aggregate>,
+        span: Span,
+    ) -> Bound<(Relation, usize)> {
+        let keys: Vec<Expr> = parts.keys.iter().map(|(_, own)| own.clone()).collect();
+        let sets = vec![(0..keys.len()).collect()];
+        let grouping = Grouping { keys, sets, window_time: false };
+        let right = self.aggregated_to_the_end(parts.input, None, grouping, aggregates);
+        let width = left.schema().columns.len();
+        let equal = |(index, (outer, own)): (usize, &(Expr, Expr))| {
+            compare(CompareOp::Equal, outer.clone(), Expr::column(width + index, own.data_type))
+        };
+        let mut conditions: Vec<Expr> = parts.keys.iter().enumerate().map(equal).collect();
+        conditions.extend(parts.conditions);
+        let found = Found { kind: JoinKind::Left, conditions, as_of: AsOf::Unsaid, span };
+        Ok((self.join(left, right, found)?, width + parts.keys.len()))
+    }
+
+    /// Whether the comparison holds for one of the rows: TRUE, or FALSE, or NULL where that cannot be known.
+    fn any(
+        &mut self,
+        left: Relation,
+        operand: &ast::Expr,
+        op: CompareOp,
+        parts: Parts,
+        span: Span,
+    ) -> Bound<(Relation, Expr)> {
+        if !parts.aggregates.is_empty() {
+            return self.refuse(span, "an aggregate over rows that speak of the row around them, inside IN or ANY,");
+        }
+        let mut binder = self.binder(&left, Aggregation::Refuse("IN with a subquery"));
+        let bound = binder.bind(operand)?;
+        let (operand, item) = binder.comparable(bound, parts.item.clone(), Some(op), operand.span)?;
+        let extreme = |function| Aggregate { function, ..first_value(item.clone()) };
+        let mut aggregates = vec![count(None), count(Some(item.clone()))];
+        aggregates.extend(match op {
+            CompareOp::Equal => Vec::new(),
+            CompareOp::NotEqual => vec![extreme(AggregateFunction::Min), extreme(AggregateFunction::Max)],
+            CompareOp::Less | CompareOp::LessOrEqual => vec![extreme(AggregateFunction::Max)],
+            CompareOp::Greater | CompareOp::GreaterOrEqual => vec![extreme(AggregateFunction::Min)],
+        });
+        if aggregates.len() > 2 && aggregate::result(AggregateFunction::Max, item.data_type).is_none() {
+            return self.refuse(span, &format!("ANY or ALL of {}", item.data_type));
+        }
+        let (mut joined, first) = self.beside(left, parts.clone(), aggregates.clone(), span)?;
+        let holds = if op == CompareOp::Equal {
+            let mut same = parts;
+            same.keys.push((operand.clone(), item));
+            let (both, first) = self.beside(joined, same, vec![count(None)], span)?;
+            joined = both;
+            is_some(result(first, 0, &[count(None)]))
+        } else {
+            let extremes = (2..aggregates.len()).map(|index| result(first, index, &aggregates));
+            let holds: Vec<Expr> = extremes.map(|extreme| compare(op, operand.clone(), extreme)).collect();
+            boolean(ExprKind::Or(holds))
+        };
+        let (rows, known) = (result(first, 0, &aggregates), result(first, 1, &aggregates));
+        let is_null = boolean(ExprKind::IsNull { operand: Box::new(operand), negated: false });
+        let unknown = boolean(ExprKind::Or(vec![is_null, compare(CompareOp::Greater, rows.clone(), known)]));
+        let truth = |value| Expr::literal(Value::Boolean(value), DataType::Boolean);
+        let none = boolean(ExprKind::Not(Box::new(is_some(rows))));
+        let branches = vec![(none, truth(false)), (holds, truth(true)), (unknown, null(DataType::Boolean))];
+        Ok((joined, boolean(ExprKind::Case { branches, otherwise: Box::new(truth(false)) })))
+    }
+
+    fn parts(&mut self, left: &Relation, query: &ast::Query, any_columns: bool) -> Bound<Parts> {
         let known = self.problems.len();
         // What can be bound by itself speaks of nothing else: a name means a column of the subquery first.
         let Ok(input) = self.subquery(query) else {
             let alone = self.problems.split_off(known);
             let bound = match single_select(query) {
-                Some((select, item)) => self.correlated_value(left, select, item),
-                None => Ok(None),
+                Some(select) => self.correlated_parts(left, select, any_columns),
+                None => Err(Reported),
             };
-            return match bound {
-                Ok(Some(parts)) => Ok(parts),
-                // Its own mistakes say more.
-                _ if self.problems.len() == known => {
-                    self.problems.extend(alone);
-                    Err(super::expr::Reported)
-                }
-                _ => Err(super::expr::Reported),
-            };
+            // Without a mistake of its own that of the whole says more.
+            if bound.is_err() && self.problems.len() == known {
+                self.problems.extend(alone);
+            }
+            return bound;
         };
-        let [column] = input.schema().columns.as_slice() else {
-            let message =
-                format!("a subquery as a value gives one column, and this one {}", input.schema().columns.len());
-            return self.fail(Problem::new(query.span(), message).help("select the one that is the value"));
+        let item = match input.schema().columns.as_slice() {
+            [column] => Expr::column(0, column.data_type),
+            _ if any_columns => null(DataType::Boolean),
+            columns => {
+                let message = format!("a subquery as a value gives one column, and this one {}", columns.len());
+                return self.fail(Problem::new(query.span(), message).help("select the one that is the value"));
+            }
         };
-        let item = Expr::column(0, column.data_type);
-        let (aggregates, value) = only_one(item);
-        Ok(Parts { input, keys: Vec::new(), conditions: Vec::new(), aggregates, value })
+        Ok(Parts { input, keys: Vec::new(), conditions: Vec::new(), aggregates: Vec::new(), item })
     }
 
-    /// A subquery that speaks of the row around it. `None`: it does not.
-    fn correlated_value(&mut self, left: &Relation, select: &Select, item: &ast::Expr) -> Bound<Option<Parts>> {
+    /// A subquery that speaks of the row around it.
+    fn correlated_parts(&mut self, left: &Relation, select: &Select, any_columns: bool) -> Bound<Parts> {
         let input = match select.from.kind {
             TableKind::Join(_) | TableKind::Unnest(_) => {
                 let from = self.from(&select.from)?;
@@ -127,8 +221,14 @@ impl Binder<'_> {
         let mut scope = side_by_side(left, &input);
         scope.outer = width;
         let mut calls = Calls::new(&[]);
-        let item_span = item.span;
-        let item = self.expr(item, &scope, Aggregation::Collect(&mut calls))?;
+        let (item, item_span) = match select.items.as_slice() {
+            _ if any_columns => (null(DataType::Boolean), select.span),
+            [SelectItem::Expr { expr, .. }] => (self.expr(expr, &scope, Aggregation::Collect(&mut calls))?, expr.span),
+            _ => {
+                let problem = Problem::new(select.span, "a subquery as a value gives one column");
+                return self.fail(problem.help("select the one that is the value"));
+            }
+        };
         let filter = match &select.filter {
             Some(filter) => conjuncts(self.binder(&scope, Aggregation::Refuse("WHERE")).boolean(filter, "WHERE")?),
             None => Vec::new(),
@@ -138,44 +238,42 @@ impl Binder<'_> {
         }
         let (mut own, mut keys, mut conditions) = (Vec::new(), Vec::new(), Vec::new());
         for condition in filter {
-            match within(&condition, width) {
-                Split::Right => own.push(rebased(condition, width)),
-                Split::Left | Split::None => conditions.push(condition),
-                Split::Both => match equal_sides(&condition, width) {
-                    Some(key) => keys.push(key),
-                    None => {
-                        let what = "a subquery as a value that compares with the row around it otherwise than by =";
-                        return self.refuse(select.span, what);
-                    }
-                },
+            match (within(&condition, width), equal_sides(&condition, width)) {
+                (Split::Right, _) => own.push(rebased(condition, width)),
+                (Split::Left | Split::None, _) => conditions.push(condition),
+                (Split::Both, Some(key)) => keys.push(key),
+                (Split::Both, None) => {
+                    let what = "a subquery that compares with the row around it by anything but =";
+                    return self.refuse(select.span, what);
+                }
             }
         }
-        let (aggregates, value) = if calls.aggregates.is_empty() {
-            if let Split::Left | Split::Both = within(&item, width) {
-                return self.refuse(item_span, "a subquery as a value that is computed of the row around it");
+        let mut aggregates = calls.aggregates;
+        let parts = aggregates.iter_mut().flat_map(|part| part.argument.iter_mut().chain(&mut part.filter));
+        let mut outside = false;
+        for part in parts {
+            outside |= matches!(within(part, width), Split::Left | Split::Both);
+            *part = rebased(part.clone(), width);
+        }
+        let item = match aggregates.is_empty() {
+            true => {
+                outside |= matches!(within(&item, width), Split::Left | Split::Both);
+                rebased(item, width)
             }
-            only_one(rebased(item, width))
-        } else {
-            let mut aggregates = calls.aggregates;
-            for expr in
-                aggregates.iter_mut().flat_map(|aggregate| aggregate.argument.iter_mut().chain(&mut aggregate.filter))
-            {
-                if let Split::Left | Split::Both = within(expr, width) {
-                    return self.refuse(item_span, "an aggregate over columns of the row around the subquery");
-                }
-                *expr = rebased(expr.clone(), width);
-            }
-            if uses_rows(&item, width) {
-                let problem = Problem::new(item_span, "a column here is neither in GROUP BY nor inside an aggregate");
-                return self.fail(problem.help("take for example its MAX"));
-            }
-            (aggregates, item)
+            false => item,
         };
+        if outside {
+            return self.refuse(item_span, "a value of a subquery that is computed of the row around it");
+        }
+        if !aggregates.is_empty() && uses_rows(&item, width) {
+            let problem = Problem::new(item_span, "a column here is neither in GROUP BY nor inside an aggregate");
+            return self.fail(problem.help("take for example its MAX"));
+        }
         let input = match conjunction(own) {
             Some(predicate) => self.restricted(input, predicate),
             None => input,
         };
-        Ok(Some(Parts { input, keys, conditions, aggregates, value }))
+        Ok(Parts { input, keys, conditions, aggregates, item })
     }
 
     fn refuse<T>(&mut self, span: Span, what: &str) -> Bound<T> {
@@ -184,21 +282,39 @@ impl Binder<'_> {
     }
 }
 
-/// The value of the one row that there may be, as aggregates and what is made of them. Several are an error.
-fn only_one(value: Expr) -> (Vec<Aggregate>, Expr) {
-    let data_type = value.data_type;
-    let aggregate = |function, argument, data_type| Aggregate {
-        function,
-        argument,
-        distinct: false,
-        filter: None,
-        parameter: Value::Null,
-        data_type,
-    };
-    let count = aggregate(AggregateFunction::Count, None, DataType::BigInt);
-    let first = aggregate(AggregateFunction::FirstValue, Some(value), data_type);
-    let results = vec![Expr::column(BASE, DataType::BigInt), Expr::column(BASE + 1, data_type)];
-    (vec![count, first], call(Function::OnlyValue, results, data_type))
+fn count(argument: Option<Expr>) -> Aggregate {
+    let (function, data_type) = (AggregateFunction::Count, DataType::BigInt);
+    Aggregate { function, argument, distinct: false, filter: None, parameter: Value::Null, data_type }
+}
+
+fn first_value(argument: Expr) -> Aggregate {
+    let (function, data_type) = (AggregateFunction::FirstValue, argument.data_type);
+    Aggregate { function, data_type, ..count(Some(argument)) }
+}
+
+/// `count > 0`
+fn is_some(count: Expr) -> Expr {
+    compare(CompareOp::Greater, count, Expr::literal(Value::Int(0), DataType::BigInt))
+}
+
+/// One of the aggregates that stand from `first` on. Where no row was, COUNT is 0.
+fn result(first: usize, index: usize, aggregates: &[Aggregate]) -> Expr {
+    let aggregate = &aggregates[index];
+    let column = Expr::column(first + index, aggregate.data_type);
+    if aggregate.function != AggregateFunction::Count {
+        return column;
+    }
+    let none = Expr::literal(Value::Int(0), DataType::BigInt);
+    Expr::new(ExprKind::Coalesce(vec![column, none]), DataType::BigInt)
+}
+
+/// The aggregates of a SELECT as the columns that they are from `first` on.
+fn place_results(expr: &mut Expr, first: usize, aggregates: &[Aggregate]) {
+    if let ExprKind::Column(column @ BASE..GROUPING) = expr.kind {
+        *expr = result(first, column - BASE, aggregates);
+        return;
+    }
+    expr.children_mut().into_iter().for_each(|child| place_results(child, first, aggregates));
 }
 
 /// Whether the expression has columns of the rows themselves beside the aggregates.
@@ -207,32 +323,13 @@ fn uses_rows(expr: &Expr, width: usize) -> bool {
         || expr.children().into_iter().any(|child| uses_rows(child, width))
 }
 
-/// The aggregates as the columns that they are from `first` on. Where no row was, COUNT is 0.
-fn place_results(expr: &mut Expr, first: usize, aggregates: &[Aggregate]) {
-    if let ExprKind::Column(column @ BASE..GROUPING) = expr.kind {
-        let index = column - BASE;
-        let result = Expr::column(first + index, expr.data_type);
-        let counts = |aggregate: &Aggregate| aggregate.function == AggregateFunction::Count;
-        *expr = match aggregates.get(index).is_some_and(counts) {
-            true => {
-                let none = Expr::literal(Value::Int(0), DataType::BigInt);
-                Expr::new(ExprKind::Coalesce(vec![result, none]), DataType::BigInt)
-            }
-            false => result,
-        };
-        return;
-    }
-    expr.children_mut().into_iter().for_each(|child| place_results(child, first, aggregates));
-}
-
-/// The SELECT and its one column, of a subquery that has nothing else but FROM and WHERE.
-fn single_select(query: &ast::Query) -> Option<(&Select, &ast::Expr)> {
+/// The SELECT of a subquery that has nothing else but FROM and WHERE.
+fn single_select(query: &ast::Query) -> Option<&Select> {
     let ([ast::Branch::Select(select)], [], [], None, false) =
         (query.branches.as_slice(), query.with.as_slice(), query.order_by.as_slice(), query.limit, query.distinct)
     else {
         return None;
     };
-    let [SelectItem::Expr { expr, .. }] = select.items.as_slice() else { return None };
-    let is_plain = !select.distinct && select.group_by.is_none() && select.having.is_none();
-    is_plain.then_some((select, expr))
+    let is_plain = !select.distinct && select.group_by.is_none() && select.having.is_none() && select.qualify.is_none();
+    is_plain.then_some(select)
 }

@@ -43,8 +43,13 @@ impl Parser {
             left = if let Some((infix, binding)) = self.infix().filter(|(_, binding)| *binding >= least) {
                 let operator = self.span();
                 self.advance();
-                let right = self.operand_above(binding)?;
-                self.infix_node(infix, operator, left, right)?
+                match infix {
+                    Infix::Compare(op) if self.at_quantifier() => self.compared_with_any(op, left)?,
+                    _ => {
+                        let right = self.operand_above(binding)?;
+                        self.infix_node(infix, operator, left, right)?
+                    }
+                }
             } else if least <= Binding::Comparison && self.take_word("OVERLAPS") {
                 let (start, right) = (left.span, Box::new(self.operand_above(Binding::Comparison)?));
                 self.node(start, ExprKind::Overlaps { left: Box::new(left), right })?
@@ -60,6 +65,26 @@ impl Parser {
                 return Ok(left);
             };
         }
+    }
+
+    fn at_quantifier(&self) -> bool {
+        let at_word = ["ANY", "SOME", "ALL"].iter().any(|word| self.at_word(word));
+        at_word && self.symbol_ahead(1, "(") && self.query_ahead(2)
+    }
+
+    /// ANY (query), ALL (query) after an operator.
+    fn compared_with_any(&mut self, op: CompareOp, operand: Expr) -> Parsed<Expr> {
+        let start = operand.span;
+        let all = self.at_word("ALL");
+        self.advance();
+        let query = self.query_in_parentheses()?;
+        let operand = Box::new(operand);
+        let op = if all { op.opposite() } else { op };
+        if op == CompareOp::Equal {
+            return self.node(start, ExprKind::InQuery { operand, query, negated: all });
+        }
+        let any = self.node(start, ExprKind::Any { op, operand, query })?;
+        if all { self.node(start, ExprKind::Not(Box::new(any))) } else { Ok(any) }
     }
 
     /// The right operand of a left-associative operator.

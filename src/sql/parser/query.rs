@@ -184,6 +184,7 @@ impl Parser {
             group_by: None,
             having: None,
             windows: Vec::new(),
+            qualify: None,
         })
     }
 
@@ -281,15 +282,13 @@ impl Parser {
         let group_by = if self.at_word("GROUP") { Some(self.group_by()?) } else { None };
         let having = if self.take_word("HAVING") { Some(self.expr()?) } else { None };
         let windows = if self.take_word("WINDOW") { self.named_windows()? } else { Vec::new() };
-        if self.at_word("QUALIFY") {
-            return Err(Problem::unsupported(self.span(), "QUALIFY"));
-        }
+        let qualify = if self.take_word("QUALIFY") { Some(self.expr()?) } else { None };
         if self.at_word("WHERE") || self.at_word("GROUP") {
             return Err(self
                 .unexpected("the end of the query")
                 .help("the order is SELECT, FROM, WHERE, GROUP BY, HAVING"));
         }
-        Ok(Select { span, distinct, items, from, filter, group_by, having, windows })
+        Ok(Select { span, distinct, items, from, filter, group_by, having, windows, qualify })
     }
 
     fn from(&mut self, select: Span) -> Parsed<Table> {
