@@ -21,8 +21,8 @@ pub enum Frame {
 pub enum OverOrder {
     /// Event time, ascending.
     Time(usize),
-    /// Columns, once the input has ended. The frame is no [`Frame::Range`], and the functions have no LAG.
-    Columns(Vec<OrderKey>),
+    /// A column, once the input has ended. The frame has no bound then, and the functions have no LAG.
+    Column(OrderKey),
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -92,7 +92,7 @@ pub fn title(node: &Node, inputs: &Names, relation: &dyn Fn(&NodeKind) -> String
         NodeKind::Over { order: by, partition, frame: rows, functions, .. } => {
             let by = match by {
                 OverOrder::Time(time) => column_name(names, *time),
-                OverOrder::Columns(keys) => listed(keys.iter().map(|key| order(key, names))),
+                OverOrder::Column(key) => order(key, names),
             };
             let over = format!("{}ORDER BY {by} {}", partitioned(partition), frame(rows));
             format!("OVER ({over}): {}", listed(functions.iter().map(|function| over_function(function, names))))

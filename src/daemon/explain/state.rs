@@ -52,7 +52,7 @@ pub fn kept(node: &Node, limited: bool) -> Option<String> {
                 duration(*gap_ms)
             )
         }
-        NodeKind::Over { order: OverOrder::Columns(_), .. } => "all rows, until the input ends".to_owned(),
+        NodeKind::Over { order: OverOrder::Column(_), .. } => "all rows, until the input ends".to_owned(),
         NodeKind::Over { frame, functions, .. } => {
             let held = match frame {
                 Frame::RowsUnbounded | Frame::RangeUnbounded => "one result for each key".to_owned(),
@@ -105,7 +105,7 @@ pub fn kept(node: &Node, limited: bool) -> Option<String> {
 /// Whether the keys that the operator knows are known for ever, or for `state_ttl`.
 pub fn is_for_ever(node: &Node) -> bool {
     match &node.kind {
-        NodeKind::Over { order: OverOrder::Columns(_), .. } => false,
+        NodeKind::Over { order: OverOrder::Column(_), .. } => false,
         NodeKind::Over { frame, .. } => !matches!(frame, Frame::Range(_)),
         NodeKind::Distinct { .. }
         | NodeKind::FirstRow { .. }

@@ -215,7 +215,7 @@ impl Timed for Over {
         let time = match self.order {
             OverOrder::Time(column) => event_time(row, column).ok_or(RowError::NoEventTime)?,
             // Until the end, when its place is known.
-            OverOrder::Columns(_) => END,
+            OverOrder::Column(_) => END,
         };
         self.fold.prepare(row, &at.context)?;
         self.key.clear();
@@ -259,8 +259,8 @@ impl Timed for Over {
         let Some(slot) = partitions.first_due(at.watermark) else { return false };
         let Some(partition) = partitions.get_mut(slot) else { return false };
         let before = partition.bytes();
-        if let OverOrder::Columns(order) = &self.order {
-            partition.put_in_order(order);
+        if let OverOrder::Column(order) = &self.order {
+            partition.put_in_order(*order);
             while partition.next().is_some() {
                 self.turn(partition, objects, at, out);
             }

@@ -86,13 +86,13 @@ impl Partition {
     }
 
     /// The waiting rows each in its place of this order, from 1 on; equals share one.
-    pub fn put_in_order(&mut self, order: &[OrderKey]) {
+    pub fn put_in_order(&mut self, order: OrderKey) {
         let mut rows: Vec<Row> = std::mem::take(&mut self.waiting).into_values().flatten().collect();
-        rows.sort_by(|left, right| compare_rows(order, left, right));
+        rows.sort_by(|left, right| compare_rows(&[order], left, right));
         let mut place = 0;
         let mut last: Option<Row> = None;
         for row in rows {
-            if last.is_none_or(|last| compare_rows(order, &last, &row).is_ne()) {
+            if last.is_none_or(|last| compare_rows(&[order], &last, &row).is_ne()) {
                 place += 1;
             }
             last = Some(row.clone());

@@ -2,7 +2,7 @@
 //! documentation says, by device against each device alone; cuts, restarts and small outputs change nothing.
 
 use super::*;
-use crate::plan::{CountWindowing, Frame, OverFunction, OverKind, Report, Watch, with_early};
+use crate::plan::{CountWindowing, Frame, OverFunction, OverKind, OverOrder, Report, Watch, with_early};
 
 fn compared(op: CompareOp, left: Expr, right: Expr) -> Expr {
     Expr::new(ExprKind::Compare { op, left: Box::new(left), right: Box::new(right) }, DataType::Boolean)

@@ -109,11 +109,13 @@ impl ExprBinder<'_> {
             let value = plan::Expr::column(*column, self.scope.columns[*column].data_type);
             return Ok(if negated { boolean(ExprKind::Not(Box::new(value))) } else { value });
         }
-        let place = "; in a script over files it may stand in SELECT, WHERE and HAVING";
         self.fail(match &expr.kind {
-            K::InQuery { .. } | K::Exists(_) => Problem::unsupported(expr.span, "a subquery in this place")
-                .help(format!("IN and EXISTS with a subquery stand in WHERE, beside the rest with AND{place}")),
-            _ => Problem::unsupported(span, "a subquery as a value").help(format!("join what has the value: a lookup table, [table.x], or the same windows of both, ON a.window_start = b.window_start AND a.window_end = b.window_end{place}")),
+            K::InQuery { .. } | K::Exists(_) => Problem::unsupported(expr.span, "a subquery in this place").help(
+                "IN and EXISTS with a subquery stand in WHERE, beside the rest with AND; in a script over files also in other expressions of SELECT, WHERE and HAVING",
+            ),
+            _ => Problem::unsupported(span, "a subquery as a value").help(
+                "join what has the value: a lookup table, [table.x], or the same windows of both, ON a.window_start = b.window_start AND a.window_end = b.window_end; in a script over files it may stand in SELECT, WHERE and HAVING",
+            ),
         })
     }
 

@@ -232,7 +232,13 @@ impl Binder<'_> {
             },
             _ => None,
         };
-        let ends = by_time.is_none() && (ranking || self.bounds == Bounds::Ends);
+        let frame = first.frame(&calls);
+        // As in Flink, which puts each row in its place as it comes: one column, ascending, and all rows before.
+        let by_column = self.bounds == Bounds::Ends
+            && matches!(window.order.as_slice(), [SortItem { descending: false, .. }])
+            && matches!(frame, Frame::RowsUnbounded | Frame::RangeUnbounded)
+            && !calls.iter().any(|call| matches!(call.kind, OverKind::Lag { .. }));
+        let ends = by_time.is_none() && (ranking || by_column);
         if by_time.is_none() && !ends {
             let problem = Problem::new(first.span, "OVER goes in order of event time, ascending, and of nothing else");
             return self.fail(match relation.times.first() {
@@ -240,7 +246,6 @@ impl Binder<'_> {
                 None => problem.help("what it reads has no event time"),
             });
         }
-        let frame = first.frame(&calls);
         let span = first.span;
         let order: Vec<OrderKey> = window
             .order
@@ -251,9 +256,6 @@ impl Binder<'_> {
                 nulls_first: item.nulls_first,
             })
             .collect();
-        if ends && !ranking {
-            self.check_order_of_all(&calls, frame)?;
-        }
         let functions: Vec<OverFunction> = calls.into_iter().map(|call| columns.function(call)).collect();
         let results = width + columns.exprs.len();
         items.iter_mut().for_each(|item| place_results(&mut item.expr, results));
@@ -269,7 +271,8 @@ impl Binder<'_> {
             let ranking = Ranking { partition, order, newest_of_equals };
             NodeKind::Rank { input: Box::new(input.node), ranking, by_time, window_end, numbers: None }
         } else {
-            let order = by_time.map_or(OverOrder::Columns(order), OverOrder::Time);
+            let by_column = order.first().copied().map(OverOrder::Column);
+            let Some(order) = by_time.map(OverOrder::Time).or(by_column) else { return Err(Reported) };
             NodeKind::Over { input: Box::new(input.node), order, partition, frame, functions: functions.clone() }
         };
         let mut schema = input.schema;
@@ -280,26 +283,6 @@ impl Binder<'_> {
         let node = Node { kind, schema };
         let relation = Relation { times, window: window_columns, depth: input.depth + 1, ..Relation::of_node(node) };
         self.limit_depth(if ends { ended(relation) } else { relation }, span)
-    }
-}
-
-impl Binder<'_> {
-    /// What goes by the places of rows, once all are there.
-    fn check_order_of_all(&mut self, calls: &[OverCall], frame: Frame) -> Bound<()> {
-        let by_time = calls.iter().find(|call| {
-            matches!(call.kind, OverKind::Lag { .. })
-                || (call.own_frame().is_some() && matches!(frame, Frame::Range(_)))
-        });
-        match by_time {
-            Some(call) => {
-                let problem = Problem::new(
-                    call.span,
-                    "LAG and RANGE with an interval go in order of event time, and of nothing else",
-                );
-                self.fail(problem.help("ORDER BY the event time of what is read; or a frame by ROWS"))
-            }
-            None => Ok(()),
-        }
     }
 }
 

@@ -65,36 +65,31 @@ fn settle(node: &mut Node, bounds: Bounds) -> Result<(), Unsettled> {
     }
     let NodeKind::Rank { ranking, by_time, window_end, numbers, .. } = &node.kind else { return Ok(()) };
     let ends = bounds == Bounds::Ends;
-    match (numbers, by_time, window_end) {
+    let order = match (numbers, by_time, window_end) {
         (Some(_), _, Some(_)) => return Ok(()),
         // Of the first rows but the very first a late one may be another.
         (Some((first, last)), _, None) if ends && (by_time.is_none() || (*first, *last) != (1, 1)) => return Ok(()),
-        (None, None, _) if ends => {
-            let (order, partition) = (OverOrder::Columns(ranking.order.clone()), ranking.partition.clone());
-            let placeholder = NodeKind::Scan { source: 0 };
-            let NodeKind::Rank { input, .. } = std::mem::replace(&mut node.kind, placeholder) else { return Ok(()) };
-            let (frame, functions) = (Frame::RowsUnbounded, vec![numbered()]);
-            node.kind = NodeKind::Over { input, order, partition, frame, functions };
-            return Ok(());
-        }
-        (None, None, _) => return Err(Unsettled::NoLimit),
         (Some(_), None, None) => return Err(Unsettled::Updates),
-        (_, Some(_), _) => {}
-    }
-    let (partition, numbers, time) = (ranking.partition.clone(), *numbers, by_time.unwrap_or_default());
+        (_, Some(time), _) => OverOrder::Time(*time),
+        (None, None, _) => match ranking.order.as_slice() {
+            [key] if ends && !key.descending => OverOrder::Column(*key),
+            _ => return Err(Unsettled::NoLimit),
+        },
+    };
+    let (partition, numbers) = (ranking.partition.clone(), *numbers);
     let schema = node.schema.clone();
     let placeholder = NodeKind::Scan { source: 0 };
     let NodeKind::Rank { input, .. } = std::mem::replace(&mut node.kind, placeholder) else { return Ok(()) };
     let row_number = schema.columns.len() - 1;
-    if numbers == Some((1, 1)) {
+    if let (Some((1, 1)), OverOrder::Time(time)) = (numbers, &order) {
+        let time = *time;
         let schema_below = input.schema.clone();
         let first = Node { kind: NodeKind::FirstRow { input, time, partition }, schema: schema_below };
         node.kind = with_number_one(first);
         return Ok(());
     }
     let functions = vec![numbered()];
-    let over =
-        NodeKind::Over { input, order: OverOrder::Time(time), partition, frame: Frame::RowsUnbounded, functions };
+    let over = NodeKind::Over { input, order, partition, frame: Frame::RowsUnbounded, functions };
     let Some((first, last)) = numbers else {
         node.kind = over;
         return Ok(());

@@ -3,7 +3,7 @@
 use super::expr::{Aggregation, Bound, Reported, boolean, compare};
 use super::join::{Found, conjunction, conjuncts, side_by_side};
 use super::join_condition::{Split, rebased, within};
-use super::select::{filtered, has_aggregates, has_over};
+use super::select::{has_aggregates, has_over};
 use super::{Binder, Relation, value};
 use crate::plan::{AsOf, CompareOp, Expr, ExprKind, JoinKind, NodeKind};
 use crate::sql::ast::{self, Select, SelectItem, TableKind};
@@ -95,8 +95,8 @@ impl Binder<'_> {
                 _ => both.push(condition),
             }
         }
-        let restricted = |relation: Relation, conditions: Vec<Expr>| match conjunction(conditions) {
-            Some(predicate) => filtered(relation, predicate),
+        let mut restricted = |relation: Relation, conditions: Vec<Expr>| match conjunction(conditions) {
+            Some(predicate) => self.restricted(relation, predicate),
             None => relation,
         };
         let (left, right) = (restricted(left, of_left), restricted(right, of_right));

@@ -1,0 +1,3 @@
+-- < ANY with NULLs.
+CREATE TABLE motors (id INT, device STRING, line STRING, ts TIMESTAMP(3), amp DOUBLE, rpm INT, cost DECIMAL(10, 3), cnt BIGINT, flag BOOLEAN, tiny TINYINT, small SMALLINT, fl FLOAT, WATERMARK FOR ts AS ts - INTERVAL '4' SECOND) WITH ('connector' = 'filesystem', 'path' = 'data/motors.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT id, amp < ANY (SELECT amp FROM motors WHERE id < 9) AS a, amp > ALL (SELECT amp FROM motors WHERE id < 9) AS b, rpm = ANY (SELECT rpm FROM motors WHERE id < 20) AS c, rpm <> ALL (SELECT rpm FROM motors WHERE id < 20) AS d FROM motors WHERE id < 30;

@@ -1,0 +1,3 @@
+-- The same of many.
+CREATE TABLE motors (id INT, device STRING, line STRING, ts TIMESTAMP(3), amp DOUBLE, rpm INT, cost DECIMAL(10, 3), cnt BIGINT, flag BOOLEAN, tiny TINYINT, small SMALLINT, fl FLOAT, WATERMARK FOR ts AS ts - INTERVAL '4' SECOND) WITH ('connector' = 'filesystem', 'path' = 'data/motors.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT id, device, ts, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY device ORDER BY ts, id) AS rn FROM motors) WHERE rn <= 2;

@@ -1,0 +1,4 @@
+-- FULL JOIN with another condition.
+CREATE TABLE samples (id INT, device STRING, ts TIMESTAMP(3), temp DOUBLE, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'filesystem', 'path' = 'data/samples.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE machines (device STRING, hall STRING, owner STRING, max_temp DOUBLE) WITH ('connector' = 'filesystem', 'path' = 'data/machines.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT s.id, s.device AS d, m.device, m.hall FROM samples AS s FULL JOIN machines AS m ON s.device = m.device AND s.temp > m.max_temp;

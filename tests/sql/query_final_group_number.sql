@@ -1,0 +1,3 @@
+-- ROW_NUMBER over groups in one SELECT.
+CREATE TABLE motors (id INT, device STRING, line STRING, ts TIMESTAMP(3), amp DOUBLE, rpm INT, cost DECIMAL(10, 3), cnt BIGINT, flag BOOLEAN, tiny TINYINT, small SMALLINT, fl FLOAT, WATERMARK FOR ts AS ts - INTERVAL '4' SECOND) WITH ('connector' = 'filesystem', 'path' = 'data/motors.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT device, n, rn FROM (SELECT device, COUNT(*) AS n, ROW_NUMBER() OVER (ORDER BY COUNT(*) DESC, device) AS rn FROM motors GROUP BY device) WHERE rn <= 2;

@@ -1,0 +1,3 @@
+-- Statistics.
+CREATE TABLE motors (id INT, device STRING, line STRING, ts TIMESTAMP(3), amp DOUBLE, rpm INT, cost DECIMAL(10, 3), cnt BIGINT, flag BOOLEAN, tiny TINYINT, small SMALLINT, fl FLOAT, WATERMARK FOR ts AS ts - INTERVAL '4' SECOND) WITH ('connector' = 'filesystem', 'path' = 'data/motors.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT device, STDDEV_POP(amp) AS p, STDDEV_SAMP(amp) AS s, VAR_POP(amp) AS vp, VAR_SAMP(amp) AS vs FROM motors GROUP BY device;

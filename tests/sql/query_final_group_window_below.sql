@@ -1,0 +1,3 @@
+-- Groups of closed windows.
+CREATE TABLE motors (id INT, device STRING, line STRING, ts TIMESTAMP(3), amp DOUBLE, rpm INT, cost DECIMAL(10, 3), cnt BIGINT, flag BOOLEAN, tiny TINYINT, small SMALLINT, fl FLOAT, WATERMARK FOR ts AS ts - INTERVAL '4' SECOND) WITH ('connector' = 'filesystem', 'path' = 'data/motors.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT device, MAX(n) AS most, COUNT(*) AS windows FROM (SELECT device, window_start, window_end, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE motors, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY device, window_start, window_end) GROUP BY device;

@@ -1,0 +1,4 @@
+-- IN that speaks of the row, beside OR.
+CREATE TABLE samples (id INT, device STRING, ts TIMESTAMP(3), temp DOUBLE, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'filesystem', 'path' = 'data/samples.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE machines (device STRING, hall STRING, owner STRING, max_temp DOUBLE) WITH ('connector' = 'filesystem', 'path' = 'data/machines.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT s.id FROM samples AS s WHERE s.temp > 75 OR s.device IN (SELECT m.device FROM machines AS m WHERE m.hall = 'hall-A' AND m.device = s.device);

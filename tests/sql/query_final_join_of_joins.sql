@@ -1,0 +1,5 @@
+-- Inner joins of three, and groups.
+CREATE TABLE samples (id INT, device STRING, ts TIMESTAMP(3), temp DOUBLE, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'filesystem', 'path' = 'data/samples.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE machines (device STRING, hall STRING, owner STRING, max_temp DOUBLE) WITH ('connector' = 'filesystem', 'path' = 'data/machines.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE setpoints (device STRING, ts TIMESTAMP(3), sp DOUBLE, WATERMARK FOR ts AS ts) WITH ('connector' = 'filesystem', 'path' = 'data/setpoints.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT m.hall, COUNT(*) AS n, MAX(p.sp) AS sp FROM samples AS s JOIN machines AS m ON s.device = m.device JOIN setpoints AS p ON p.device = s.device GROUP BY m.hall;

@@ -1,0 +1,4 @@
+-- An outer join with groups.
+CREATE TABLE samples (id INT, device STRING, ts TIMESTAMP(3), temp DOUBLE, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'filesystem', 'path' = 'data/samples.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE machines (device STRING, hall STRING, owner STRING, max_temp DOUBLE) WITH ('connector' = 'filesystem', 'path' = 'data/machines.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT m.device, g.n FROM machines AS m LEFT JOIN (SELECT device, COUNT(*) AS n FROM samples GROUP BY device) AS g ON m.device = g.device;

@@ -1,0 +1,3 @@
+-- In ORDER BY.
+CREATE TABLE samples (id INT, device STRING, ts TIMESTAMP(3), temp DOUBLE, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'filesystem', 'path' = 'data/samples.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT id FROM samples WHERE temp IS NOT NULL ORDER BY ABS(temp - (SELECT AVG(temp) FROM samples)), id LIMIT 3;

@@ -1,0 +1,5 @@
+-- Outer joins in a row.
+CREATE TABLE samples (id INT, device STRING, ts TIMESTAMP(3), temp DOUBLE, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'filesystem', 'path' = 'data/samples.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE machines (device STRING, hall STRING, owner STRING, max_temp DOUBLE) WITH ('connector' = 'filesystem', 'path' = 'data/machines.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE setpoints (device STRING, ts TIMESTAMP(3), sp DOUBLE, WATERMARK FOR ts AS ts) WITH ('connector' = 'filesystem', 'path' = 'data/setpoints.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT s.id, m.hall, p.sp FROM samples AS s LEFT JOIN machines AS m ON s.device = m.device LEFT JOIN setpoints AS p ON p.device = s.device AND p.sp > s.temp;

@@ -1,0 +1,3 @@
+-- Top 3 of all.
+CREATE TABLE motors (id INT, device STRING, line STRING, ts TIMESTAMP(3), amp DOUBLE, rpm INT, cost DECIMAL(10, 3), cnt BIGINT, flag BOOLEAN, tiny TINYINT, small SMALLINT, fl FLOAT, WATERMARK FOR ts AS ts - INTERVAL '4' SECOND) WITH ('connector' = 'filesystem', 'path' = 'data/motors.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT id, amp, rn FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY amp DESC, id DESC) AS rn FROM motors) WHERE rn <= 3;

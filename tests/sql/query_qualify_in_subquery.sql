@@ -1,0 +1,3 @@
+-- QUALIFY in a subquery.
+CREATE TABLE samples (id INT, device STRING, ts TIMESTAMP(3), temp DOUBLE, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'filesystem', 'path' = 'data/samples.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT device, temp FROM (SELECT device, temp, ts FROM samples QUALIFY ROW_NUMBER() OVER (PARTITION BY device ORDER BY ts) = 1) WHERE temp > 20;

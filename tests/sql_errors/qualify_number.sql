@@ -1,0 +1,1 @@
+SELECT device FROM readings QUALIFY LAG(temp) OVER (PARTITION BY device ORDER BY ts)

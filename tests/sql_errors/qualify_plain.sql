@@ -1,0 +1,1 @@
+SELECT device FROM readings QUALIFY temp > 80

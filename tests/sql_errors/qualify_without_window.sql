@@ -1,0 +1,1 @@
+SELECT device FROM readings QUALIFY ROW_NUMBER() OVER (PARTITION BY device ORDER BY temp DESC) <= 3

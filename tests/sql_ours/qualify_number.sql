@@ -1,0 +1,3 @@
+-- rows of: query_qualify_number
+CREATE TABLE samples (id INT, device STRING, ts TIMESTAMP(3), temp DOUBLE, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'filesystem', 'path' = '../sql/data/samples.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT id, ROW_NUMBER() OVER (PARTITION BY device ORDER BY temp DESC, id) AS rn FROM samples QUALIFY ROW_NUMBER() OVER (PARTITION BY device ORDER BY temp DESC, id) <= 2 AND temp > 62;
