@@ -183,6 +183,7 @@ fn queries_are_explained() {
         (["--config", "tests/explain/gateway.toml"], "tests/explain/gateway.txt"),
         (["--config", "tests/explain/operators.toml"], "tests/explain/operators.txt"),
         (["-f", "tests/explain/script.sql"], "tests/explain/script.txt"),
+        (["-f", "tests/explain/end.sql"], "tests/explain/end.txt"),
     ] {
         let output = tidegate(&[&["explain"], &arguments[..]].concat());
         assert!(output.status.success(), "{}", text(&output.stderr));

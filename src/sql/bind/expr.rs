@@ -96,29 +96,6 @@ impl ExprBinder<'_> {
         }
     }
 
-    /// A subquery's value, which stands in a column, or what is asked of its rows.
-    fn of_query(&mut self, expr: &ast::Expr) -> Bound {
-        use ast::ExprKind as K;
-        let (query, negated) = match &expr.kind {
-            K::InQuery { query, negated, .. } => (query, *negated),
-            K::Exists(query) | K::Subquery(query) | K::Any { query, .. } => (query, false),
-            _ => return Err(Reported),
-        };
-        let span = query.span();
-        if let Some((_, column)) = self.scope.values.iter().find(|(known, _)| *known == span) {
-            let value = plan::Expr::column(*column, self.scope.columns[*column].data_type);
-            return Ok(if negated { boolean(ExprKind::Not(Box::new(value))) } else { value });
-        }
-        self.fail(match &expr.kind {
-            K::InQuery { .. } | K::Exists(_) => Problem::unsupported(expr.span, "a subquery in this place").help(
-                "IN and EXISTS with a subquery stand in WHERE, beside the rest with AND; in a script over files also in other expressions of SELECT, WHERE and HAVING",
-            ),
-            _ => Problem::unsupported(span, "a subquery as a value").help(
-                "join what has the value: a lookup table, [table.x], or the same windows of both, ON a.window_start = b.window_start AND a.window_end = b.window_end; in a script over files it may stand in SELECT, WHERE and HAVING",
-            ),
-        })
-    }
-
     fn logic(&mut self, expr: &ast::Expr) -> Bound {
         use ast::ExprKind as K;
         Ok(boolean(match &expr.kind {
