@@ -67,26 +67,6 @@ impl Parser {
         }
     }
 
-    fn at_quantifier(&self) -> bool {
-        let at_word = ["ANY", "SOME", "ALL"].iter().any(|word| self.at_word(word));
-        at_word && self.symbol_ahead(1, "(") && self.query_ahead(2)
-    }
-
-    /// ANY (query), ALL (query) after an operator.
-    fn compared_with_any(&mut self, op: CompareOp, operand: Expr) -> Parsed<Expr> {
-        let start = operand.span;
-        let all = self.at_word("ALL");
-        self.advance();
-        let query = self.query_in_parentheses()?;
-        let operand = Box::new(operand);
-        let op = if all { op.opposite() } else { op };
-        if op == CompareOp::Equal {
-            return self.node(start, ExprKind::InQuery { operand, query, negated: all });
-        }
-        let any = self.node(start, ExprKind::Any { op, operand, query })?;
-        if all { self.node(start, ExprKind::Not(Box::new(any))) } else { Ok(any) }
-    }
-
     /// The right operand of a left-associative operator.
     fn operand_above(&mut self, binding: Binding) -> Parsed<Expr> {
         let least = match binding {
@@ -102,7 +82,7 @@ impl Parser {
         self.binary(least)
     }
 
-    fn node(&self, start: Span, kind: ExprKind) -> Parsed<Expr> {
+    pub(super) fn node(&self, start: Span, kind: ExprKind) -> Parsed<Expr> {
         let span = self.span_from(start);
         let mut expr = Expr { kind, span, depth: 0 };
         let mut deepest = 0;
@@ -142,14 +122,6 @@ impl Parser {
             Infix::Concat => ExprKind::Call(call(Ident { name: "||".into(), span: operator }, vec![left, right])),
         };
         self.node(start, kind)
-    }
-
-    fn symbol_at(&self, span: Span) -> Option<&'static str> {
-        let at = self.tokens.binary_search_by_key(&span.start, |token| token.span.start).ok()?;
-        match self.tokens.get(at)?.kind {
-            TokenKind::Symbol(symbol) => Some(symbol),
-            _ => None,
-        }
     }
 
     /// `a AND b AND c` as one node, so that long chains are flat.

@@ -50,6 +50,14 @@ impl Parser {
         self.token(0).span
     }
 
+    fn symbol_at(&self, span: Span) -> Option<&'static str> {
+        let at = self.tokens.binary_search_by_key(&span.start, |token| token.span.start).ok()?;
+        match self.tokens.get(at)?.kind {
+            TokenKind::Symbol(symbol) => Some(symbol),
+            _ => None,
+        }
+    }
+
     /// From the token at `start` to the one before the current.
     fn span_from(&self, start: Span) -> Span {
         start.to(self.tokens[self.at.saturating_sub(1)].span)

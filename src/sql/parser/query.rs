@@ -2,9 +2,10 @@
 
 use super::statement::COLUMNS_MAX;
 use super::{Parsed, Parser};
+use crate::plan::CompareOp;
 use crate::sql::ast::{
-    Alias, Branch, CommonTable, Expr, Ident, Limit, OrderBy, Query, Select, SelectItem, SetKind, SetOperation, Table,
-    TableKind, Unnest, Values, WindowCall, WindowFunction, WindowInterval, WindowShape,
+    Alias, Branch, CommonTable, Expr, ExprKind, Ident, Limit, OrderBy, Query, Select, SelectItem, SetKind,
+    SetOperation, Table, TableKind, Unnest, Values, WindowCall, WindowFunction, WindowInterval, WindowShape,
 };
 use crate::sql::keywords::is_reserved;
 use crate::sql::lexer::TokenKind;
@@ -40,6 +41,26 @@ impl Parser {
         let query = self.query()?;
         self.expect_symbol(")")?;
         Ok(Box::new(query))
+    }
+
+    pub(super) fn at_quantifier(&self) -> bool {
+        let at_word = ["ANY", "SOME", "ALL"].iter().any(|word| self.at_word(word));
+        at_word && self.symbol_ahead(1, "(") && self.query_ahead(2)
+    }
+
+    /// ANY (query), ALL (query) after an operator.
+    pub(super) fn compared_with_any(&mut self, op: CompareOp, operand: Expr) -> Parsed<Expr> {
+        let start = operand.span;
+        let all = self.at_word("ALL");
+        self.advance();
+        let query = self.query_in_parentheses()?;
+        let operand = Box::new(operand);
+        let op = if all { op.opposite() } else { op };
+        if op == CompareOp::Equal {
+            return self.node(start, ExprKind::InQuery { operand, query, negated: all });
+        }
+        let any = self.node(start, ExprKind::Any { op, operand, query })?;
+        if all { self.node(start, ExprKind::Not(Box::new(any))) } else { Ok(any) }
     }
 
     fn query_here(&mut self) -> Parsed<Query> {
