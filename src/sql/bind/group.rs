@@ -1,6 +1,6 @@
 //! GROUP BY a window: over a window function itself, or over rows that already stand in their windows.
 
-use super::aggregate::{Calls, PART, Regroup, SET};
+use super::aggregate::{Calls, OverCall, PART, Regroup, SET};
 use super::expr::{Aggregation, Bound, Reported, compare};
 use super::group_window::{self, GroupWindow};
 use super::order::Order;
@@ -63,8 +63,12 @@ impl Binder<'_> {
             None => Ok(None),
         };
         let keys = self.group_keys(select, &input, calls.window.as_ref());
-        // The value of a subquery is one for all rows of a group.
-        let values: Vec<Expr> = input.values.iter().map(|(_, column)| input.column(*column)).collect();
+        // The value of a subquery that stands outside of aggregates is one for all rows of a group.
+        let outside = items.iter().flatten().map(|item| &item.expr).chain(having.iter().flatten());
+        let outside: Vec<&Expr> = outside.chain(calls.overs.iter().flat_map(OverCall::exprs)).collect();
+        let stands = |value: &usize| outside.iter().any(|expr| uses(expr, &|column| column == *value));
+        let values = input.values.iter().map(|(_, column)| *column).filter(stands);
+        let values: Vec<Expr> = values.map(|column| input.column(column)).collect();
         let keys = keys.map(|sets| sets.into_iter().map(|set| [set, values.clone()].concat()).collect::<Vec<_>>());
         let input = match &calls.window {
             Some(window) => window.windowed(input),

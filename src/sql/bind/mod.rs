@@ -216,6 +216,19 @@ impl Relation {
         &self.node.schema
     }
 
+    /// Its first columns, without the values of subqueries behind them.
+    fn first(self, width: usize) -> Relation {
+        if width == self.schema().columns.len() {
+            return self;
+        }
+        let exprs = (0..width).map(|index| self.column(index)).collect();
+        let mut schema = self.schema().clone();
+        schema.columns.truncate(width);
+        let (depth, values) = (self.depth + 1, Vec::new());
+        let kind = NodeKind::Project { input: Box::new(self.node), exprs };
+        Relation { node: Node { kind, schema }, depth, values, ..self }
+    }
+
     fn column(&self, index: usize) -> Expr {
         Expr::column(index, self.schema().columns[index].data_type)
     }

@@ -396,6 +396,17 @@ impl OverCall {
     }
 
     /// All expressions over the input.
+    pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        let (aggregate, default) = match &self.kind {
+            OverKind::Aggregate(aggregate) => (Some(aggregate), None),
+            OverKind::Lag { default, .. } => (None, default.as_ref()),
+            _ => (None, None),
+        };
+        let parts = aggregate.into_iter().flat_map(|aggregate| aggregate.argument.iter().chain(&aggregate.filter));
+        let window = self.window.partition.iter().chain(self.window.order.iter().map(|item| &item.expr));
+        window.chain(parts).chain(default).chain(&self.argument)
+    }
+
     pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
         let (aggregate, default) = match &mut self.kind {
             OverKind::Aggregate(aggregate) => (Some(aggregate), None),

@@ -50,10 +50,11 @@ impl Binder<'_> {
             for test in &tests {
                 input = self.tested(input, test)?;
             }
+            let width = input.schema().columns.len();
             input = self.with_values(input, valued.iter().copied())?;
             let aggregation = Aggregation::Refuse("WHERE with a subquery");
             if let Some(predicate) = self.plain_filter(&valued, &input, aggregation)? {
-                input = filtered(input, predicate);
+                input = filtered(input, predicate).first(width);
             }
             filter = Ok(None);
         }
