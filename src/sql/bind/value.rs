@@ -273,22 +273,14 @@ impl Binder<'_> {
                 }
             }
         }
-        let mut aggregates = calls.aggregates;
-        let parts = aggregates.iter_mut().flat_map(|part| part.argument.iter_mut().chain(&mut part.filter));
-        let mut outside = false;
-        for part in parts {
-            outside |= matches!(within(part, width), Split::Left | Split::Both);
-            *part = rebased(part.clone(), width);
-        }
-        let item = match aggregates.is_empty() {
-            true => {
-                outside |= matches!(within(&item, width), Split::Left | Split::Both);
-                rebased(item, width)
+        let (mut aggregates, mut item) = (calls.aggregates, item);
+        let is_plain = aggregates.is_empty();
+        let arguments = aggregates.iter_mut().flat_map(|part| part.argument.iter_mut().chain(&mut part.filter));
+        for part in arguments.chain(is_plain.then_some(&mut item)) {
+            if let Split::Left | Split::Both = within(part, width) {
+                return self.refuse(item_span, "a value of a subquery that is computed of the row around it");
             }
-            false => item,
-        };
-        if outside {
-            return self.refuse(item_span, "a value of a subquery that is computed of the row around it");
+            *part = rebased(part.clone(), width);
         }
         if !aggregates.is_empty() && uses_rows(&item, width) {
             let problem = Problem::new(item_span, "a column here is neither in GROUP BY nor inside an aggregate");
