@@ -8,7 +8,7 @@ use super::select::{Item, filtered, has_over};
 use super::window::WINDOW_COLUMNS;
 use super::{Binder, Bounds, Relation, WindowColumns};
 use crate::model::{Column, DataType, Schema, Value};
-use crate::plan::{Aggregate, CompareOp, Expr, ExprKind, Node, NodeKind};
+use crate::plan::{Aggregate, CompareOp, Expr, ExprKind, Node, NodeKind, OrderKey};
 use crate::sql::ast::{self, GroupElement, SelectItem};
 use crate::sql::span::{Problem, Span};
 
@@ -19,6 +19,17 @@ pub struct Grouping {
     pub sets: Vec<Vec<usize>>,
     /// Whether window_time is among the grouping columns.
     pub window_time: bool,
+}
+
+/// What a SELECT with GROUP BY says, each part that could be bound.
+struct Parts {
+    /// Those of SELECT, so many, then those that ORDER BY adds, then the condition of QUALIFY.
+    items: Bound<Vec<Item>>,
+    columns: usize,
+    order_keys: Bound<Vec<OrderKey>>,
+    having: Bound<Option<Expr>>,
+    /// The keys of each grouping set.
+    sets: Bound<Vec<Vec<Expr>>>,
 }
 
 /// A grouping whose window columns are known.
@@ -40,36 +51,7 @@ impl Binder<'_> {
     ) -> Bound<Relation> {
         let mut calls = Calls::new(&select.windows);
         calls.window = self.group_window(select, &input)?;
-        let (items, columns, order_keys) = match self.items(select, &input, &mut calls) {
-            Ok(mut items) => {
-                let columns = items.len();
-                let keys = self.order_keys(order.by, &input, &mut items, Some(&mut calls));
-                let keys = keys.and_then(|keys| {
-                    self.qualify(select, &input, &mut items, columns, &mut calls)?;
-                    Ok(keys)
-                });
-                (Ok(items), columns, keys)
-            }
-            Err(Reported) => (Err(Reported), 0, Err(Reported)),
-        };
-        let having = match &select.having {
-            Some(having) if has_over(having) => self.fail(
-                Problem::new(having.span, "HAVING cannot hold OVER").help("filter the result in a query around it"),
-            ),
-            Some(having) => {
-                let mut binder = self.binder(&input, Aggregation::Collect(&mut calls));
-                binder.boolean(having, "HAVING").map(Some)
-            }
-            None => Ok(None),
-        };
-        let keys = self.group_keys(select, &input, calls.window.as_ref());
-        // The value of a subquery that stands outside of aggregates is one for all rows of a group.
-        let outside = items.iter().flatten().map(|item| &item.expr).chain(having.iter().flatten());
-        let outside: Vec<&Expr> = outside.chain(calls.overs.iter().flat_map(OverCall::exprs)).collect();
-        let stands = |value: &usize| outside.iter().any(|expr| uses(expr, &|column| column == *value));
-        let values = input.values.iter().map(|(_, column)| *column).filter(stands);
-        let values: Vec<Expr> = values.map(|column| input.column(column)).collect();
-        let keys = keys.map(|sets| sets.into_iter().map(|set| [set, values.clone()].concat()).collect::<Vec<_>>());
+        let Parts { items, columns, order_keys, having, sets } = self.group_parts(select, &input, &mut calls, order);
         let input = match &calls.window {
             Some(window) => window.windowed(input),
             None => input,
@@ -78,23 +60,23 @@ impl Binder<'_> {
         let in_windows = select.group_by.is_some() && input.window.start.is_some() && input.window.end.is_some();
         // Files end, and what is grouped by a part of a window alone is as complete then as what has no window at all.
         let ends = self.bounds == Bounds::Ends
-            && !(in_windows && keys.as_ref().is_ok_and(|sets| sets.iter().all(|set| input.window.is_among(set))));
+            && !(in_windows && sets.as_ref().is_ok_and(|sets| sets.iter().all(|set| input.window.is_among(set))));
         if ends || !in_windows {
             let counts = !(calls.aggregates.is_empty() && calls.groupings.is_empty() && calls.overs.is_empty());
-            let is_one_set = keys.as_ref().is_ok_and(|sets| sets.len() == 1);
+            let is_one_set = sets.as_ref().is_ok_and(|sets| sets.len() == 1);
             if select.group_by.is_some() && !counts && (is_one_set || !ends) {
-                let relation = self.grouped_for_ever(select, input, filter?, keys?, (items?, having?))?;
+                let relation = self.grouped_for_ever(select, input, filter?, sets?, (items?, having?))?;
                 return self.ordered(relation, order_keys?, columns, order);
             }
             if !ends {
                 return self.fail(no_window(span, &input, select.group_by.is_some()));
             }
         }
-        let (mut items, order_keys, mut having, keys, filter) = (items?, order_keys?, having?, keys?, filter?);
+        let (mut items, order_keys, mut having, sets, filter) = (items?, order_keys?, having?, sets?, filter?);
         let (window, grouping) = match ends {
-            true => (None, grouping(keys, |_| false)),
+            true => (None, grouping(sets, |_| false)),
             false => {
-                let (window, grouping) = self.take_window(keys, input.window, span)?;
+                let (window, grouping) = self.take_window(sets, input.window, span)?;
                 (Some(Window { by_keys: calls.window.is_some(), ..window }), grouping)
             }
         };
@@ -102,36 +84,7 @@ impl Binder<'_> {
             let problem = Problem::new(span, "a function that remembers rows cannot stand beside GROUP BY");
             return self.fail(problem.help("it stands in SELECT or WHERE of a subquery; use its column here"));
         }
-        let groupings = self.grouping_calls(&calls, &grouping, select.span)?;
-        let regroup = Regroup {
-            keys: &grouping.keys,
-            set: grouping.sets.len() > 1,
-            aggregates: calls.aggregates.len(),
-            window: match (&calls.window, &window) {
-                (Some(_), _) => [Some(PART), Some(PART + 1), Some(PART + 2)],
-                (None, Some(window)) => {
-                    [Some(window.start), Some(window.end), window.time.filter(|_| grouping.window_time)]
-                }
-                (None, None) => [None; 3],
-            },
-            groupings: &groupings,
-        };
-        let mut failed = false;
-        for item in &mut items {
-            failed |= self.regroup(&regroup, &mut item.expr, item.span, &input).is_err();
-        }
-        if let (Some(having), Some(written)) = (&mut having, &select.having) {
-            failed |= self.regroup(&regroup, having, written.span, &input).is_err();
-        }
-        for over in &mut calls.overs {
-            let span = over.span;
-            for expr in over.exprs_mut() {
-                failed |= self.regroup(&regroup, expr, span, &input).is_err();
-            }
-        }
-        if failed {
-            return Err(Reported);
-        }
+        self.over_groups(select, &input, (window.as_ref(), &grouping), &mut calls, (&mut items, &mut having))?;
         let overs = std::mem::take(&mut calls.overs);
         let mut relation = match &window {
             Some(window) => self.aggregated(input, filter, window, grouping, calls.aggregates),
@@ -144,6 +97,80 @@ impl Binder<'_> {
         let relation = self.qualified(select, relation, &mut items);
         let relation = self.project(relation, items, select.span)?;
         self.ordered(relation, order_keys, columns, order)
+    }
+
+    /// All that a SELECT with GROUP BY says, over the rows that come in.
+    fn group_parts(&mut self, select: &ast::Select, input: &Relation, calls: &mut Calls, order: Order<'_>) -> Parts {
+        let (items, columns, order_keys) = match self.items(select, input, calls) {
+            Ok(mut items) => {
+                let columns = items.len();
+                let keys = self.order_keys(order.by, input, &mut items, Some(calls));
+                let keys = keys.and_then(|keys| {
+                    self.qualify(select, input, &mut items, columns, calls)?;
+                    Ok(keys)
+                });
+                (Ok(items), columns, keys)
+            }
+            Err(Reported) => (Err(Reported), 0, Err(Reported)),
+        };
+        let having = match &select.having {
+            Some(having) if has_over(having) => self.fail(
+                Problem::new(having.span, "HAVING cannot hold OVER").help("filter the result in a query around it"),
+            ),
+            Some(having) => {
+                let mut binder = self.binder(input, Aggregation::Collect(calls));
+                binder.boolean(having, "HAVING").map(Some)
+            }
+            None => Ok(None),
+        };
+        let sets = self.group_keys(select, input, calls.window.as_ref());
+        // The value of a subquery that stands outside of aggregates is one for all rows of a group.
+        let outside = items.iter().flatten().map(|item| &item.expr).chain(having.iter().flatten());
+        let outside: Vec<&Expr> = outside.chain(calls.overs.iter().flat_map(OverCall::exprs)).collect();
+        let stands = |value: &usize| outside.iter().any(|expr| uses(expr, &|column| column == *value));
+        let values = input.values.iter().map(|(_, column)| *column).filter(stands);
+        let values: Vec<Expr> = values.map(|column| input.column(column)).collect();
+        let sets = sets.map(|sets| sets.into_iter().map(|set| [set, values.clone()].concat()).collect());
+        Parts { items, columns, order_keys, having, sets }
+    }
+
+    /// Rewrites all from the rows that come in to those that come out of the grouping.
+    fn over_groups(
+        &mut self,
+        select: &ast::Select,
+        input: &Relation,
+        (window, grouping): (Option<&Window>, &Grouping),
+        calls: &mut Calls,
+        (items, having): (&mut [Item], &mut Option<Expr>),
+    ) -> Bound<()> {
+        let groupings = self.grouping_calls(calls, grouping, select.span)?;
+        let regroup = Regroup {
+            keys: &grouping.keys,
+            set: grouping.sets.len() > 1,
+            aggregates: calls.aggregates.len(),
+            window: match (&calls.window, window) {
+                (Some(_), _) => [Some(PART), Some(PART + 1), Some(PART + 2)],
+                (None, Some(window)) => {
+                    [Some(window.start), Some(window.end), window.time.filter(|_| grouping.window_time)]
+                }
+                (None, None) => [None; 3],
+            },
+            groupings: &groupings,
+        };
+        let mut failed = false;
+        for item in items {
+            failed |= self.regroup(&regroup, &mut item.expr, item.span, input).is_err();
+        }
+        if let (Some(having), Some(written)) = (having, &select.having) {
+            failed |= self.regroup(&regroup, having, written.span, input).is_err();
+        }
+        for over in &mut calls.overs {
+            let span = over.span;
+            for expr in over.exprs_mut() {
+                failed |= self.regroup(&regroup, expr, span, input).is_err();
+            }
+        }
+        if failed { Err(Reported) } else { Ok(()) }
     }
 
     /// GROUP BY without aggregates: each key once, the first time it comes.

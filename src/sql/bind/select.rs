@@ -23,66 +23,97 @@ pub struct Item {
 impl Binder<'_> {
     /// `order` is empty for DISTINCT, whose result is sorted.
     pub(super) fn select(&mut self, select: &ast::Select, order: Order<'_>) -> Bound<Relation> {
-        let from = self.from(&select.from)?;
         let is_grouped = select.group_by.is_some() || has_aggregates(select, order.by) || select.having.is_some();
         let mut calls = Calls::new(&select.windows);
+        let (mut input, mut filter) = self.read(select, is_grouped, &mut calls)?;
+        let keys = select.group_by.iter().flat_map(|group_by| &group_by.elements).flat_map(GroupElement::exprs);
+        let parts = selected(select, order.by).chain(keys).chain(&select.having).chain(&select.qualify);
+        let parts: Vec<&ast::Expr> = parts.filter(|part| subquery::has_value(part)).collect();
+        if !parts.is_empty() && calls.memory.span().is_none() {
+            // What is dropped need not wait for the values.
+            if let Some(predicate) = filter? {
+                input = self.restricted(input, predicate);
+            }
+            filter = Ok(None);
+        }
+        input = self.with_values(input, parts.into_iter())?;
+        let relation = match is_grouped {
+            true => self.grouped(select, input, filter, order)?,
+            false => self.plain(select, input, filter, order, calls)?,
+        };
+        if select.distinct { self.distinct(relation, select.span) } else { Ok(relation) }
+    }
+
+    /// FROM and WHERE; what of WHERE is not done in what it gives. Without GROUP BY functions of WHERE that remember are
+    /// collected in `calls`.
+    fn read(
+        &mut self,
+        select: &ast::Select,
+        is_grouped: bool,
+        calls: &mut Calls,
+    ) -> Bound<(Relation, Bound<Option<Expr>>)> {
+        let from = self.from(&select.from)?;
         let Parted { plain: conditions, tests, valued } =
             select.filter.as_ref().map(subquery::parted).unwrap_or_default();
         let has_subqueries = !(tests.is_empty() && valued.is_empty());
         // What WHERE remembers is known only for the rows of one table, each of which has its place in time.
         let aggregation = match (is_grouped, &from.joins) {
             _ if has_subqueries => Aggregation::Refuse("WHERE with a subquery"),
-            (false, None) => Aggregation::Where(&mut calls),
+            (false, None) => Aggregation::Where(calls),
             (false, Some(_)) => Aggregation::Refuse("WHERE of a join"),
             (true, _) => Aggregation::Refuse("WHERE"),
         };
         let filter = self.plain_filter(&conditions, &from.scope, aggregation);
-        let (mut input, mut filter) = match (from.joins, filter) {
+        let (mut input, filter) = match (from.joins, filter) {
             (None, filter) => (from.scope, filter),
             // WHERE may say what belongs together.
             (Some(joins), Ok(filter)) => (self.resolve(joins, filter)?, Ok(None)),
             (Some(_), Err(Reported)) => (from.scope, Err(Reported)),
         };
-        if has_subqueries {
-            if let Some(predicate) = filter? {
-                input = self.restricted(input, predicate);
-            }
-            for test in &tests {
-                input = self.tested(input, test)?;
-            }
-            let width = input.schema().columns.len();
-            input = self.with_values(input, valued.iter().copied())?;
-            let aggregation = Aggregation::Refuse("WHERE with a subquery");
-            if let Some(predicate) = self.plain_filter(&valued, &input, aggregation)? {
-                input = filtered(input, predicate).first(width);
-            }
-            filter = Ok(None);
+        if !has_subqueries {
+            return Ok((input, filter));
         }
-        let keys = select.group_by.iter().flat_map(|group_by| &group_by.elements).flat_map(GroupElement::exprs);
-        let parts = selected(select, order.by).chain(keys).chain(&select.having).chain(&select.qualify);
-        input = self.with_values(input, parts)?;
-        if !is_grouped {
-            let items = self.items(select, &input, &mut calls);
-            let (mut items, filter) = (items?, filter?);
-            let columns = items.len();
-            let order_keys = self.order_keys(order.by, &input, &mut items, Some(&mut calls))?;
-            self.qualify(select, &input, &mut items, columns, &mut calls)?;
-            if let (Some(span), false) = (calls.memory.span(), calls.overs.is_empty()) {
-                let problem = Problem::new(span, "functions that remember rows cannot stand beside others with OVER");
-                return self.fail(problem.help("compute one of the two in a subquery"));
-            }
-            let input = self.reported(input, filter, &mut items, calls.memory)?;
-            if !calls.groupings.is_empty() {
-                return self.fail(Problem::new(select.span, "GROUPING needs GROUP BY"));
-            }
-            let input = self.over(input, &mut items, calls.overs)?;
-            let input = self.qualified(select, input, &mut items);
-            let relation = self.project(input, items, select.span)?;
-            let relation = self.ordered(relation, order_keys, columns, order)?;
-            return if select.distinct { self.distinct(relation, select.span) } else { Ok(relation) };
+        if let Some(predicate) = filter? {
+            input = self.restricted(input, predicate);
         }
-        let relation = self.grouped(select, input, filter, order)?;
-        if select.distinct { self.distinct(relation, select.span) } else { Ok(relation) }
+        for test in &tests {
+            input = self.tested(input, test)?;
+        }
+        let width = input.schema().columns.len();
+        input = self.with_values(input, valued.iter().copied())?;
+        let aggregation = Aggregation::Refuse("WHERE with a subquery");
+        if let Some(predicate) = self.plain_filter(&valued, &input, aggregation)? {
+            input = filtered(input, predicate).first(width);
+        }
+        Ok((input, Ok(None)))
+    }
+
+    /// A SELECT that does not group.
+    fn plain(
+        &mut self,
+        select: &ast::Select,
+        input: Relation,
+        filter: Bound<Option<Expr>>,
+        order: Order<'_>,
+        mut calls: Calls,
+    ) -> Bound<Relation> {
+        let items = self.items(select, &input, &mut calls);
+        let (mut items, filter) = (items?, filter?);
+        let columns = items.len();
+        let order_keys = self.order_keys(order.by, &input, &mut items, Some(&mut calls))?;
+        self.qualify(select, &input, &mut items, columns, &mut calls)?;
+        if let (Some(span), false) = (calls.memory.span(), calls.overs.is_empty()) {
+            let problem = Problem::new(span, "functions that remember rows cannot stand beside others with OVER");
+            return self.fail(problem.help("compute one of the two in a subquery"));
+        }
+        let input = self.reported(input, filter, &mut items, calls.memory)?;
+        if !calls.groupings.is_empty() {
+            return self.fail(Problem::new(select.span, "GROUPING needs GROUP BY"));
+        }
+        let input = self.over(input, &mut items, calls.overs)?;
+        let input = self.qualified(select, input, &mut items);
+        let relation = self.project(input, items, select.span)?;
+        self.ordered(relation, order_keys, columns, order)
     }
 
     pub(super) fn table(&mut self, table: &ast::Table) -> Bound<Relation> {

@@ -48,7 +48,8 @@ fn part<'a>(condition: &'a ast::Expr, parted: &mut Parted<'a>) {
     }
 }
 
-fn has_value(condition: &ast::Expr) -> bool {
+/// Whether a subquery stands somewhere inside.
+pub fn has_value(condition: &ast::Expr) -> bool {
     let mut found = false;
     condition.visit(&mut |expr| found |= value::wanted(expr).is_some());
     found
