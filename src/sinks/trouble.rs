@@ -24,20 +24,23 @@ pub enum Trouble {
     Store(String),
 }
 
-/// What one failed record, or a whole transaction, failed of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a record, or a whole transaction, failed of. Where records of one transaction failed of several kinds, the first
+/// in this order says what is done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Kafka will never take this record, or this batch of records.
-    Refused,
-    /// The topic is not there, or not for us.
-    Topic,
-    /// It took too long.
-    TimedOut,
-    /// Another producer has our id, or our transaction timed out at the broker.
+    /// Another producer has our id, or our transaction timed out at the broker: the next connection finds out which.
     Fenced,
-    /// A failed record whose reason stands elsewhere.
-    Consequence,
+    /// The topic is not there, or not for us: its records wait for it, those from a column not for ever.
+    Topic,
+    /// Kafka will never take this record, or this batch of records: smaller batches find the one at fault, which becomes
+    /// a dead letter.
+    Refused,
+    /// It took too long: fewer records go at once, by a new producer, since those may still be on their way.
+    TimedOut,
+    /// Anything else: a new producer tries again.
     Other,
+    /// A failed record whose reason stands elsewhere: with another record, or with the transaction as a whole.
+    Consequence,
 }
 
 pub fn kind(code: Code) -> Kind {

@@ -11,7 +11,7 @@ use super::session::{Session, Setback};
 use super::status::SinkState;
 use super::topics::{Fate, Topics};
 use super::trouble::{Kind, Trouble, explain, kind};
-use super::{Setup, fenced_key};
+use super::{DeadLetter, Setup, fenced_key};
 use crate::config::Kafka;
 use crate::delivery::{Batch, Bisect, RecordRef, Refusal};
 
@@ -36,6 +36,9 @@ pub struct Worker {
     fenced: Option<String>,
     renew_at: Instant,
 }
+
+/// What is said of records that failed without any reason.
+const UNANSWERED: &str = "the records were not acknowledged";
 
 /// What a round came to.
 enum Round {
@@ -186,7 +189,7 @@ impl Worker {
         begin: Instant,
         next: u64,
         sent: u32,
-        first: Option<super::DeadLetter>,
+        first: Option<DeadLetter>,
     ) -> Result<(), Trouble> {
         let until = begin + session.time_limit * SENDING_PART.0 / SENDING_PART.1;
         let settled = session.settle(until, &self.keeper.ending);
@@ -227,61 +230,53 @@ impl Worker {
         self.give_up(session, Trouble::Reconnect(text))
     }
 
-    /// Some records were not taken.
+    /// Some records were not taken: what that means for them and for the transaction, by the gravest [`Kind`] among them.
     fn failed(
         &mut self,
         session: &Session,
         next: u64,
         sent: u32,
-        first: Option<super::DeadLetter>,
+        first: Option<DeadLetter>,
         failures: &[Failure],
     ) -> Trouble {
-        let by_kind = |wanted: Kind| failures.iter().find(|failure| kind(failure.code) == wanted);
-        let text = |failure: &Failure| {
-            format!(
-                "topic \"{}\": {}",
-                failure.topic,
-                explain(Some(failure.code), &failure.code.to_string(), &session.names)
-            )
+        let Some(failure) = failures.iter().min_by_key(|failure| kind(failure.code)) else {
+            return self.give_up(session, Trouble::Reconnect(UNANSWERED.to_owned()));
         };
-        if let Some(failure) = by_kind(Kind::Fenced) {
-            return Trouble::Fenced(text(failure));
+        let why = explain(Some(failure.code), &failure.code.to_string(), &session.names);
+        let text = format!("topic \"{}\": {why}", failure.topic);
+        match kind(failure.code) {
+            Kind::Fenced => Trouble::Fenced(text),
+            Kind::Topic => {
+                self.topics.missing(&failure.topic, text.clone(), Instant::now());
+                self.give_up(session, Trouble::Wait(text))
+            }
+            Kind::Refused => self.refused(session, next, sent, first, text),
+            Kind::TimedOut => self.timed_out(session, sent),
+            Kind::Other => self.give_up(session, Trouble::Reconnect(text)),
+            Kind::Consequence => self.give_up(session, of_the_whole(session, failure)),
         }
-        if let Some(failure) = by_kind(Kind::Topic) {
-            let reason = text(failure);
-            self.topics.missing(&failure.topic, reason.clone(), Instant::now());
-            return self.give_up(session, Trouble::Wait(reason));
+    }
+
+    /// Among the records of the transaction is one that Kafka will never take, unless it is all of them together.
+    fn refused(
+        &mut self,
+        session: &Session,
+        next: u64,
+        sent: u32,
+        first: Option<DeadLetter>,
+        reason: String,
+    ) -> Trouble {
+        let trouble = self.give_up(session, Trouble::Again(reason.clone()));
+        match (self.bisect.refused(sent, next), first) {
+            (Refusal::Found, Some(letter)) => {
+                self.keeper.bury(DeadLetter { reason, ..letter }).err().unwrap_or(trouble)
+            }
+            _ => {
+                // A refusal of many may be one of their size.
+                self.batch.timed_out(sent);
+                trouble
+            }
         }
-        if let Some(failure) = by_kind(Kind::Refused) {
-            let reason = text(failure);
-            let trouble = self.give_up(session, Trouble::Again(reason.clone()));
-            return match (self.bisect.refused(sent, next), first) {
-                (Refusal::Found, Some(letter)) => {
-                    self.keeper.bury(super::DeadLetter { reason, ..letter }).err().unwrap_or(trouble)
-                }
-                _ => {
-                    // A refusal of many may be one of their size.
-                    self.batch.timed_out(sent);
-                    trouble
-                }
-            };
-        }
-        if by_kind(Kind::TimedOut).is_some() {
-            return self.timed_out(session, sent);
-        }
-        if let Some(failure) = failures.iter().find(|failure| kind(failure.code) != Kind::Consequence) {
-            return self.give_up(session, Trouble::Reconnect(text(failure)));
-        }
-        let (Some(error), Some(failure)) = (session.refusal(), failures.first()) else {
-            return self.give_up(session, Trouble::Reconnect("the records were not acknowledged".to_owned()));
-        };
-        let of_topic = error.rdkafka_error_code().is_some_and(|code| kind(code) == Kind::Topic);
-        let topic = if of_topic {
-            format!("topic \"{}\" (or another of its transaction): ", failure.topic)
-        } else {
-            String::new()
-        };
-        self.give_up(session, Trouble::Again(topic + &session.explain(&error)))
     }
 
     /// Ends the open transaction, if there is one, so that another can begin.
@@ -369,4 +364,15 @@ impl Worker {
             }
         }
     }
+}
+
+/// What records failed of that have no reason of their own: Kafka refuses the transaction as a whole, or nobody knows.
+fn of_the_whole(session: &Session, failure: &Failure) -> Trouble {
+    let Some(error) = session.refusal() else { return Trouble::Reconnect(UNANSWERED.to_owned()) };
+    let is_of_topic = error.rdkafka_error_code().is_some_and(|code| kind(code) == Kind::Topic);
+    let topic = match is_of_topic {
+        true => format!("topic \"{}\" (or another of its transaction): ", failure.topic),
+        false => String::new(),
+    };
+    Trouble::Again(topic + &session.explain(&error))
 }
