@@ -49,7 +49,7 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 #[derive(Debug)]
 pub struct Link {
-    pub(super) id: u64,
+    id: u64,
     pub(super) client: Arc<str>,
     /// The name it logged in with, by password or token.
     pub(super) login: OnceLock<Arc<str>>,
@@ -74,6 +74,11 @@ impl Link {
             signal: Notify::new(),
             answers: Mutex::default(),
         })
+    }
+
+    /// Its number, which no other connection of the process has had.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// Client identifier of the connection.

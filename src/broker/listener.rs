@@ -161,10 +161,10 @@ async fn run(
     if !hand_over(&shared, &link, Ask::Connect(Box::new(connect))).await {
         return;
     }
-    shared.links().insert(link.id, Arc::clone(&link));
+    shared.links().insert(link.id(), Arc::clone(&link));
     let end = match timeout(limits.connect_timeout, welcome(&link)).await {
         Ok(Some(Err(fault))) => {
-            shared.links().remove(&link.id);
+            shared.links().remove(&link.id());
             let refused = Refused { version: Some(request.version), fault };
             return refuse(&shared, &mut stream, &peer, &refused).await;
         }
@@ -199,7 +199,7 @@ async fn run(
             end
         }
     };
-    shared.links().remove(&link.id);
+    shared.links().remove(&link.id());
     if matches!(end, End::Fault(_) | End::SlowSubscriber | End::NoProgress) {
         shared.warn(|| format!("client {:?} at {peer} was disconnected: {end}", link.client()));
     }

@@ -108,7 +108,7 @@ pub struct Pipeline {
     /// Reads of sockets that wait for a full sink, in order.
     parked: VecDeque<Inbound>,
     /// Their connections: what comes of one after them waits as well.
-    parked_connections: HashSet<usize>,
+    parked_connections: HashSet<u64>,
     /// Told to stop: nothing waits for a later tick.
     stopping: bool,
     last_now: Millis,
@@ -327,7 +327,7 @@ impl Pipeline {
 
     /// Sorts one read of a socket into the sources it matches, or parks it whole.
     fn gather(&mut self, now: Now, inbound: Inbound, gathered: &mut Gathered) {
-        let connection = Arc::as_ptr(&inbound.connection) as usize;
+        let connection = inbound.connection.id();
         if self.parked_connections.contains(&connection) || self.must_park(&inbound) {
             if inbound.is_last() {
                 self.abandon(inbound, gathered);
@@ -359,13 +359,11 @@ impl Pipeline {
     /// A connection ends with messages parked: they were never acknowledged, so its client sends them again. Kept, they
     /// would be more with each time that it tries.
     fn abandon(&mut self, last: Inbound, gathered: &mut Gathered) {
-        let is_its = |parked: &Inbound| Arc::ptr_eq(&parked.connection, &last.connection);
+        let connection = Arc::clone(&last.connection);
+        let is_its = |parked: &Inbound| parked.connection.id() == connection.id();
         let parked = std::mem::take(&mut self.parked).into_iter();
         let (own, others): (VecDeque<Inbound>, VecDeque<Inbound>) = parked.partition(is_its);
         self.parked = others;
-        let connection = Arc::clone(&last.connection);
-        // Another connection may come to have its address.
-        self.parked_connections.remove(&(Arc::as_ptr(&connection) as usize));
         for item in own.into_iter().chain([last]).flat_map(|inbound| inbound.items) {
             gathered.items += 1;
             match item {

@@ -43,7 +43,7 @@ impl Hub {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         session.expiry_s = expiry_s;
         session.line = Some(Line { link: Arc::clone(link), outbox: connect.outbox, window, offered: 0 });
-        self.links.insert(link.id, (slot, session.number));
+        self.links.insert(link.id(), (slot, session.number));
         let durable = session.durable;
         self.put_session(slot);
         if let Some(will) = connect.will {
@@ -98,7 +98,7 @@ impl Hub {
 
     pub(super) fn close(&mut self, link: &Arc<Link>, close: Close) {
         let slot = self.connected(link);
-        self.links.remove(&link.id);
+        self.links.remove(&link.id());
         let Some(slot) = slot else { return };
         let limit_s = u32::try_from(self.shared.limits.session_expiry_max.as_secs()).unwrap_or(u32::MAX);
         let now = self.time.now;

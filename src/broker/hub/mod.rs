@@ -258,7 +258,7 @@ impl Hub {
         set(&self.shared.counters.stored_messages, self.messages.len());
         set(&self.shared.counters.stored_bytes, self.messages.bytes);
         for (outbox, _) in &self.changes.out {
-            if let Some((slot, _)) = self.links.get(&outbox.link().id) {
+            if let Some((slot, _)) = self.links.get(&outbox.link().id()) {
                 if let Some(line) = self.sessions.get_mut(*slot).and_then(|session| session.line.as_mut()) {
                     line.offered = 0;
                 }
@@ -282,7 +282,7 @@ impl Hub {
 
     /// The session of a connection, be it the present one or an earlier one of the same session.
     fn session_of(&self, link: &Link) -> Option<u32> {
-        let (slot, number) = self.links.get(&link.id).copied()?;
+        let (slot, number) = self.links.get(&link.id()).copied()?;
         self.sessions.get(slot).filter(|session| session.number == number).map(|_| slot)
     }
 
@@ -290,7 +290,7 @@ impl Hub {
     fn connected(&self, link: &Link) -> Option<u32> {
         let slot = self.session_of(link)?;
         let line = self.sessions.get(slot)?.line.as_ref()?;
-        (line.link.id == link.id).then_some(slot)
+        (line.link.id() == link.id()).then_some(slot)
     }
 
     fn release(&mut self, slot: u32, packet_id: u16) -> bool {
