@@ -42,8 +42,8 @@ pub(super) struct Log {
     pub bytes: u64,
     /// Tick of the oldest block.
     pub oldest_tick: Option<Millis>,
-    /// Smallest cursor of the configured readers; `end` where there are none.
-    pub low: u64,
+    /// Smallest cursor of the configured readers; `u64::MAX` where there are none.
+    cursor: u64,
 }
 
 /// A block's row without its bytes.
@@ -90,7 +90,7 @@ impl Log {
         create_table(db, id)?;
         let (newest, total, bytes, oldest_tick) = (None, 0, 0, None);
         let (settings, table) = (Arc::new(settings), Arc::from(table(id)));
-        let mut log = Log { settings, table, id, start: 0, end: 0, newest, total, bytes, oldest_tick, low: 0 };
+        let mut log = Log { settings, table, id, start: 0, end: 0, newest, total, bytes, oldest_tick, cursor: 0 };
         let recorded = recorded(id);
         if let Some(recorded) = recorded {
             log.remove_rows_of_nowhere(db, recorded.end)?;
@@ -99,6 +99,7 @@ impl Log {
         log.measure(db)?;
         log.mark_lost_end(db, recorded, findings)?;
         log.mark_lost_beginning(db, recorded)?;
+        log.find_cursor(db)?;
         Ok(log)
     }
 
@@ -188,8 +189,7 @@ impl Log {
         let oldest = db.prepare_cached(&sql)?.query_row([], numbers).optional()?;
         let (Some([first, count, total, _]), Some([_, _, oldest_total, oldest_bytes])) = (newest, oldest) else {
             (self.newest, self.end, self.total, self.bytes) = (None, 0, 0, 0);
-            self.find_start(db)?;
-            return self.find_low(db);
+            return self.find_start(db);
         };
         self.newest = Some(first);
         self.end = first.saturating_add(count.min(BLOCK_RECORDS_MAX));
@@ -203,8 +203,7 @@ impl Log {
                 (bytes, bytes)
             }
         };
-        self.find_start(db)?;
-        self.find_low(db)
+        self.find_start(db)
     }
 
     fn find_start(&mut self, db: &Connection) -> Result<(), StoreError> {
@@ -214,13 +213,18 @@ impl Log {
         Ok(())
     }
 
-    pub fn find_low(&mut self, db: &Connection) -> Result<(), StoreError> {
-        let mut low = self.end;
+    /// To be called when a cursor has moved.
+    pub fn find_cursor(&mut self, db: &Connection) -> Result<(), StoreError> {
+        self.cursor = u64::MAX;
         for reader in &self.settings.readers {
-            low = low.min(cursors::read(db, self.id, reader)?.unwrap_or(0));
+            self.cursor = self.cursor.min(cursors::read(db, self.id, reader)?.unwrap_or(0));
         }
-        self.low = low;
         Ok(())
+    }
+
+    /// The first offset that a reader has not had; `end` if there is none.
+    pub fn low(&self) -> u64 {
+        self.cursor.min(self.end)
     }
 
     /// The oldest blocks' rows.
@@ -254,9 +258,6 @@ impl Log {
         }
         self.newest = Some(self.end);
         self.end += u64::from(count);
-        if self.settings.readers.is_empty() {
-            self.low = self.end;
-        }
         self.total = total;
         self.bytes += stored.len() as u64;
         Ok(())
@@ -265,12 +266,13 @@ impl Log {
     /// Deletes blocks that nobody needs: below every cursor and older than `retain`.
     pub fn trim(&mut self, db: &Connection, now: Millis, retain: Duration) -> Result<(), StoreError> {
         let retained_from = now.saturating_sub(retain.as_millis() as Millis);
-        if self.start >= self.low || self.oldest_tick.is_none_or(|tick| tick > retained_from && !retain.is_zero()) {
+        if self.start >= self.low() || self.oldest_tick.is_none_or(|tick| tick > retained_from && !retain.is_zero()) {
             return Ok(());
         }
         let heads = self.heads(db, TRIM_BLOCKS_MAX)?;
+        let low = self.low();
         let free =
-            |head: &&Head| head.first + head.count <= self.low && (retain.is_zero() || head.tick <= retained_from);
+            |head: &&Head| head.first + head.count <= low && (retain.is_zero() || head.tick <= retained_from);
         let gone: Vec<Head> = heads.iter().take_while(free).copied().collect();
         self.delete(db, &gone)?;
         Ok(())
@@ -279,7 +281,7 @@ impl Log {
     /// Deletes the oldest blocks, whoever needs them, except from `protected` on, until the log takes `bytes_max`.
     /// Gives the number of records that a reader had not seen, those of holes included; cursors are moved over them.
     pub fn drop_oldest(&mut self, db: &Connection, bytes_max: u64, protected: Option<u64>) -> Result<u64, StoreError> {
-        let first_unread = self.start.max(self.low);
+        let first_unread = self.start.max(self.low());
         while self.bytes > bytes_max {
             let mut excess = (self.bytes - bytes_max) as i64;
             let wanted = |head: &&Head| {
@@ -297,7 +299,7 @@ impl Log {
             for reader in &self.settings.readers {
                 cursors::advance(db, self.id, reader, self.start, false)?;
             }
-            self.find_low(db)?;
+            self.find_cursor(db)?;
         }
         Ok(unread)
     }
@@ -321,7 +323,7 @@ impl Log {
     /// Whether a `block` log has reached its share. What its readers have had does not count: the newest block stays
     /// even then.
     pub fn is_full(&self) -> bool {
-        self.settings.overflow == Overflow::Block && self.bytes >= self.settings.share_max_bytes && self.low < self.end
+        self.settings.overflow == Overflow::Block && self.bytes >= self.settings.share_max_bytes && self.low() < self.end
     }
 }
 

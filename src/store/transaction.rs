@@ -291,7 +291,7 @@ impl Store {
             for cursor in &commit.cursors {
                 let log = &mut logs[cursor.log];
                 cursors::advance(&tx, log.id, &cursor.reader, cursor.offset, cursor.rewind)?;
-                log.find_low(&tx)?;
+                log.find_cursor(&tx)?;
             }
             if let Some(snapshot) = &commit.snapshot {
                 snapshots::write(&tx, snapshot)?;
@@ -321,10 +321,6 @@ impl Store {
                 _ => {}
             }
             log.append(&tx, records.count, *tick, stored)?;
-        }
-        // A cursor may have moved to what has only now been appended.
-        for cursor in &commit.cursors {
-            logs[cursor.log].find_low(&tx)?;
         }
         for log in logs.iter_mut() {
             log.trim(&tx, *last_tick, log.settings.retain)?;
@@ -409,7 +405,7 @@ impl Store {
         };
         let recorded = |id: i64| self.forgotten.get(&id).copied();
         let log = Log::open(&tx, settings, recorded, &mut Vec::new())?;
-        let unread = log.end - log.low.max(log.start);
+        let unread = log.end - log.low().max(log.start);
         tx.execute_batch(&format!("DROP TABLE {}", log.table))?;
         for table in ["cursor", "quarantine"] {
             tx.execute(&format!("DELETE FROM {table} WHERE log = ?1"), [id])?;
@@ -452,7 +448,7 @@ impl Store {
         let logs = self.logs.iter().map(|log| LogUsage {
             bytes: log.bytes,
             records: log.end - log.start,
-            pending_records: log.end - log.low.max(log.start),
+            pending_records: log.end - log.low().max(log.start),
             oldest_tick: log.oldest_tick,
         });
         Usage {
@@ -497,7 +493,7 @@ enum Room {
 
 /// Where all logs stand.
 fn standings(logs: &[Log], forgotten: &Standings) -> Standings {
-    let known = logs.iter().map(|log| (log.id, Standing { end: log.end, low: log.low }));
+    let known = logs.iter().map(|log| (log.id, Standing { end: log.end, low: log.low() }));
     known.chain(forgotten.iter().map(|(id, standing)| (*id, *standing))).collect()
 }
 
