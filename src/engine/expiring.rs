@@ -149,10 +149,6 @@ impl<O: Timed> Timed for Expiring<O> {
         Ok(State { keys, bytes })
     }
 
-    fn take_given_up(&mut self) -> u64 {
-        self.operator.take_given_up()
-    }
-
     fn delay_ms(&self) -> Millis {
         self.operator.delay_ms()
     }

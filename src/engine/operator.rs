@@ -58,9 +58,15 @@ pub struct Out {
     pub rows: Vec<Row>,
     /// Rows on their way out that made an expression fail: each is gone, all else stands.
     pub failed: Vec<(Row, RowError)>,
+    /// What was lost to limits on the state.
+    pub given_up: u64,
 }
 
 impl Out {
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.failed.is_empty() && self.given_up == 0
+    }
+
     pub fn push(&mut self, row: Row) {
         self.rows.push(row);
     }
@@ -105,11 +111,6 @@ pub trait Timed: Send {
 
     fn read(&self, reader: &mut Reader<'_>) -> Result<Self::State, RestoreError>;
 
-    /// What was lost to limits on the state since this was asked last.
-    fn take_given_up(&mut self) -> u64 {
-        0
-    }
-
     /// How far its rows may be behind the watermark, so that the watermark is held back for those who read them.
     fn delay_ms(&self) -> Millis {
         0
@@ -140,11 +141,6 @@ pub trait Stateful: Send {
     fn next_due_of(&mut self, device: &Value) -> Option<Millis>;
 
     fn state_bytes(&self) -> usize;
-
-    /// What was lost to limits on the state since this was asked last.
-    fn take_given_up(&mut self) -> u64 {
-        0
-    }
 
     fn write(&self, writer: &mut Writer);
 
@@ -292,10 +288,6 @@ impl<O: Timed> Stateful for TimeLines<O> {
             Lines::Shared(state) => self.operator.state_bytes(state),
             Lines::PerDevice { devices, bytes, .. } => devices.bytes() + bytes,
         }
-    }
-
-    fn take_given_up(&mut self) -> u64 {
-        self.operator.take_given_up()
     }
 
     fn write(&self, writer: &mut Writer) {

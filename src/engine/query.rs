@@ -272,8 +272,6 @@ impl Query {
         let context = Context { now_ms, watermark: Some(from).filter(|watermark| *watermark > 0) };
         let Operator::Stateful(operator) = &mut firing.operator else { return false };
         let fired = operator.fire(due, &context, &mut firing.out);
-        let counts = &mut step.counts[self.index];
-        counts.given_up += operator.take_given_up();
         let mut walk = Walk {
             query: self.index,
             context,
@@ -286,7 +284,7 @@ impl Query {
             output_bytes: bytes,
             kept: false,
             late: None,
-            counts,
+            counts: &mut step.counts[self.index],
         };
         send(&mut firing.out, below, firing.next, &mut walk);
         if !fired {
@@ -413,7 +411,7 @@ impl Walk<'_> {
     }
 }
 
-/// Sends what an operator put out on its way.
+/// Sends what an operator put out on its way, and counts what it gave up.
 fn send(out: &mut Out, stages: &mut [Stage], next: Option<Next>, walk: &mut Walk<'_>) {
     for mut row in out.rows.drain(..) {
         // What becomes of it says nothing of the row of the source: that is accounted for already.
@@ -428,6 +426,7 @@ fn send(out: &mut Out, stages: &mut [Stage], next: Option<Next>, walk: &mut Walk
     for (row, error) in out.failed.drain(..) {
         walk.fail(row, &error);
     }
+    walk.counts.given_up += std::mem::take(&mut out.given_up);
     if out.rows.capacity() > KEPT_ROWS {
         out.rows = Vec::new();
     }
@@ -513,8 +512,7 @@ fn push(stages: &mut [Stage], to: Option<Next>, row: Carried<'_>, walk: &mut Wal
                 Taken::Late => walk.late = Some(at.watermark),
                 Taken::Filtered => {}
             }
-            walk.counts.given_up += operator.take_given_up();
-            if !stage.out.rows.is_empty() || !stage.out.failed.is_empty() {
+            if !stage.out.is_empty() {
                 send(&mut stage.out, below, next, walk);
             }
             Ok(())

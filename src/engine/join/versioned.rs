@@ -32,7 +32,6 @@ pub struct Versioned {
     in_order: bool,
     /// Whether the limits are in force.
     limited: bool,
-    given_up: u64,
 }
 
 #[derive(Default)]
@@ -52,18 +51,18 @@ pub struct State {
 
 impl Versioned {
     pub fn new(join: &Join, times: [usize; 2], in_order: bool, limited: bool) -> Versioned {
-        Versioned { matching: Matching::new(join), times, in_order, limited, given_up: 0 }
+        Versioned { matching: Matching::new(join), times, in_order, limited }
     }
 
     /// Gives up the left row that is due first.
-    fn give_up_first(&mut self, state: &mut State) {
+    fn give_up_first(state: &mut State, out: &mut Out) {
         let Some(slot) = state.keys.first_due(Millis::MAX) else { return };
         let Some(key) = state.keys.get_mut(slot) else { return };
         let first = key.waiting.iter().enumerate().min_by_key(|(_, (time, _))| *time).map(|(at, _)| at);
         if let Some((_, row)) = first.and_then(|at| key.waiting.remove(at)) {
             state.bytes -= bytes_of(&row);
             state.waiting -= 1;
-            self.given_up += 1;
+            out.given_up += 1;
         }
         Versioned::schedule(state, slot);
     }
@@ -102,7 +101,7 @@ impl Timed for Versioned {
         port: usize,
         row: &[Value],
         at: &At,
-        _out: &mut Out,
+        out: &mut Out,
     ) -> Result<Taken, RowError> {
         self.matching.find_key(port, row, &at.context)?;
         let time = event_time(row, self.times[port]).ok_or(RowError::NoEventTime)?;
@@ -113,7 +112,7 @@ impl Timed for Versioned {
         }
         let is_full = self.limited && port != LEFT && state.keys.len() >= KEYS_MAX;
         if is_full && state.keys.find(self.matching.key()).is_none() {
-            self.given_up += 1;
+            out.given_up += 1;
             return Ok(Taken::Kept);
         }
         let slot = state.keys.find_or_add(self.matching.key(), Versions::default);
@@ -131,13 +130,13 @@ impl Timed for Versioned {
             state.bytes -= bytes_of(&before);
         } else if self.limited && key.versions.len() > VERSIONS_MAX {
             state.bytes -= key.versions.pop_first().map_or(0, |(_, oldest)| bytes_of(&oldest));
-            self.given_up += 1;
+            out.given_up += 1;
         }
         if due.is_none_or(|due| time < due) {
             state.keys.schedule(slot, Some(time));
         }
         if self.limited && state.waiting > WAITING_MAX {
-            self.give_up_first(state);
+            Versioned::give_up_first(state, out);
         }
         Ok(Taken::Kept)
     }
@@ -216,9 +215,5 @@ impl Timed for Versioned {
             Ok(Versions { waiting, versions })
         })?;
         Ok(State { keys, bytes, waiting: waits })
-    }
-
-    fn take_given_up(&mut self) -> u64 {
-        std::mem::take(&mut self.given_up)
     }
 }

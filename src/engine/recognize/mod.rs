@@ -204,6 +204,7 @@ impl Timed for Recognizer {
         } else {
             return false;
         }
+        out.given_up += std::mem::take(&mut self.matcher.given_up);
         true
     }
 
@@ -222,10 +223,6 @@ impl Timed for Recognizer {
             + state.shared.ends.bytes()
             + state.waiting.bytes()
             + state.turn.capacity() * size_of::<Waiting>()
-    }
-
-    fn take_given_up(&mut self) -> u64 {
-        std::mem::take(&mut self.matcher.given_up)
     }
 
     /// Partitions in order of first arrival, then the rows that wait, earliest first.

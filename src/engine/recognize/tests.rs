@@ -104,7 +104,7 @@ fn beyond_the_limit_no_run_begins_and_the_oldest_still_wins() {
     (1..=hot).for_each(|second| run.row("a", second, 90.0));
     run.row("a", hot + 1, 20.0);
     assert_eq!(run.out.rows.iter().map(|row| seconds(row)).collect::<Vec<_>>(), [[1, hot, hot + 1]]);
-    assert_eq!(run.operator.take_given_up(), 500);
+    assert_eq!(run.out.given_up, 500);
     assert!(run.operator.is_empty(&run.state), "nothing is left of the match");
 }
 
@@ -136,7 +136,7 @@ fn without_limits_nothing_is_given_up() {
     (1..=hot).for_each(|second| run.row("a", second, 90.0));
     run.row("a", hot + 1, 20.0);
     assert_eq!(seconds(&run.out.rows[0]), [1, hot, hot + 1]);
-    assert_eq!(run.operator.take_given_up(), 0);
+    assert_eq!(run.out.given_up, 0);
 }
 
 #[test]
