@@ -6,6 +6,7 @@
 
 mod refused;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -47,15 +48,16 @@ pub fn script(settings: &Settings) -> Script {
     for source in 0..settings.sources.len() {
         script.source(settings, source);
     }
+    let versioned = versioned(settings);
     for (index, table) in settings.tables.iter().enumerate() {
-        script.lookup(table, is_versioned(settings, index));
+        script.lookup(table, versioned.contains(&index));
     }
     for view in &settings.views {
         if let Some(why) = refused::refused(&view.root, settings) {
             script.warnings.push(format!("view {}: {why}; it is left out", view.name));
             continue;
         }
-        let select = with_its_columns(&view.sql, &view.root, settings);
+        let select = with_its_columns(&view.sql, &view.root, &versioned);
         let _ = writeln!(script.text, "CREATE TEMPORARY VIEW {} AS\n{select};\n", quoted(&view.name));
     }
     let mut inserts = String::new();
@@ -80,7 +82,7 @@ pub fn script(settings: &Settings) -> Script {
                 let select = if is_view {
                     format!("SELECT * FROM {}", quoted(&query.name))
                 } else {
-                    with_its_columns(&query.sql, root, settings)
+                    with_its_columns(&query.sql, root, &versioned)
                 };
                 let _ = writeln!(inserts, "INSERT INTO {}\n{};", quoted(&table), with_one_time(select, root));
             }
@@ -92,25 +94,28 @@ pub fn script(settings: &Settings) -> Script {
     script
 }
 
-/// Whether the table is looked up with FOR SYSTEM_TIME AS OF, for which Flink wants the times of its rows.
-fn is_versioned(settings: &Settings, table: usize) -> bool {
+/// The tables that are looked up with FOR SYSTEM_TIME AS OF, for which Flink wants the times of their rows.
+fn versioned(settings: &Settings) -> BTreeSet<usize> {
     let views = settings.views.iter().map(|view| &view.root);
-    let mut found = false;
+    let mut found = BTreeSet::new();
     for root in views.chain(settings.topology.queries.iter().map(|query| &query.root)) {
         root.visit(&mut |node| {
-            found |= matches!(&node.kind, NodeKind::Join(join)
-                if matches!(join.method, JoinMethod::Lookup { table: of, as_of: AsOf::Time(_) } if of == table));
+            let NodeKind::Join(join) = &node.kind else { return };
+            if let JoinMethod::Lookup { table, as_of: AsOf::Time(_) } = join.method {
+                found.insert(table);
+            }
         });
     }
-    found && settings.tables.get(table).is_some_and(|table| !table.primary_key.is_empty())
+    found.retain(|table| settings.tables.get(*table).is_some_and(|table| !table.primary_key.is_empty()));
+    found
 }
 
 /// The statement, without [`VALID_FROM`] where a `*` of it stands for all columns of a table that has it in the script.
-fn with_its_columns(text: &str, root: &Node, settings: &Settings) -> String {
+fn with_its_columns(text: &str, root: &Node, versioned: &BTreeSet<usize>) -> String {
     let statement = sql::statement_alone(text);
     let mut has_more = false;
     root.visit(&mut |node| {
-        has_more |= matches!(node.kind, NodeKind::Table { table } if is_versioned(settings, table));
+        has_more |= matches!(node.kind, NodeKind::Table { table } if versioned.contains(&table));
     });
     if !has_more || !sql::selects_all(statement) {
         return statement.to_owned();
