@@ -346,14 +346,13 @@ fn key_bytes(value: &Value, schema: &Schema, column: usize) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::config::{self, Outside};
     use crate::delivery::RecordRef;
 
-    const START_MS: Millis = 1_772_352_000_000;
-
-    const CONFIGURATION: &str = r#"
+    /// A source `t` and a sink `cloud`, for the queries of a test.
+    pub const HEAD: &str = r#"
         [gateway]
         id = "gw"
         [source.t]
@@ -361,6 +360,13 @@ mod tests {
         schema = "n BIGINT, ts TIMESTAMP_LTZ(3)"
         event_time = "ts"
         late_after = "0"
+        [sink.cloud]
+        kafka = "localhost:9092"
+    "#;
+
+    const START_MS: Millis = 1_772_352_000_000;
+
+    const QUERIES: &str = r#"
         [query.windows]
         sql = """SELECT device, window_start, window_end, COUNT(*) AS c, SUM(n) AS s FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))
                  GROUP BY device, window_start, window_end"""
@@ -383,14 +389,12 @@ mod tests {
                    SELECT ts, SUM(n) OVER (PARTITION BY n ORDER BY ts RANGE BETWEEN INTERVAL '1' HOUR PRECEDING AND CURRENT ROW) AS s FROM t),
                  DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end"""
         into = { sink = "cloud", topic = "behind" }
-        [sink.cloud]
-        kafka = "localhost:9092"
-        offsets_topic = "windows"
     "#;
 
-    fn settings() -> Arc<Settings> {
+    /// A configuration that needs nothing from outside.
+    pub fn settings_of(text: &str) -> Arc<Settings> {
         let outside = Outside { variable: &|_| None, credential: &|_| Err(String::new()) };
-        let settings = config::load(CONFIGURATION, "test", outside);
+        let settings = config::load(text, "test.toml", outside);
         Arc::new(settings.unwrap_or_else(|problems| panic!("{problems:?}")))
     }
 
@@ -409,7 +413,7 @@ mod tests {
 
     /// What is sent, and the counters, of (second of arrival, second of the event, n).
     fn run(rows: &[(Millis, Millis, i64)], restore: bool) -> (Vec<Sent>, BTreeMap<String, u64>) {
-        let settings = settings();
+        let settings = settings_of(&(HEAD.to_owned() + QUERIES));
         let mut core = Core::new(Arc::clone(&settings));
         let (mut records, mut counters) = (Vec::new(), BTreeMap::new());
         for (at, event, n) in rows {

@@ -347,23 +347,14 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
+    use super::super::core::tests::{HEAD, settings_of};
     use super::*;
-    use crate::config::{self, Outside};
     use crate::store::{self, Append, Commit, LogSettings, Overflow, Store};
 
     const JOURNAL: LogId = 0;
     const START_MS: Millis = 1_772_352_000_000;
 
-    const CONFIGURATION: &str = r#"
-[gateway]
-id = "gw"
-
-[source.t]
-mqtt = "dev/{device}/t"
-schema = "n BIGINT, ts TIMESTAMP_LTZ(3)"
-event_time = "ts"
-late_after = "0"
-
+    const QUERIES: &str = r#"
 [query.kept]
 sql = "SELECT device, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY device, window_start, window_end"
 into = { sink = "cloud", topic = "kept" }
@@ -371,15 +362,10 @@ into = { sink = "cloud", topic = "kept" }
 [query.other]
 sql = "SELECT device, SUM(n) AS s FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '30' SECOND)) GROUP BY device, window_start, window_end"
 into = { sink = "cloud", topic = "other" }
-
-[sink.cloud]
-kafka = "127.0.0.1:1"
 "#;
 
     fn settings() -> Arc<Settings> {
-        let (variable, credential) = (|_: &str| None, |_: &str| Err(String::new()));
-        let outside = Outside { variable: &variable, credential: &credential };
-        Arc::new(config::load(CONFIGURATION, "test.toml", outside).expect("a right configuration"))
+        settings_of(&(HEAD.to_owned() + QUERIES))
     }
 
     fn query(name: &str) -> usize {
@@ -526,8 +512,8 @@ kafka = "127.0.0.1:1"
 
 #[cfg(test)]
 mod table_tests {
+    use super::super::core::tests::settings_of;
     use super::*;
-    use crate::config::{self, Outside};
 
     const CONFIGURATION: &str = r#"
         [gateway]
@@ -548,12 +534,6 @@ mod table_tests {
         kafka = "localhost:9092"
     "#;
 
-    fn settings() -> Arc<Settings> {
-        let outside = Outside { variable: &|_| None, credential: &|_| Err(String::new()) };
-        let settings = config::load(CONFIGURATION, "test", outside);
-        Arc::new(settings.unwrap_or_else(|problems| panic!("{problems:?}")))
-    }
-
     fn message(arrival: Millis) -> Message {
         Message { arrival, captures: [Arc::from("d1")].into(), payload: Bytes::from_static(b"{\"temp\": 1}") }
     }
@@ -561,7 +541,7 @@ mod table_tests {
     /// A replay uses the rows that a lookup table had at each tick, and stands where the live run stood.
     #[test]
     fn a_replay_has_the_tables_of_that_time() {
-        let settings = settings();
+        let settings = settings_of(CONFIGURATION);
         let mut live = Core::new(Arc::clone(&settings));
         let mut blocks = Vec::new();
         let mut out: Vec<u8> = Vec::new();
