@@ -456,7 +456,7 @@ impl Pipeline {
         self.snapshot_bytes = snapshot.size_bytes();
         self.replay_bytes = 0;
         let cursor =
-            CursorMove { log: self.logs.journal, reader: REPLAY.into(), offset: self.journal_end, rewind: false };
+            CursorMove { log: self.logs.journal, reader: REPLAY.into(), offset: self.journal_end };
         let commit = Commit { snapshot: Some(snapshot), cursors: vec![cursor], ..Commit::default() };
         self.writer.tick(commit, Box::new(|_| {}))
     }

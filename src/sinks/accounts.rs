@@ -196,7 +196,7 @@ impl Accounts {
         let (mut skipped, mut starts) = (self.skipped.clone(), self.starts.clone());
         let mut commit = Commit::default();
         let reader = READER.to_owned();
-        commit.cursors.push(CursorMove { log: self.log, reader, offset: self.next, rewind: false });
+        commit.cursors.push(CursorMove { log: self.log, reader, offset: self.next });
         if self.delivered > 0 {
             commit.counters.insert(self.counter("delivered"), self.delivered);
         }

@@ -50,9 +50,9 @@ pub(super) fn all(db: &Connection) -> Result<BTreeMap<(i64, String), u64>, Store
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Moves a cursor; back only with `rewind`.
-pub(super) fn advance(db: &Connection, log: i64, reader: &str, next: u64, rewind: bool) -> Result<(), StoreError> {
-    if !rewind && read(db, log, reader)?.is_some_and(|now| now >= next) {
+/// Moves a cursor, never back.
+pub(super) fn advance(db: &Connection, log: i64, reader: &str, next: u64) -> Result<(), StoreError> {
+    if read(db, log, reader)?.is_some_and(|now| now >= next) {
         return Ok(());
     }
     db.prepare_cached("INSERT OR REPLACE INTO cursor(log, reader, next, crc) VALUES (?1, ?2, ?3, ?4)")?
@@ -69,14 +69,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cursors_come_back_and_go_back_only_when_told(moves in prop::collection::vec((0..3i64, "[ab]", 0..1000u64, any::<bool>()), 0..30)) {
+        fn cursors_come_back_and_never_go_back(moves in prop::collection::vec((0..3i64, "[ab]", 0..1000u64), 0..30)) {
             let db = Connection::open_in_memory().unwrap();
             db.execute_batch(schema::TABLES).unwrap();
             let mut expected: BTreeMap<(i64, String), u64> = BTreeMap::new();
-            for (log, reader, next, rewind) in moves {
-                advance(&db, log, &reader, next, rewind).unwrap();
+            for (log, reader, next) in moves {
+                advance(&db, log, &reader, next).unwrap();
                 let at = expected.entry((log, reader)).or_insert(next);
-                *at = if rewind { next } else { next.max(*at) };
+                *at = next.max(*at);
             }
             prop_assert_eq!(check(&db).unwrap(), Vec::<String>::new());
             for log in 0..3 {
@@ -91,8 +91,8 @@ mod tests {
     fn a_cursor_changed_by_the_disk_is_not_believed() {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(schema::TABLES).unwrap();
-        advance(&db, 1, "a", 5, false).unwrap();
-        advance(&db, 2, "a", 6, false).unwrap();
+        advance(&db, 1, "a", 5).unwrap();
+        advance(&db, 2, "a", 6).unwrap();
         db.execute("UPDATE cursor SET next = next + 64 WHERE log = 1", []).unwrap();
         assert_eq!(check(&db).unwrap().len(), 1);
         assert_eq!(all(&db).unwrap(), BTreeMap::from([((2, "a".to_owned()), 6)]));

@@ -124,7 +124,7 @@ impl Log {
     fn restore_cursor(&self, db: &Connection, low: u64, findings: &mut Vec<String>) -> Result<(), StoreError> {
         let [reader] = self.settings.readers.as_slice() else { return Ok(()) };
         if low > 0 && cursors::read(db, self.id, reader)?.is_none() {
-            cursors::advance(db, self.id, reader, low, false)?;
+            cursors::advance(db, self.id, reader, low)?;
             findings.push(format!("{}: the cursor of {reader} was lost and is put back to {low}", self.settings.name));
         }
         Ok(())
@@ -297,7 +297,7 @@ impl Log {
         let unread = self.start.saturating_sub(first_unread);
         if unread > 0 {
             for reader in &self.settings.readers {
-                cursors::advance(db, self.id, reader, self.start, false)?;
+                cursors::advance(db, self.id, reader, self.start)?;
             }
             self.find_cursor(db)?;
         }

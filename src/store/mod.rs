@@ -118,9 +118,8 @@ pub struct Records {
 pub struct CursorMove {
     pub log: LogId,
     pub reader: String,
-    /// The next offset this reader wants. Never goes back, unless `rewind`.
+    /// The next offset this reader wants. It never goes back.
     pub offset: u64,
-    pub rewind: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

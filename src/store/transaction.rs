@@ -290,7 +290,7 @@ impl Store {
         if !outcome.snapshot_refused {
             for cursor in &commit.cursors {
                 let log = &mut logs[cursor.log];
-                cursors::advance(&tx, log.id, &cursor.reader, cursor.offset, cursor.rewind)?;
+                cursors::advance(&tx, log.id, &cursor.reader, cursor.offset)?;
                 log.find_cursor(&tx)?;
             }
             if let Some(snapshot) = &commit.snapshot {
@@ -608,7 +608,7 @@ mod tests {
             store.commit(&append(1, block, &numbers(0..10))).unwrap();
         }
         let move_to = |offset| Commit {
-            cursors: vec![CursorMove { log: 1, reader: "kafka".into(), offset, rewind: false }],
+            cursors: vec![CursorMove { log: 1, reader: "kafka".into(), offset }],
             ..Commit::default()
         };
         store.commit(&move_to(35)).unwrap();
@@ -684,7 +684,7 @@ mod tests {
         let without = Settings { logs: with.logs[..1].to_vec(), ..with.clone() };
         let (mut store, _) = Store::open(with.clone()).unwrap();
         store.commit(&append(1, 5, &numbers(0..100))).unwrap();
-        let cursor = CursorMove { log: 1, reader: "kafka".into(), offset: 30, rewind: false };
+        let cursor = CursorMove { log: 1, reader: "kafka".into(), offset: 30 };
         let meta =
             vec![("sink/cloud/starts".to_owned(), Some(vec![1])), ("sink/cloudy/starts".to_owned(), Some(vec![2]))];
         store.commit(&Commit { cursors: vec![cursor], meta, ..Commit::default() }).unwrap();
@@ -748,7 +748,7 @@ mod tests {
             for block in 0..10 {
                 store.commit(&append(1, block, &numbers(block as u64 * 10..block as u64 * 10 + 10))).unwrap();
             }
-            let cursor = CursorMove { log: 1, reader: "kafka".into(), offset: 30, rewind: false };
+            let cursor = CursorMove { log: 1, reader: "kafka".into(), offset: 30 };
             store.commit(&Commit { cursors: vec![cursor], ..Commit::default() }).unwrap();
             store.db.execute_batch(damage).unwrap();
             drop(store);

@@ -69,7 +69,7 @@ fn write(directory: &Path, bytes: usize, commits: u64) -> usize {
         }
         if number % CURSOR_EVERY == 0 {
             let offset = (number - 1) * 5;
-            commit.cursors.push(CursorMove { log: CLOUD, reader: "reader".to_owned(), offset, rewind: false });
+            commit.cursors.push(CursorMove { log: CLOUD, reader: "reader".to_owned(), offset });
         }
         store.commit(&commit).expect("committed");
     }

@@ -115,7 +115,7 @@ fn block_waits_on_a_full_disk_until_its_reader_has_moved_on() {
         assert!(committed < 3_000, "it must fill up");
     }
     assert_eq!(there(&store, CLOUD), committed, "nothing was dropped");
-    let move_on = CursorMove { log: CLOUD, reader: "reader".to_owned(), offset: committed, rewind: false };
+    let move_on = CursorMove { log: CLOUD, reader: "reader".to_owned(), offset: committed };
     store.commit(&Commit { cursors: vec![move_on], ..Commit::default() }).expect("a cursor always gets through");
     store.commit(&append(&mut random, 10)).expect("there is room again");
     drop(store);
@@ -135,7 +135,7 @@ fn nothing_is_dropped_to_make_room_for_a_snapshot() {
     let section =
         tidegate::store::Section { name: "query/a".to_owned(), fingerprint: Vec::new(), state: random.bytes(900_000) };
     let snapshot = tidegate::store::Snapshot { journal_offset: 0, sections: vec![section] };
-    let move_on = CursorMove { log: CLOUD, reader: "reader".to_owned(), offset: 200, rewind: false };
+    let move_on = CursorMove { log: CLOUD, reader: "reader".to_owned(), offset: 200 };
     let commit = Commit { snapshot: Some(snapshot), cursors: vec![move_on], ..Commit::default() };
     let committed = store.commit(&commit).expect("goes on without it");
     assert!(committed.snapshot_refused);
@@ -226,7 +226,7 @@ fn readers_see_every_record_while_the_log_is_trimmed_behind_them() {
             let append = Append { log: CLOUD, tick: 1, records, refused_counter: String::new() };
             reached.try_iter().for_each(|(who, next): (usize, u64)| at[who] = next);
             let offset = at[0].min(at[1]);
-            let cursor = CursorMove { log: CLOUD, reader: "reader".to_owned(), offset, rewind: false };
+            let cursor = CursorMove { log: CLOUD, reader: "reader".to_owned(), offset };
             store
                 .commit(&Commit { appends: vec![append], cursors: vec![cursor], ..Commit::default() })
                 .expect("commits");

@@ -78,8 +78,7 @@ impl Model {
             commit.cursors.push(CursorMove {
                 log: JOURNAL,
                 reader: READER.to_owned(),
-                offset: journal_offset,
-                rewind: false,
+                offset: journal_offset
             });
         }
         if random.below(4) == 0 {
@@ -177,7 +176,7 @@ fn move_cursor(after: &mut Model, log: usize, random: &mut Random) -> CursorMove
     let now = after.cursors.get(&log).copied().unwrap_or(0);
     let offset = now + random.below(after.logs[log].len() as u64 - now + 1);
     after.cursors.insert(log, offset);
-    CursorMove { log, reader: READER.to_owned(), offset, rewind: false }
+    CursorMove { log, reader: READER.to_owned(), offset }
 }
 
 fn rows(after: &mut Model, random: &mut Random) -> Vec<Row> {
