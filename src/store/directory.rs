@@ -15,6 +15,9 @@ const DAMAGED_MARK: &str = "damaged";
 
 const LOCK_FILE: &str = "lock";
 
+/// A database that was moved aside is called this and a date.
+pub(super) const ASIDE_PREFIX: &str = "tidegate.damaged-";
+
 fn io(path: &Path) -> impl Fn(std::io::Error) -> StoreError + '_ {
     |error| StoreError::Io(path.to_owned(), error)
 }
@@ -117,9 +120,6 @@ fn moved_aside(directory: &Path) -> Vec<(PathBuf, u64)> {
     files.sort();
     files
 }
-
-/// A database that was moved aside is called this and a date.
-pub(super) const ASIDE_PREFIX: &str = "tidegate.damaged-";
 
 /// Removes the oldest of what was moved aside until the rest takes no more than `bytes_max`; gives what went.
 pub(super) fn limit_moved_aside(directory: &Path, bytes_max: u64) -> Vec<PathBuf> {

@@ -278,14 +278,14 @@ impl Log {
         Ok(())
     }
 
-    /// Deletes the oldest blocks, whoever needs them, except from `protected` on, until the log takes `bytes_max`.
+    /// Deletes the oldest blocks, whoever needs them, up to `protected` at most, until the log takes `bytes_max`.
     /// Gives the number of records that a reader had not seen, those of holes included; cursors are moved over them.
-    pub fn drop_oldest(&mut self, db: &Connection, bytes_max: u64, protected: Option<u64>) -> Result<u64, StoreError> {
+    pub fn drop_oldest(&mut self, db: &Connection, bytes_max: u64, protected: u64) -> Result<u64, StoreError> {
         let first_unread = self.start.max(self.low());
         while self.bytes > bytes_max {
             let mut excess = (self.bytes - bytes_max) as i64;
             let wanted = |head: &&Head| {
-                let take = excess > 0 && protected.is_none_or(|from| head.first + head.count <= from);
+                let take = excess > 0 && head.first + head.count <= protected;
                 excess -= head.stored_bytes as i64;
                 take
             };

@@ -103,7 +103,7 @@ pub struct Append {
     pub log: LogId,
     pub tick: Millis,
     pub records: Records,
-    /// Counter keys to raise if this append is refused under `drop_newest` (with the number of records).
+    /// The counter to raise, by the number of records, if this append is refused under `drop_newest`.
     pub refused_counter: String,
 }
 

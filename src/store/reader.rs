@@ -49,6 +49,13 @@ impl Shared {
             first
         });
     }
+
+    /// [`Shared::fail`], if it is the database itself that is damaged.
+    pub fn note_damage<T>(&self, outcome: &Result<T, StoreError>) {
+        if let Some(error) = outcome.as_ref().err().filter(|error| error.is_corruption()) {
+            self.fail(error);
+        }
+    }
 }
 
 /// A connection of its own that only reads.
@@ -65,11 +72,7 @@ impl Reader {
     /// One row of the broker's, if it is there and sound.
     pub fn row(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let row = rows::get(&self.db, table, key);
-        if let Err(error) = &row {
-            if error.is_corruption() {
-                self.shared.fail(error);
-            }
-        }
+        self.shared.note_damage(&row);
         row
     }
 
@@ -95,11 +98,7 @@ impl Reader {
             let room = DAMAGED_MAX.saturating_sub(told.len());
             told.extend(damaged.into_iter().take(room).map(|first| (log, first)));
         }
-        if let Err(error) = &blocks {
-            if error.is_corruption() {
-                self.shared.fail(error);
-            }
-        }
+        self.shared.note_damage(&blocks);
         blocks
     }
 }

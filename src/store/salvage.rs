@@ -119,7 +119,6 @@ fn name_aside(path: &Path) -> PathBuf {
 }
 
 fn copy_all(path: &Path, new: &Path, settings: &Settings) -> Result<Vec<String>, StoreError> {
-    directory::make_private(new)?;
     let db = schema::open_writer(new, settings)?;
     let mut findings = Vec::new();
     match schema::open_reader(path, settings.faults.vfs.as_deref()) {

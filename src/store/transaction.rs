@@ -110,6 +110,8 @@ impl Store {
         for table in Table::ALL {
             rows::each(&tx, table, |_, _| {})?;
         }
+        let snapshot = snapshots::read(&tx, &mut findings)?;
+        findings.extend(forgotten_logs(&tx, settings)?);
         let opened = Opened {
             store_id,
             created,
@@ -117,12 +119,10 @@ impl Store {
             log_ends: logs.iter().map(|log| log.end).collect(),
             cursors: cursors.collect(),
             counters: counters.to_map(),
-            snapshot: snapshots::read(&tx, &mut findings)?,
+            snapshot,
             meta: found,
-            findings: Vec::new(),
+            findings,
         };
-        findings.extend(forgotten_logs(&tx, settings)?);
-        let opened = Opened { findings, ..opened };
         tx.commit()?;
         directory::sync(&settings.data_dir)?;
         let lock = lock.try_clone().map_err(|error| StoreError::Io(path.to_owned(), error))?;
@@ -197,11 +197,7 @@ impl Store {
     /// [`Store::commit`] of what was packed elsewhere: the stored form of each append's records.
     pub(super) fn commit_packed(&mut self, commit: &Commit, packed: &[Vec<u8>]) -> Result<Committed, StoreError> {
         let outcome = self.commit_with_room(commit, packed);
-        if let Err(error) = &outcome {
-            if error.is_corruption() {
-                self.shared.fail(error);
-            }
-        }
+        self.shared.note_damage(&outcome);
         outcome
     }
 
@@ -301,7 +297,7 @@ impl Store {
             let Append { log: id, tick, records, refused_counter } = append;
             *last_tick = *tick;
             let log = &mut logs[*id];
-            let protected = Some(protected[*id].load(Ordering::Acquire)).filter(|from| *from != u64::MAX);
+            let protected = protected[*id].load(Ordering::Acquire);
             let full = log.bytes + stored.len() as u64 > log.settings.share_max_bytes;
             match log.settings.overflow {
                 Overflow::DropNewest if full || room == Room::None => {
@@ -371,7 +367,7 @@ impl Store {
             if log.settings.overflow != Overflow::DropOldest || log.settings.readers.is_empty() {
                 continue;
             }
-            let protected = Some(self.protected[index].load(Ordering::Acquire)).filter(|from| *from != u64::MAX);
+            let protected = self.protected[index].load(Ordering::Acquire);
             let lost = log.drop_oldest(&tx, log.bytes - log.bytes / 8, protected)?;
             if lost > 0 {
                 self.counters.raise(&log.settings.dropped_counter, lost);
