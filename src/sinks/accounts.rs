@@ -81,6 +81,11 @@ impl Accounts {
         self.skipped.contains(offset)
     }
 
+    /// How many of the offsets from `first` to before `next` are not skipped.
+    pub fn not_skipped(&self, first: u64, next: u64) -> u64 {
+        next.saturating_sub(first) - self.skipped.count(first, next)
+    }
+
     pub fn log_end(&self) -> u64 {
         *self.writer.log_end(self.log).borrow()
     }
@@ -127,7 +132,7 @@ impl Accounts {
     pub fn found(&mut self, next: u64, oldest: u64) {
         let from = self.next.max(self.cursor).max(oldest);
         if next > from {
-            self.delivered += (next - from) - self.skipped.count(from, next);
+            self.delivered += self.not_skipped(from, next);
             self.oldest_unaccounted.get_or_insert_with(Instant::now);
         }
         self.next = self.next.max(next);

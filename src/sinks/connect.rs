@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::Producer as _;
 
@@ -40,6 +41,11 @@ pub struct Connector {
     /// This process has committed a transaction: a foreign position is newer than ours.
     pub has_committed: bool,
     said: Option<Instant>,
+}
+
+/// librdkafka does not take the sink's options.
+fn misconfigured(error: &KafkaError, names: &Names) -> Trouble {
+    Trouble::Reconnect(explain_error(error, names))
 }
 
 /// Where a new connection stands.
@@ -88,10 +94,8 @@ impl Connector {
     ) -> Result<Connected, Trouble> {
         let names = self.names()?;
         let brokers = self.kafka.brokers.clone();
-        let consumer = self
-            .client(&names, &brokers, self.kafka.delivery)
-            .consumer()
-            .map_err(|e| self.misconfigured(&e, &names))?;
+        let client = self.client(&names, &brokers, self.kafka.delivery);
+        let consumer = client.consumer().map_err(|e| misconfigured(&e, &names))?;
         let cluster = self.cluster(&consumer, status, ending)?;
         let now = Identity {
             cluster,
@@ -104,10 +108,8 @@ impl Connector {
         if let Some(old) = changed {
             self.settle(&old, &now, accounts, reader, status, ending)?;
         }
-        let producer = self
-            .client(&names, &brokers, self.kafka.delivery)
-            .producer()
-            .map_err(|e| self.misconfigured(&e, &names))?;
+        let client = self.client(&names, &brokers, self.kafka.delivery);
+        let producer = client.producer().map_err(|e| misconfigured(&e, &names))?;
         let headers = OwnedHeaders::new_with_capacity(3)
             .insert(Header { key: HEADER_GATEWAY, value: Some(&self.setup.gateway) })
             .insert(Header { key: HEADER_STORE, value: Some(&self.setup.store_id.to_string()) });
@@ -150,10 +152,6 @@ impl Connector {
             delivery,
             transaction_timeout: self.transaction_timeout,
         }
-    }
-
-    fn misconfigured(&self, error: &rdkafka::error::KafkaError, names: &Names) -> Trouble {
-        Trouble::Reconnect(explain_error(error, names))
     }
 
     /// Waits for Kafka, for as long as it takes. librdkafka does the back-off of connections.
@@ -210,7 +208,7 @@ impl Connector {
                 return Ok(());
             };
             producer.poll(Duration::ZERO);
-            let retriable = matches!(&error, rdkafka::error::KafkaError::Transaction(reason) if reason.is_retriable());
+            let retriable = matches!(&error, KafkaError::Transaction(reason) if reason.is_retriable());
             if !retriable {
                 return Err(lost(&error, names));
             }
@@ -354,7 +352,7 @@ impl Connector {
     ) -> Result<(), Trouble> {
         let names = Names { transactional_id: old.transactional_id.clone(), offsets_topic: old.offsets_topic.clone() };
         let client = self.client(&names, brokers, Delivery::ExactlyOnce);
-        let consumer = client.consumer().map_err(|e| self.misconfigured(&e, &names))?;
+        let consumer = client.consumer().map_err(|e| misconfigured(&e, &names))?;
         let until = Instant::now() + CALL_WHOLE;
         let cluster = loop {
             match consumer.client().fetch_cluster_id(CALL) {
@@ -367,7 +365,7 @@ impl Connector {
         if cluster != old.cluster {
             return Err(Trouble::Reconnect("another Kafka is there now".to_owned()));
         }
-        let producer = client.producer().map_err(|e| self.misconfigured(&e, &names))?;
+        let producer = client.producer().map_err(|e| misconfigured(&e, &names))?;
         loop {
             match producer.init_transactions(CALL) {
                 Ok(()) => break,

@@ -212,23 +212,23 @@ impl Worker {
         Ok(Line::new(sender, receiver, welcome, peer.keep_alive))
     }
 
+    /// The other broker, for the log.
+    fn broker(&self) -> String {
+        let server = &self.mqtt.peer.server;
+        format!("MQTT broker {}:{}", server.host, server.port)
+    }
+
     fn say(&self, error: &ClientError) -> String {
         match error {
             ClientError::Unreachable { .. } | ClientError::Tls { .. } => error.to_string(),
-            _ => format!("MQTT broker {}:{}: {error}", self.mqtt.peer.server.host, self.mqtt.peer.server.port),
+            _ => format!("{}: {error}", self.broker()),
         }
     }
 
     fn greet(&mut self) {
         let left = self.keeper.accounts.log_end().saturating_sub(self.keeper.accounts.next);
         if !std::mem::replace(&mut self.greeted, true) {
-            let server = &self.mqtt.peer.server;
-            log::info!(
-                "sink {}: connected to MQTT broker {}:{}, {left} records to deliver",
-                self.keeper.name(),
-                server.host,
-                server.port
-            );
+            log::info!("sink {}: connected to {}, {left} records to deliver", self.keeper.name(), self.broker());
         }
         self.keeper.connected();
     }
@@ -358,17 +358,12 @@ impl Worker {
     }
 
     fn trouble(&self, setback: Setback) -> Trouble {
-        let server = &self.mqtt.peer.server;
         let text = match setback {
             Setback::Stopping => return Trouble::Stopping,
             Setback::Lost(error) => self.say(&error),
-            Setback::Closed(Some(reason)) => {
-                format!("MQTT broker {}:{} closed the connection: {reason}", server.host, server.port)
-            }
+            Setback::Closed(Some(reason)) => format!("{} closed the connection: {reason}", self.broker()),
             Setback::Closed(None) => self.say(&ClientError::Closed),
-            Setback::Silent(time) => {
-                format!("MQTT broker {}:{} said nothing for {} s", server.host, server.port, time.as_secs())
-            }
+            Setback::Silent(time) => format!("{} said nothing for {} s", self.broker(), time.as_secs()),
         };
         Trouble::Reconnect(text)
     }

@@ -87,7 +87,10 @@ impl Session {
                 Some(code) if kind(code) == Kind::Refused => return Sent::Refused(error.to_string()),
                 None => return Sent::Refused(error.to_string()),
                 Some(code) if kind(code) == Kind::Fenced => return Sent::Failed(Trouble::Fenced(self.explain(&error))),
-                Some(Code::Fatal) => return Sent::Failed(self.fatal(&error)),
+                Some(Code::Fatal) => {
+                    let unknown = || Trouble::Reconnect(self.explain(&error));
+                    return Sent::Failed(self.fatal().unwrap_or_else(unknown));
+                }
                 Some(_) => return Sent::Failed(Trouble::Again(self.explain(&error))),
             }
         }
@@ -107,9 +110,8 @@ impl Session {
         if self.producer.context().failed() == 0 {
             return Ok(());
         }
-        if let Some((code, text)) = self.producer.client().fatal_error() {
-            let trouble = if kind(code) == Kind::Fenced { Trouble::Fenced } else { Trouble::Reconnect };
-            return Err(Setback::Trouble(trouble(text)));
+        if let Some(trouble) = self.fatal() {
+            return Err(Setback::Trouble(trouble));
         }
         Err(Setback::Failed(self.producer.context().take_failures()))
     }
@@ -213,12 +215,10 @@ impl Session {
         lost(error, &self.names)
     }
 
-    fn fatal(&self, error: &KafkaError) -> Trouble {
-        match self.producer.client().fatal_error() {
-            Some((code, text)) if kind(code) == Kind::Fenced => Trouble::Fenced(text),
-            Some((_, text)) => Trouble::Reconnect(text),
-            None => Trouble::Reconnect(self.explain(error)),
-        }
+    /// Why the producer is of no use any more; `None`: it is.
+    fn fatal(&self) -> Option<Trouble> {
+        let (code, text) = self.producer.client().fatal_error()?;
+        Some(if kind(code) == Kind::Fenced { Trouble::Fenced(text) } else { Trouble::Reconnect(text) })
     }
 }
 

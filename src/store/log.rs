@@ -271,8 +271,7 @@ impl Log {
         }
         let heads = self.heads(db, TRIM_BLOCKS_MAX)?;
         let low = self.low();
-        let free =
-            |head: &&Head| head.first + head.count <= low && (retain.is_zero() || head.tick <= retained_from);
+        let free = |head: &&Head| head.first + head.count <= low && (retain.is_zero() || head.tick <= retained_from);
         let gone: Vec<Head> = heads.iter().take_while(free).copied().collect();
         self.delete(db, &gone)?;
         Ok(())
@@ -323,7 +322,9 @@ impl Log {
     /// Whether a `block` log has reached its share. What its readers have had does not count: the newest block stays
     /// even then.
     pub fn is_full(&self) -> bool {
-        self.settings.overflow == Overflow::Block && self.bytes >= self.settings.share_max_bytes && self.low() < self.end
+        self.settings.overflow == Overflow::Block
+            && self.bytes >= self.settings.share_max_bytes
+            && self.low() < self.end
     }
 }
 

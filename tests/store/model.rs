@@ -75,11 +75,7 @@ impl Model {
             after.snapshot = Some(Snapshot { journal_offset, sections });
             commit.snapshot.clone_from(&after.snapshot);
             after.cursors.insert(JOURNAL, journal_offset);
-            commit.cursors.push(CursorMove {
-                log: JOURNAL,
-                reader: READER.to_owned(),
-                offset: journal_offset
-            });
+            commit.cursors.push(CursorMove { log: JOURNAL, reader: READER.to_owned(), offset: journal_offset });
         }
         if random.below(4) == 0 {
             let (key, length) = (format!("key {}", random.below(4)), random.below(300) as usize);
