@@ -39,10 +39,10 @@ const WRITE_BYTES: usize = 64 << 10;
 const ROUNDS_MAX: u32 = 64;
 /// A publish's topic and payload up to this size are copied out of the read buffer, which larger ones would pin.
 const COPY_BYTES_MAX: usize = 256;
-/// At least this much of `inflight_bytes_max` is each connection's.
-pub(super) const SHARE_BYTES_MIN: usize = 64 << 10;
 /// A packet must come at this rate at least, besides `write_timeout` for what it is worth.
 const BYTES_PER_SECOND_MIN: u32 = 1_000;
+/// The last words to a client may take so long.
+const GOODBYE_MAX: Duration = Duration::from_millis(500);
 
 /// What is owed for one item that was handed over.
 #[derive(Clone, Copy, Debug)]
@@ -85,10 +85,12 @@ pub(super) struct Client {
     durable: bool,
     /// Items handed over and not yet committed, in order.
     owed: VecDeque<Owed>,
-    acknowledged: u64,
-    /// Those of them that get an answer.
+    /// Those of `owed` that get an answer.
     unacknowledged: usize,
+    /// What they hold.
     held_bytes: usize,
+    /// Items of the link that were committed and settled.
+    settled: u64,
     /// QoS 1 and 2 publishes that a v5 client has begun and may not yet forget.
     receiving: usize,
     /// Items that wait for a place in the pipeline's queue.
@@ -119,9 +121,9 @@ impl Client {
             outbox,
             durable,
             owed: VecDeque::new(),
-            acknowledged: 1,
             unacknowledged: 0,
             held_bytes: 0,
+            settled: 1,
             receiving: 0,
             pending: Vec::new(),
             sent: VecDeque::new(),
@@ -242,10 +244,10 @@ impl Client {
         let mut packets = 0;
         while let Some(owed) = self.owed.front().copied() {
             if !matches!(owed.kind, Kind::Denied(_)) {
-                if self.acknowledged == committed {
+                if self.settled == committed {
                     break;
                 }
-                self.acknowledged += 1;
+                self.settled += 1;
             }
             self.owed.pop_front();
             self.held_bytes -= owed.bytes;
@@ -574,14 +576,6 @@ async fn write(
 /// How long a packet of so many bytes may take.
 fn patience(timeout: Duration, bytes: usize) -> Duration {
     timeout + Duration::from_secs(bytes as u64 / u64::from(BYTES_PER_SECOND_MIN))
-}
-
-/// The last words to a client may take so long.
-const GOODBYE_MAX: Duration = Duration::from_millis(500);
-
-/// A connection's share of all bytes in flight.
-pub(super) fn share_bytes(limit: usize, connections: u64) -> usize {
-    (limit / usize::try_from(connections.max(1)).unwrap_or(usize::MAX)).max(SHARE_BYTES_MIN)
 }
 
 impl Drop for Client {

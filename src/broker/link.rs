@@ -50,7 +50,7 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 #[derive(Debug)]
 pub struct Link {
     id: u64,
-    pub(super) client: Arc<str>,
+    client: Arc<str>,
     /// The name it logged in with, by password or token.
     pub(super) login: OnceLock<Arc<str>>,
     /// When the token that it logged in with expires, in seconds since 1970.

@@ -25,7 +25,7 @@ use super::reason::{
 use super::socket::{linger, read, write_all};
 use super::stream::Stream;
 
-/// How long such a socket may take for its CONNECT.
+/// How long a socket above `connections_max` may take for its CONNECT.
 pub(super) const REFUSING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long TLS and WebSocket may take for a goodbye of their own.

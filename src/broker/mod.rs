@@ -62,6 +62,9 @@ pub use metrics::BrokerMetrics;
 /// Connections that have not ended by then when the broker stops are left to the process's end.
 const STOP_MAX: Duration = Duration::from_secs(1);
 
+/// A connection's share of a limit that is for all of them is this much at least.
+const SHARE_BYTES_MIN: usize = 64 << 10;
+
 /// How often a warning is logged at most: a flood of bad clients must not flood the log.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
@@ -169,8 +172,15 @@ impl Shared {
         }
     }
 
+    /// A connection's share of what all of them together may hold.
+    fn share_of(&self, limit: usize) -> usize {
+        let connections = usize::try_from(self.counters.connections.load(Relaxed)).unwrap_or(usize::MAX);
+        (limit / connections.max(1)).max(SHARE_BYTES_MIN)
+    }
+
+    /// What of a connection may wait to be committed.
     fn share_bytes(&self) -> usize {
-        connection::share_bytes(self.limits.inflight_bytes_max, self.counters.connections.load(Relaxed))
+        self.share_of(self.limits.inflight_bytes_max)
     }
 
     /// What a connected client's queue may hold: all of its own limit, or its share where all of them together, with so
@@ -180,8 +190,7 @@ impl Shared {
         if self.counters.queued_bytes.load(Relaxed) as usize + more <= outgoing_bytes_max {
             return queue_bytes_max;
         }
-        let share = connection::share_bytes(outgoing_bytes_max, self.counters.connections.load(Relaxed));
-        share.min(queue_bytes_max)
+        self.share_of(outgoing_bytes_max).min(queue_bytes_max)
     }
 
     /// Logs a warning, unless another was logged a moment ago.

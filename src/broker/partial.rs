@@ -7,10 +7,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::Shared;
-use super::connection::SHARE_BYTES_MIN;
 use super::metrics::{add, subtract};
 use super::reason::{Fault, QUOTA};
+use super::{SHARE_BYTES_MIN, Shared};
 
 /// What one socket's unfinished packet takes, counted for as long as this lives.
 pub(super) struct Partial {

@@ -30,7 +30,7 @@ pub(super) fn words(code: u8) -> Option<&'static str> {
         NOT_AUTHORIZED => Some("no [[broker.acl]] allows this, or it is the server's own topic"),
         FILTER_INVALID => Some("this is no topic filter, or it has more levels than topic_levels_max"),
         PACKET_ID_NOT_FOUND => Some("no message with this packet identifier is under way"),
-        QUOTA => Some("subscriptions_per_client_max is reached"),
+        QUOTA => Some("subscriptions_per_client_max or sessions_bytes_max is reached"),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! Looks every few seconds whether a certificate, a key, a CA, the password file or the token's key has changed, and
-//! reads again what has; and ends connections whose tokens have expired. A file that is wrong then is reported once, and what was read before goes on.
+//! reads again what has. A file that is wrong then is reported once, and what was read before goes on. Ends connections
+//! whose tokens have expired, too.
 
 use std::path::PathBuf;
 use std::sync::Arc;

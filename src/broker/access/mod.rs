@@ -35,6 +35,9 @@ const HASHES_AT_ONCE: usize = 2;
 /// Right passwords remembered, so that a fleet that comes back does not wait for its hashes again.
 const REMEMBERED_MAX: usize = 10_000;
 
+/// Which of the two it was, nobody is told.
+const WRONG: Fault = Fault::new(BAD_CREDENTIALS, "unknown user name or password");
+
 /// What a client says of itself, and what is known of its connection.
 pub(super) struct Claim<'a> {
     pub user: Option<&'a str>,
@@ -196,14 +199,11 @@ impl Access {
         let known = self.known();
         let anonymous = claim.user.is_none() && claim.password.is_none() || !known.has_logins();
         if anonymous {
-            let text = if claim.user.is_some() {
-                "unknown user name or password"
-            } else {
-                "anonymous clients are not allowed"
+            return match claim.user {
+                _ if claim.allow_anonymous => Ok(Admitted { user: None, until_s: None }),
+                Some(_) => Err(WRONG),
+                None => Err(Fault::new(NOT_AUTHORIZED, "anonymous clients are not allowed")),
             };
-            let code = if claim.user.is_some() { BAD_CREDENTIALS } else { NOT_AUTHORIZED };
-            let admitted = Admitted { user: None, until_s: None };
-            return if claim.allow_anonymous { Ok(admitted) } else { Err(Fault::new(code, text)) };
         }
         self.wait_for_turn(claim.address, patience).await?;
         let admitted = self.log_in(&known, claim).await;
@@ -239,7 +239,6 @@ impl Access {
                 };
             }
         }
-        const WRONG: Fault = Fault::new(BAD_CREDENTIALS, "unknown user name or password");
         let user = claim.user.unwrap_or_default();
         let hash = known.users.get(user);
         let mut seen = hmac::Context::with_key(&self.remember_key);

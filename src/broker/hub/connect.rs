@@ -13,6 +13,7 @@ use super::super::reason::QUOTA;
 use super::super::tables::{CONNECTED, NEVER, SessionRow, SubscriptionRow, WillRow};
 use super::session::{ArmedWill, Line, Session, will_bytes};
 use super::{Hub, Table};
+use crate::model::Millis;
 
 /// No session may have more than this part of `sessions_bytes_max`.
 const SESSION_SHARE: usize = 8;
@@ -24,21 +25,20 @@ impl Hub {
             return link.answer(Answer::Reason(QUOTA));
         }
         let limits = &self.shared.limits;
-        let limit_s = u32::try_from(limits.session_expiry_max.as_secs()).unwrap_or(u32::MAX);
-        let asked_s = connect.expiry_s.min(limit_s);
+        let asked_s = self.allowed_expiry_s(connect.expiry_s);
         let window = usize::from(connect.receive_maximum.min(limits.inflight_max));
-        let found = self.sessions.of_client(&link.client).and_then(|slot| self.take_over(slot, connect.clean));
+        let found = self.sessions.of_client(link.client()).and_then(|slot| self.take_over(slot, connect.clean));
         let present = found.is_some();
         let room = present || self.durable < self.shared.limits.sessions_max;
         if asked_s > 0 && !room {
             count(&self.shared.counters.sessions_refused);
-            self.shared.warn(|| format!("the session of {:?} is not kept: sessions_max is reached", link.client));
+            self.shared.warn(|| format!("the session of {:?} is not kept: sessions_max is reached", link.client()));
         }
         let expiry_s = if room { asked_s } else { 0 };
         let slot = found.unwrap_or_else(|| {
             let (number, durable) = (self.new_number(), expiry_s > 0);
             self.durable += usize::from(durable);
-            self.sessions.insert(Session::new(number, Arc::clone(&link.client), durable, 0, self.messages.next))
+            self.sessions.insert(Session::new(number, Arc::clone(link.client()), durable, 0, self.messages.next))
         });
         let Some(session) = self.sessions.get_mut(slot) else { return };
         session.expiry_s = expiry_s;
@@ -60,6 +60,11 @@ impl Hub {
         self.changes.replay.insert(slot);
         self.session_count();
         link.answer(Answer::Welcome(Welcome { session_present: present, durable, expiry_s }));
+    }
+
+    /// How long a session may live that asks for so long.
+    fn allowed_expiry_s(&self, asked_s: u32) -> u32 {
+        asked_s.min(u32::try_from(self.shared.limits.session_expiry_max.as_secs()).unwrap_or(u32::MAX))
     }
 
     /// Whether a session that holds so much may hold so much more.
@@ -100,14 +105,12 @@ impl Hub {
         let slot = self.connected(link);
         self.links.remove(&link.id());
         let Some(slot) = slot else { return };
-        let limit_s = u32::try_from(self.shared.limits.session_expiry_max.as_secs()).unwrap_or(u32::MAX);
         let now = self.time.now;
+        let changed_s = close.expiry_s.map(|asked_s| self.allowed_expiry_s(asked_s));
         let Some(session) = self.sessions.get_mut(slot) else { return };
         session.line = None;
         session.flow.disconnect();
-        if let Some(expiry_s) = close.expiry_s {
-            session.expiry_s = expiry_s.min(limit_s);
-        }
+        session.expiry_s = changed_s.unwrap_or(session.expiry_s);
         let expiry_s = session.expiry_s;
         if close.parting == Parting::Farewell {
             if let Some(armed) = session.take_will(&self.shared.counters, |_| true) {
@@ -217,13 +220,18 @@ impl Hub {
         self.born.push(Publish { will: Some(number), expires_at, ..publish });
     }
 
+    /// How a deadline of a session stands in its row.
+    fn deadline(&self, session: &Session, at: Option<Instant>) -> Millis {
+        match at {
+            _ if session.line.is_some() => CONNECTED,
+            None => NEVER,
+            Some(at) => self.time.stamp(at),
+        }
+    }
+
     fn put_session(&mut self, slot: u32) {
         let Some(session) = self.sessions.get(slot).filter(|session| session.durable) else { return };
-        let ends = match (&session.line, session.ends) {
-            (Some(_), _) => CONNECTED,
-            (None, None) => NEVER,
-            (None, Some(at)) => self.time.stamp(at),
-        };
+        let ends = self.deadline(session, session.ends);
         let row = SessionRow { number: session.number, since: session.since, expiry_s: session.expiry_s, ends };
         self.changes.put(Table::Session, session.client.as_bytes().to_vec(), row.encode());
     }
@@ -231,11 +239,7 @@ impl Hub {
     fn put_will(&mut self, slot: u32) {
         let Some(session) = self.sessions.get(slot) else { return };
         let Some(armed) = &session.will else { return };
-        let due = match (&session.line, armed.due) {
-            (Some(_), _) => CONNECTED,
-            (None, None) => NEVER,
-            (None, Some(at)) => self.time.stamp(at),
-        };
+        let due = self.deadline(session, armed.due);
         let user = armed.user.as_ref().map(ToString::to_string);
         let row = WillRow { client: session.client.to_string(), user, due, will: armed.will.clone() };
         self.changes.put(Table::Will, armed.number.to_be_bytes().to_vec(), row.encode());

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::super::Shared;
 use super::super::inbound::Publish;
-use super::super::tables::{MessageRow, NEVER};
+use super::super::tables::MessageRow;
 use super::time::Time;
 use crate::store::{Reader, Table};
 
@@ -121,7 +121,6 @@ impl Messages {
         }
         let bytes = reader.row(Table::Message, &number.to_be_bytes()).ok()??;
         let body = MessageRow::decode(&bytes).ok()?.body;
-        let expires_at = if body.expires == NEVER { None } else { time.instant(body.expires) };
-        Some(Arc::new(Publish { expires_at, ..body.publish }))
+        Some(Arc::new(Publish { expires_at: time.instant(body.expires), ..body.publish }))
     }
 }

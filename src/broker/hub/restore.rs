@@ -9,9 +9,7 @@ use std::time::Instant;
 use super::super::Shared;
 use super::super::inbound::Publish;
 use super::super::metrics::{add, set};
-use super::super::tables::{
-    CONNECTED, FlowRow, MessageRow, NEVER, RetainedRow, SessionRow, SubscriptionRow, Target, WillRow,
-};
+use super::super::tables::{CONNECTED, FlowRow, MessageRow, RetainedRow, SessionRow, SubscriptionRow, Target, WillRow};
 use super::changes::Changes;
 use super::flow::{Entry, Flow};
 use super::messages::{Held, Messages};
@@ -181,8 +179,8 @@ impl Hub {
 
     fn restore_messages(&mut self, messages: Vec<Head>, slots: &HashMap<u64, u32>) {
         for Head { number, bytes, until, expires, targets } in messages {
-            let at = |millis| if millis == NEVER { None } else { self.time.instant(millis) };
-            self.messages.insert(number, Held::new(None, bytes, at(until), at(expires)), 0);
+            let (until, expires_at) = (self.time.instant(until), self.time.instant(expires));
+            self.messages.insert(number, Held::new(None, bytes, until, expires_at), 0);
             for Target { session, qos, retain, extra } in targets {
                 let slot = slots.get(&session).copied();
                 let session = slot.and_then(|slot| self.sessions.get_mut(slot));
@@ -204,7 +202,7 @@ impl Hub {
 
     fn restore_retained(&mut self, retained: Vec<RetainedRow>) {
         for RetainedRow(body) in retained {
-            let expires_at = if body.expires == NEVER { None } else { self.time.instant(body.expires) };
+            let expires_at = self.time.instant(body.expires);
             // Limits that were lowered since take nothing away.
             self.retained.set(Arc::new(Publish { expires_at, ..body.publish }), usize::MAX, usize::MAX);
         }
