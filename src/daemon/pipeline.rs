@@ -102,7 +102,7 @@ pub struct Pipeline {
     blocking: Vec<Vec<LogId>>,
     tables: Vec<TableFile>,
     /// When the tables' files were last looked at.
-    tables_seen: Option<std::time::Instant>,
+    tables_seen: Option<Instant>,
     /// When the state was last measured.
     measured: Option<Instant>,
     /// Reads of sockets that wait for a full sink, in order.
@@ -278,15 +278,10 @@ impl Pipeline {
         if self.tables.is_empty() || self.tables_seen.is_some_and(|seen| seen.elapsed() < TABLES_EVERY) {
             return;
         }
-        self.tables_seen = Some(std::time::Instant::now());
+        self.tables_seen = Some(Instant::now());
         for (table, file) in self.tables.iter_mut().enumerate() {
             let name = &self.settings.tables[table].name;
-            let loaded = match file.poll() {
-                Change::None => continue,
-                Change::Content(content) if self.core.table(table) == Some(&content) => continue,
-                Change::Content(content) => self.core.load_table(table, content),
-                Change::Wrong(why) => Err(why),
-            };
+            let Some(loaded) = load_if_new(&mut self.core, table, file) else { continue };
             let outcome = match loaded {
                 Ok(rows) => {
                     log::info!("table {name}: {rows} rows loaded");
@@ -455,10 +450,19 @@ impl Pipeline {
         let snapshot = recovery::snapshot(&self.core, &self.settings, self.journal_end, self.last_now);
         self.snapshot_bytes = snapshot.size_bytes();
         self.replay_bytes = 0;
-        let cursor =
-            CursorMove { log: self.logs.journal, reader: REPLAY.into(), offset: self.journal_end };
+        let cursor = CursorMove { log: self.logs.journal, reader: REPLAY.into(), offset: self.journal_end };
         let commit = Commit { snapshot: Some(snapshot), cursors: vec![cursor], ..Commit::default() };
         self.writer.tick(commit, Box::new(|_| {}))
+    }
+}
+
+/// Loads a lookup table if its file was written and holds something new; gives the number of rows, or why it cannot.
+pub fn load_if_new(core: &mut Core, table: usize, file: &mut TableFile) -> Option<Result<usize, String>> {
+    match file.poll() {
+        Change::None => None,
+        Change::Content(content) if core.table(table) == Some(&content) => None,
+        Change::Content(content) => Some(core.load_table(table, content)),
+        Change::Wrong(why) => Some(Err(why)),
     }
 }
 

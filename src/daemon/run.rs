@@ -18,14 +18,14 @@ use super::admin::{self, View};
 use super::clock::{self, Clock};
 use super::core::Core;
 use super::health::STILL_MAX;
-use super::pipeline::{Intake, Logs, Pipeline, Progress, REPLAY, Start};
+use super::pipeline::{Intake, Logs, Pipeline, Progress, REPLAY, Start, load_if_new};
 use super::{check, logging, recovery};
 use crate::bridge::{self, BridgeStatus};
 use crate::broker::{self, Broker, Inbound, Restored};
 use crate::config::{Input, Settings};
 use crate::sinks::{self, SinkStatus, StartRecord};
 use crate::sources::modbus::{self, ModbusStatus};
-use crate::sources::table::{Change, TableFile};
+use crate::sources::table::TableFile;
 use crate::store::{self, Commit, Opened, Reader, Store, StoreError, Writer};
 
 /// Reads of sockets that may wait for the pipeline; each holds at most one connection's share of the in-flight bytes.
@@ -173,22 +173,16 @@ fn load_tables(settings: &Settings, core: &mut Core) -> Result<Vec<TableFile>, R
     let mut files = Vec::new();
     for (index, table) in settings.tables.iter().enumerate() {
         let mut file = TableFile::new(table);
-        let loaded = match file.poll() {
-            Change::Content(content) if core.table(index) == Some(&content) => Ok(0),
-            Change::Content(content) => core.load_table(index, content),
-            Change::Wrong(why) => Err(why),
-            Change::None => Ok(0),
-        };
-        match loaded {
-            Ok(_) => {}
-            Err(why) if core.table(index).is_some() => {
+        match load_if_new(core, index, &mut file) {
+            None | Some(Ok(_)) => {}
+            Some(Err(why)) if core.table(index).is_some() => {
                 log::warn!(
                     "table {}: {} is not loaded, the rows from before stay: {why}",
                     table.name,
                     table.file.display()
                 );
             }
-            Err(why) => return Err(RunError::Table { table: table.name.clone(), file: table.file.clone(), why }),
+            Some(Err(why)) => return Err(RunError::Table { table: table.name.clone(), file: table.file.clone(), why }),
         }
         files.push(file);
     }
