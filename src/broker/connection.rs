@@ -534,7 +534,7 @@ impl Client {
         let unacknowledged = self.sent.drain(..).filter(|sent| sent.qos == 1).filter_map(|sent| sent.shared);
         let mut undelivered: Vec<Delivery> = unacknowledged.collect();
         undelivered.append(&mut self.outbox.give_back(counters));
-        subtract(&counters.inflight_bytes, std::mem::take(&mut self.held_bytes));
+        self.link.leave_behind(Arc::clone(counters), std::mem::take(&mut self.held_bytes));
         let _ = self.partial.announce(0);
         let parting = if end == End::ShutDown { Parting::Stopped } else { self.parting };
         let close = Close { parting, expiry_s: self.session_expiry_s, undelivered };

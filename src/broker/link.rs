@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::metrics::{Counters, subtract};
+
 /// Why a connection is told to end from outside its own task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -44,6 +46,19 @@ pub(super) struct Welcome {
     pub expiry_s: u32,
 }
 
+/// Bytes that an ended connection has handed over, which count as in flight for as long as this lives.
+#[derive(Debug)]
+struct LeftBehind {
+    counters: Arc<Counters>,
+    bytes: usize,
+}
+
+impl Drop for LeftBehind {
+    fn drop(&mut self) {
+        subtract(&self.counters.inflight_bytes, self.bytes);
+    }
+}
+
 /// Numbers connections for the life of the process.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -59,6 +74,7 @@ pub struct Link {
     order: AtomicU8,
     signal: Notify,
     answers: Mutex<VecDeque<Answer>>,
+    left_behind: OnceLock<LeftBehind>,
 }
 
 impl Link {
@@ -73,6 +89,7 @@ impl Link {
             order: AtomicU8::new(Order::Stay as u8),
             signal: Notify::new(),
             answers: Mutex::default(),
+            left_behind: OnceLock::new(),
         })
     }
 
@@ -95,6 +112,11 @@ impl Link {
     /// How many items were committed so far.
     pub fn committed_total(&self) -> u64 {
         self.committed.load(Ordering::Acquire)
+    }
+
+    /// The connection ends. What it has handed over takes memory until the pipeline is done with it, and so with this.
+    pub(super) fn leave_behind(&self, counters: Arc<Counters>, bytes: usize) {
+        let _ = self.left_behind.set(LeftBehind { counters, bytes });
     }
 
     pub(super) fn wake(&self) {

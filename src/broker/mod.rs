@@ -93,7 +93,7 @@ pub fn check_files(settings: &config::Broker) -> Vec<StartError> {
 /// What all connections and the hub share.
 struct Shared {
     limits: BrokerLimits,
-    counters: Counters,
+    counters: Arc<Counters>,
     to_pipeline: mpsc::Sender<Inbound>,
     /// Every connection that the hub knows of.
     links: Mutex<HashMap<u64, Arc<Link>>>,
@@ -117,7 +117,7 @@ impl Shared {
     ) -> Shared {
         Shared {
             limits,
-            counters: Counters::default(),
+            counters: Arc::default(),
             to_pipeline,
             links: Mutex::default(),
             access,

@@ -25,6 +25,26 @@ fn nothing_is_acknowledged_before_its_commit_and_a_ping_is_answered() {
     });
 }
 
+/// A client that comes and goes while the disk is busy takes memory all the same.
+#[test]
+fn what_a_connection_leaves_behind_counts_until_it_is_committed() {
+    let broker = Broker::start();
+    both("left", |version, name| {
+        let mut client = Client::connect(broker.mqtt, version, name);
+        client.publish("in/left/a", "warm");
+        let before = broker.taken();
+        let held = broker.hold_commits();
+        client.send(&Publish::new("in/left/a", [b'x'; 10_000], 1, 501).bytes(version));
+        client.waits();
+        drop(client);
+        broker.wait_for_count("connections", 0);
+        assert!(broker.count("inflight_bytes") >= 10_000);
+        held.release();
+        broker.wait_until_taken(before + 1);
+        broker.wait_until_empty();
+    });
+}
+
 #[test]
 fn a_message_is_delivered_only_once_it_is_committed() {
     let broker = Broker::start();
