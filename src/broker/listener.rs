@@ -162,6 +162,8 @@ async fn run(
         return;
     }
     shared.links().insert(link.id(), Arc::clone(&link));
+    // Users may have been read again since it was let in, when it was not among the links yet.
+    shared.end_if_unknown(&link);
     let end = match timeout(limits.connect_timeout, welcome(&link)).await {
         Ok(Some(Err(fault))) => {
             shared.links().remove(&link.id());

@@ -155,12 +155,15 @@ impl Shared {
     /// Reads users, rules and keys again, and ends the connections of users who are no more.
     fn reload_access(&self, settings: Option<&config::Access>) -> Result<(), AccessError> {
         self.access.reload(settings)?;
-        for link in self.links().values() {
-            if link.login.get().is_some_and(|user| !self.access.still_known(user)) {
-                link.order(Order::Revoked);
-            }
-        }
+        self.links().values().for_each(|link| self.end_if_unknown(link));
         Ok(())
+    }
+
+    /// Ends the connection if its user is no more.
+    fn end_if_unknown(&self, link: &Link) {
+        if link.login.get().is_some_and(|user| !self.access.still_known(user)) {
+            link.order(Order::Revoked);
+        }
     }
 
     /// Ends the connections whose tokens have expired meanwhile.
