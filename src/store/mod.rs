@@ -238,6 +238,8 @@ pub enum StoreError {
     Locked(PathBuf),
     #[error("the disk is full, and nothing more may be dropped")]
     Full,
+    #[error("the disk does not keep up: too many commits wait for it")]
+    Busy,
     #[error("the store has stopped: {0}")]
     Stopped(String),
 }

@@ -137,8 +137,11 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         {
             let mut queue = locked(&self.shared.queue);
-            if queue.stopped || queue.maintenance.len() >= MAINTENANCE_MAX {
+            if queue.stopped {
                 return Err(self.stopped());
+            }
+            if queue.maintenance.len() >= MAINTENANCE_MAX {
+                return Err(StoreError::Busy);
             }
             queue.maintenance.push_back((commit, answer));
             self.shared.bell.notify_all();
