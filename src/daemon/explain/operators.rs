@@ -31,7 +31,7 @@ fn listed(texts: impl IntoIterator<Item = String>) -> String {
     texts.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-/// The operator in a line. Sources and tables are called by `source` and `table`.
+/// The operator in a line. What a source or a table is called says `relation`.
 pub fn title(node: &Node, inputs: &Names, relation: &dyn Fn(&NodeKind) -> String) -> String {
     let names: &[String] = inputs.first().map_or(&[], Vec::as_slice);
     let grouped = |keys: &[Expr], aggregates: &[Aggregate]| {
