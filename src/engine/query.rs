@@ -461,8 +461,7 @@ fn push(stages: &mut [Stage], to: Option<Next>, row: Carried<'_>, walk: &mut Wal
         Operator::Window { time, panes } => {
             let values = row.values();
             let Some(time) = event_time(values, *time) else { return Err(RowError::NoEventTime) };
-            let pane = panes.pane(time);
-            for window in pane..=panes.last_window(pane) {
+            for window in panes.holding(panes.pane(time)) {
                 let mut copy = Row::with_capacity(values.len() + 3);
                 copy.extend_from_slice(values);
                 copy.extend(panes.columns(window));

@@ -19,7 +19,8 @@ pub struct Panes {
     count: i64,
     /// Panes from the start of a window to that of the next.
     apart: i64,
-    /// Panes from one result of a window to the next; this or `apart` is 1.
+    /// Panes from one result of a window to the next; this or `apart` is 1, but for a HOP whose size is no multiple of its
+    /// slide.
     every: i64,
     /// Panes of a step: a result in the midst of one is an early one.
     step: i64,
@@ -39,7 +40,7 @@ impl Panes {
             }
         };
         // The binder refuses sizes below 1 ms; one here must not divide by zero all the same.
-        let pane_ms = apart_ms.min(every_ms).max(1);
+        let pane_ms = greatest_common_divisor(apart_ms, every_ms).max(1);
         let panes = |millis: Millis| (millis / pane_ms).max(1);
         Panes {
             pane_ms,
@@ -77,6 +78,15 @@ impl Panes {
         }
     }
 
+    /// The last panes of the windows that hold this one, the earliest first; of CUMULATE all its steps.
+    pub fn holding(self, pane: i64) -> impl Iterator<Item = i64> {
+        let (earliest, spacing) = match self.apart > 1 && self.every > 1 {
+            true => (self.first_pane(pane) + self.count - 1, self.apart),
+            false => (pane, 1),
+        };
+        (earliest..=self.last_window(pane)).step_by(usize::try_from(spacing).unwrap_or(1))
+    }
+
     /// The first panes of the windows that have a result when the pane is over, the earliest first.
     pub fn results(self, pane: i64) -> impl Iterator<Item = i64> {
         let (latest, spacing) = match self.every >= self.apart {
@@ -112,6 +122,10 @@ impl Panes {
     pub fn is_early(&self, first_pane: i64, last_pane: i64) -> bool {
         (last_pane + 1 - first_pane) % self.step != 0
     }
+}
+
+fn greatest_common_divisor(a: Millis, b: Millis) -> Millis {
+    if b <= 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 pub fn timestamp(millis: Millis) -> Value {
@@ -158,6 +172,16 @@ mod tests {
                 prop_assert_eq!(holds, (pane..pane + count).contains(&last));
                 prop_assert_eq!((start(&panes, last) - offset).rem_euclid(slide), 0);
             }
+        }
+
+        /// Of any slide and size.
+        #[test]
+        fn a_row_is_in_all_windows_around_it(time in -10_000i64..10_000, slide in 1i64..50, size in 1i64..120, offset in -60i64..60) {
+            let panes = Panes::new(Windowing::Hop { slide_ms: slide, size_ms: size, offset_ms: offset });
+            let windows: Vec<[Value; 3]> = panes.holding(panes.pane(time)).map(|last| panes.columns(last)).collect();
+            let starts = (time - size + 1..=time).filter(|start| (start - offset).rem_euclid(slide) == 0);
+            let expected = starts.map(|start| [start, start + size, start + size - 1].map(timestamp));
+            prop_assert_eq!(windows, expected.collect::<Vec<_>>());
         }
 
         #[test]

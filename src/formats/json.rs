@@ -54,6 +54,13 @@ impl JsonDecoder {
         Ok(JsonDecoder { root, columns: fields.len(), types })
     }
 
+    /// The rows of an array of objects.
+    pub fn decode_array(&self, payload: &[u8]) -> Result<Vec<Row>, DecodeError> {
+        let mut json = serde_json::Deserializer::from_slice(payload);
+        let rows = json.deserialize_seq(Rows(self)).and_then(|rows| json.end().map(|()| rows));
+        rows.map_err(|error| DecodeError(error.to_string()))
+    }
+
     /// Appends one value per field to `row`. After an error `row` is as it was.
     pub fn decode(&self, payload: &[u8], row: &mut Row) -> Result<(), DecodeError> {
         let start = row.len();
@@ -68,6 +75,30 @@ impl JsonDecoder {
             row.truncate(start);
         }
         outcome
+    }
+}
+
+/// Reads an array of objects, a row each.
+struct Rows<'a>(&'a JsonDecoder);
+
+impl<'de> Visitor<'de> for Rows<'_> {
+    type Value = Vec<Row>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of JSON objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<Row>, A::Error> {
+        let JsonDecoder { root, columns, types } = self.0;
+        let mut rows = Vec::new();
+        loop {
+            let mut values = vec![Value::Null; *columns];
+            let object = Object { fields: root, types: *types, values: &mut values, path: None };
+            if elements.next_element_seed(object)?.is_none() {
+                return Ok(rows);
+            }
+            rows.push(values);
+        }
     }
 }
 
@@ -379,6 +410,18 @@ mod tests {
         let outcome = decoder.decode(json.as_bytes(), &mut row);
         assert_eq!(row.len(), if outcome.is_ok() { 1 + schema.len() } else { 1 });
         outcome.map(|()| row.split_off(1)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_array_of_objects_has_a_row_for_each() {
+        let field = JsonField { path: vec!["a".to_owned()], data_type: DataType::Int };
+        let decoder = JsonDecoder::new(&[field], Types::Converted).expect("the schema is right");
+        let rows = decoder.decode_array(br#" [{"a": 1}, {"b": 2}, {"a": "3"}] "#).expect("an array of objects");
+        assert_eq!(rows, [[Value::Int(1)], [Value::Null], [Value::Int(3)]]);
+        assert_eq!(decoder.decode_array(b"[]").expect("an empty one"), Vec::<Row>::new());
+        for wrong in ["[1]", "[null]", "[[{}]]", r#"[{"a": 1}"#, r#"[{"a": "x"}]"#, "[] []", "{}"] {
+            assert!(decoder.decode_array(wrong.as_bytes()).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -189,6 +189,10 @@ impl CompareOp {
 /// For EXTRACT, FLOOR TO, CEIL TO, TIMESTAMPADD, TIMESTAMPDIFF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeUnit {
+    /// Of the second (EXTRACT only).
+    Nanosecond,
+    /// Of the second (EXTRACT only).
+    Microsecond,
     Millisecond,
     Second,
     Minute,
@@ -304,10 +308,10 @@ pub enum Function {
     Overlay,      // S, S, I [, I]
     Reverse,
     Repeat, // S, I
-    Left,   // S, I
+    Left,   // S or BYTES, I
     Right,  // S, I
     Lpad,   // S, I, S
-    Rpad,   // S, I, S
+    Rpad,   // S, I, S; BYTES, I, BYTES
     InitCap,
     Ascii,         // S -> I
     Chr,           // L -> S
@@ -327,6 +331,7 @@ pub enum Function {
     CeilTo(TimeUnit),        // T or DATE -> its type
     TimestampAdd(TimeUnit),  // I or L, T, DATE or TIME -> its type
     TimestampDiff(TimeUnit), // from, to -> I
+    Elapsed,                 // to, from -> an interval
     DateFormat,              // T, S (Java pattern) -> S
     ToTimestamp,             // S [, S] -> TIMESTAMP(3)
     ToTimestampLtz,          // L, I (0: s, 3: ms) -> TIMESTAMP_LTZ(3)

@@ -318,7 +318,7 @@ pub enum Windowing {
         size_ms: Millis,
         offset_ms: Millis,
     },
-    /// `size_ms` is a multiple of `slide_ms`.
+    /// `size_ms` is a multiple of `slide_ms`, but for [`NodeKind::Window`].
     Hop {
         slide_ms: Millis,
         size_ms: Millis,

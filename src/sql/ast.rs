@@ -112,6 +112,8 @@ pub struct SetOperation {
     pub left: Branch,
     pub right: Branch,
     pub kind: SetKind,
+    /// ALL: equal rows count as often as they come.
+    pub all: bool,
     /// The word.
     pub span: Span,
 }
@@ -342,6 +344,12 @@ pub enum ExprKind {
         from: Box<Expr>,
         to: Box<Expr>,
     },
+    /// `(end - start) SECOND`: the interval between two times.
+    Elapsed {
+        end: Box<Expr>,
+        start: Box<Expr>,
+        in_months: bool,
+    },
     Trim {
         side: TrimSide,
         characters: Option<Box<Expr>>,
@@ -380,13 +388,13 @@ pub struct CastTarget {
     pub length: TextLength,
 }
 
-/// Texts have one type here, so a CAST to a limited one must say what it does to the text.
+/// Texts have one type here, and so have bytes: a CAST to a limited one must say what it does to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextLength {
     Any,
-    /// VARCHAR(n): cut after n characters.
+    /// VARCHAR(n): cut after n characters. VARBINARY(n)
     AtMost(u32),
-    /// CHAR(n): cut, or filled up with blanks.
+    /// CHAR(n): cut, or filled up with blanks. BINARY(n): with zeros.
     Exactly(u32),
 }
 
@@ -525,6 +533,7 @@ impl Expr {
             | ExprKind::Compare { left, right, .. }
             | ExprKind::Distinct { left, right, .. }
             | ExprKind::Overlaps { left, right }
+            | ExprKind::Elapsed { end: left, start: right, .. }
             | ExprKind::TimestampAdd { count: left, time: right, .. }
             | ExprKind::TimestampDiff { from: left, to: right, .. } => {
                 each(left);

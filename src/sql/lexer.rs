@@ -121,6 +121,15 @@ impl Lexer<'_> {
             }
             'x' | 'X' if self.rest()[1..].starts_with('\'') => self.bytes(),
             'u' | 'U' if self.rest()[1..].starts_with("&'") => self.unicode(),
+            'n' | 'N' if self.rest()[1..].starts_with('\'') => {
+                self.at += 1;
+                Ok(TokenKind::Text(self.quoted('\'', "text")?))
+            }
+            'e' | 'E' if self.rest()[1..].starts_with('\'') => self.escaped(),
+            '_' if self.character_set().is_some() => {
+                self.at += self.character_set().unwrap_or_default();
+                Ok(TokenKind::Text(self.quoted('\'', "text")?))
+            }
             '0'..='9' => self.number(),
             '.' if self.rest()[1..].starts_with(|c: char| c.is_ascii_digit()) => self.number(),
             c if is_word_start(c) => Ok(TokenKind::Word(self.take_while(is_word_part).to_owned())),
@@ -195,6 +204,38 @@ impl Lexer<'_> {
         }
     }
 
+    /// The length of `_UTF8` and its like before a quote: a text is one of Unicode here whatever is said of it.
+    fn character_set(&self) -> Option<usize> {
+        let quote = self.rest().find('\'')?;
+        let known = ["_UTF8", "_UTF16", "_LATIN1"];
+        known.iter().any(|name| self.rest()[..quote].eq_ignore_ascii_case(name)).then_some(quote)
+    }
+
+    /// `E'a\tb'`, with C's escapes; a backslash before anything else stays.
+    fn escaped(&mut self) -> Result<TokenKind, Problem> {
+        let start = self.at;
+        self.at += 2;
+        let mut text = String::new();
+        loop {
+            text.push_str(self.take_while(|c| c != '\'' && c != '\\'));
+            let rest = self.rest();
+            if rest.starts_with("''") {
+                text.push('\'');
+                self.at += 2;
+            } else if rest.starts_with('\'') {
+                self.at += 1;
+                return Ok(TokenKind::Text(text));
+            } else if rest.is_empty() {
+                let span = Span { start: start as u32, end: start as u32 + 2 };
+                return Err(Problem::new(span, "this text has no end").help("end it with '"));
+            } else {
+                let (c, length) = c_escape(rest).unwrap_or(('\\', 1));
+                text.push(c);
+                self.at += length;
+            }
+        }
+    }
+
     fn bytes(&mut self) -> Result<TokenKind, Problem> {
         let start = self.at;
         self.at += 1;
@@ -234,6 +275,30 @@ impl Lexer<'_> {
         }
         Ok(TokenKind::Number(self.text[start..self.at].to_owned()))
     }
+}
+
+/// What a backslash and what follows it mean in C, and how long they are.
+fn c_escape(text: &str) -> Option<(char, usize)> {
+    let after = text.strip_prefix('\\')?;
+    let code = |digits: &str, radix, before: usize| {
+        let c = u32::from_str_radix(digits, radix).ok().and_then(char::from_u32)?;
+        Some((c, before + digits.len()))
+    };
+    let digits = |text: &str, radix, most: usize| text.chars().take(most).take_while(|c| c.is_digit(radix)).count();
+    let first = after.chars().next()?;
+    Some(match first {
+        'b' => ('\u{8}', 2),
+        'f' => ('\u{c}', 2),
+        'n' => ('\n', 2),
+        'r' => ('\r', 2),
+        't' => ('\t', 2),
+        '\'' | '\\' => (first, 2),
+        '0'..='7' if digits(after, 8, 3) == 3 => return code(&after[..3], 8, 1),
+        'x' => return code(&after[1..=digits(&after[1..], 16, 2)], 16, 2),
+        'u' => return code(after.get(1..5)?, 16, 2),
+        'U' => return code(after.get(1..9)?, 16, 2),
+        _ => return None,
+    })
 }
 
 /// `\00e9` and `\\`, in UTF-16 code units.

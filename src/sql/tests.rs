@@ -178,7 +178,7 @@ fn types_of_expressions() {
         ("price * 1e0", "DOUBLE"),
         ("ts + INTERVAL '1' DAY", "TIMESTAMP(3)"),
         ("CAST(ts AS DATE) + INTERVAL '1' DAY", "DATE"),
-        ("TIMESTAMPADD(HOUR, 1, DATE '2026-03-01')", "TIMESTAMP(0)"),
+        ("TIMESTAMPADD(HOUR, 1, DATE '2026-03-01')", "TIMESTAMP(6)"),
         ("CASE WHEN ok THEN 1 ELSE 2.5 END", "DECIMAL(11, 1)"),
         ("COALESCE(vib, 5000000000)", "BIGINT"),
         ("NULLIF(vib, 2.5)", "INT"),

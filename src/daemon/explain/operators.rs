@@ -98,9 +98,15 @@ pub fn title(node: &Node, inputs: &Names, relation: &dyn Fn(&NodeKind) -> String
             format!("OVER ({over}): {}", listed(functions.iter().map(|function| over_function(function, names))))
         }
         NodeKind::Rank { ranking: Ranking { partition, order: by, .. }, numbers, .. } => {
-            let by = listed(by.iter().map(|key| order(key, names)));
-            let (first, last) = numbers.unwrap_or((1, 1));
-            format!("ROW_NUMBER() OVER ({}ORDER BY {by}) BETWEEN {first} AND {last}", partitioned(partition))
+            let partitioned = partitioned(partition);
+            match numbers.unwrap_or((1, 1)) {
+                // Of INTERSECT ALL and EXCEPT ALL: rows that are equal have no order.
+                (1, u64::MAX) => format!("ROW_NUMBER() OVER ({})", partitioned.trim_end()),
+                (first, last) => {
+                    let by = listed(by.iter().map(|key| order(key, names)));
+                    format!("ROW_NUMBER() OVER ({partitioned}ORDER BY {by}) BETWEEN {first} AND {last}")
+                }
+            }
         }
         NodeKind::FirstRow { time, partition, .. } => {
             let time = column_name(names, *time);

@@ -73,12 +73,15 @@ pub fn kept(node: &Node, limited: bool) -> Option<String> {
             format!("rows until the watermark reaches them; of each key the rows of windows that are not full, {} at most", windowing.size)
         }
         NodeKind::Rank { numbers, window_end, .. } => {
-            let last = numbers.map_or(1, |(_, last)| last);
+            let rows = match numbers.map_or(1, |(_, last)| last) {
+                u64::MAX => "the rows".to_owned(),
+                last => format!("at most {last} rows"),
+            };
             match window_end {
-                Some(_) => format!(
-                    "at most {last} rows of each key and open window, until the watermark reaches the window's end"
-                ),
-                None => format!("at most {last} rows of each key, until the input ends"),
+                Some(_) => {
+                    format!("{rows} of each key and open window, until the watermark reaches the window's end")
+                }
+                None => format!("{rows} of each key, until the input ends"),
             }
         }
         NodeKind::FirstRow { .. } => {

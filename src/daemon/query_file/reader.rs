@@ -20,7 +20,14 @@ pub struct TableReader {
 
 enum Rows {
     Csv(CsvReader<BufReader<File>>),
-    Json { lines: BufReader<File>, decoder: JsonDecoder, line: Vec<u8>, number: u64 },
+    Json {
+        lines: BufReader<File>,
+        decoder: JsonDecoder,
+        line: Vec<u8>,
+        number: u64,
+        /// The rest of a line that is an array of objects.
+        waiting: std::vec::IntoIter<Row>,
+    },
 }
 
 impl TableReader {
@@ -41,7 +48,7 @@ impl TableReader {
                 let fields: Vec<JsonField> = physical.iter().map(field).collect();
                 let decoder = JsonDecoder::new(&fields, Types::Converted)
                     .map_err(|reason| QueryError::Input { path: path.to_owned(), reason })?;
-                Rows::Json { lines: file, decoder, line: Vec::new(), number: 0 }
+                Rows::Json { lines: file, decoder, line: Vec::new(), number: 0, waiting: Vec::new().into_iter() }
             }
         };
         Ok(TableReader { path: path.to_owned(), rows })
@@ -53,7 +60,11 @@ impl TableReader {
             Rows::Csv(reader) => {
                 reader.read(row).map_err(|reason| QueryError::Input { path: self.path.clone(), reason })
             }
-            Rows::Json { lines, decoder, line, number } => loop {
+            Rows::Json { lines, decoder, line, number, waiting } => loop {
+                if let Some(values) = waiting.next() {
+                    row.extend(values);
+                    return Ok(true);
+                }
                 line.clear();
                 *number += 1;
                 let read = io::Read::take(&mut *lines, LINE_BYTES_MAX).read_until(b'\n', line);
@@ -63,12 +74,20 @@ impl TableReader {
                 if line.iter().all(u8::is_ascii_whitespace) {
                     continue;
                 }
-                let decoded = decoder.decode(line, row);
-                return decoded.map(|()| true).map_err(|reason| QueryError::Row {
+                // Each element of an array is a row, as in Flink.
+                let is_array = line.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+                let decoded = match is_array {
+                    true => decoder.decode_array(line).map(|rows| *waiting = rows.into_iter()),
+                    false => decoder.decode(line, row),
+                };
+                decoded.map_err(|reason| QueryError::Row {
                     path: self.path.clone(),
                     row: *number,
                     reason: reason.to_string(),
-                });
+                })?;
+                if !is_array {
+                    return Ok(true);
+                }
             },
         }
     }

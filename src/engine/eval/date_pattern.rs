@@ -41,6 +41,11 @@ pub enum Item {
         letter: char,
         count: usize,
     },
+    /// `pp` before a field: with blanks before it, as wide as that.
+    Padded {
+        width: usize,
+        field: Box<Item>,
+    },
     /// `[…]`: written always, read if it is there. Of [`Dialect::Modern`] only.
     Optional(Vec<Item>),
 }
@@ -81,6 +86,15 @@ impl DatePattern {
                 (Item::Field { letter, count }, Dialect::Modern) => moment.write_modern(*letter, *count, out),
                 (Item::Field { letter, count }, Dialect::Simple) => moment.write_simple(*letter, *count, out),
                 (Item::Optional(items), _) => self.write(items, moment, out)?,
+                (Item::Padded { width, field }, _) => {
+                    let mut text = String::new();
+                    self.write(std::slice::from_ref(field), moment, &mut text)?;
+                    if text.chars().count() > *width {
+                        return Err(Reason::Unsupported(format!("{text} is wider than its padding, {width}")).into());
+                    }
+                    // Writing into a String cannot fail.
+                    let _ = write!(out, "{text:>width$}");
+                }
             }
         }
         Ok(())
@@ -100,9 +114,19 @@ fn items(pattern: &str, dialect: Dialect) -> Result<Vec<Item>, String> {
         _ => items.push(Item::Literal(text.to_owned())),
     };
     let mut rest = pattern;
+    // The width that letters p have said for the field behind them.
+    let mut width = None;
     while let Some(first) = rest.chars().next() {
         if first.is_ascii_alphabetic() {
             let count = rest.bytes().take_while(|byte| char::from(*byte) == first).count();
+            if first == 'p' && dialect == Dialect::Modern && width.is_none() {
+                if !rest[count..].starts_with(|next: char| next.is_ascii_alphabetic()) {
+                    return fail("the letter p stands before another one".to_owned());
+                }
+                width = Some(count);
+                rest = &rest[count..];
+                continue;
+            }
             let allowed = match dialect {
                 Dialect::Modern => modern_counts(first),
                 Dialect::Simple if "GyYMLwWDdFEuaHkKhmsSzZX".contains(first) => Some(19),
@@ -111,7 +135,13 @@ fn items(pattern: &str, dialect: Dialect) -> Result<Vec<Item>, String> {
             match allowed {
                 None => return fail(format!("the letter {first} has no meaning here")),
                 Some(most) if count > most => return fail(format!("too many letters {first}")),
-                Some(_) => items.push(Item::Field { letter: first, count }),
+                Some(_) => {
+                    let field = Item::Field { letter: first, count };
+                    items.push(match width.take() {
+                        Some(width) => Item::Padded { width, field: Box::new(field) },
+                        None => field,
+                    });
+                }
             }
             rest = &rest[count..];
         } else if first == '\'' {

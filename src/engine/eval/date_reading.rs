@@ -108,6 +108,16 @@ impl Fields {
                     }
                     continue;
                 }
+                Item::Padded { width, field } => {
+                    let end = rest.char_indices().map(|(at, c)| at + c.len_utf8()).nth(width.checked_sub(1)?)?;
+                    let mut padded = rest[..end].trim_start_matches(' ');
+                    self.read(std::slice::from_ref(field), &mut padded)?;
+                    if !padded.is_empty() {
+                        return None;
+                    }
+                    *rest = &rest[end..];
+                    continue;
+                }
                 Item::Field { letter, count } => (*letter, *count),
             };
             match letter {
@@ -242,7 +252,7 @@ fn read_simple(items: &[Item], text: &str) -> Option<i64> {
                 rest = rest.strip_prefix(literal.as_str())?;
                 continue;
             }
-            Item::Optional(_) => return None,
+            Item::Optional(_) | Item::Padded { .. } => return None,
             Item::Field { letter, count } => (*letter, *count),
         };
         rest = rest.trim_start_matches([' ', '\t']);

@@ -254,8 +254,18 @@ fn split(text: &str, at: char) -> (&str, Option<&str>) {
 
 /// `a.b.c.d` as a number; shorter forms as MySQL reads them: the last part fills what is left.
 fn inet_aton(text: &str) -> Option<i64> {
-    let address: std::net::Ipv4Addr = text.parse().ok()?;
-    Some(i64::from(u32::from(address)))
+    let parts: Vec<&str> = text.split('.').collect();
+    let octet = |part: &&str| {
+        let digits = part.bytes().all(|byte| byte.is_ascii_digit());
+        part.parse::<i64>().ok().filter(|octet| digits && *octet <= 255)
+    };
+    let octets: Vec<i64> = parts.iter().map(octet).collect::<Option<_>>()?;
+    let (last, first) = octets.split_last()?;
+    // What is left out stands before the last one.
+    if !(1..=3).contains(&first.len()) {
+        return None;
+    }
+    Some(first.iter().zip([24, 16, 8]).map(|(octet, shift)| octet << shift).sum::<i64>() + last)
 }
 
 #[cfg(test)]

@@ -45,8 +45,26 @@ pub fn double(text: &str) -> Option<f64> {
     }
     // Rust also takes "inf" and "nan", Java does not; Java takes a suffix.
     let digits = text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text);
+    if let Some(number) = hexadecimal(digits.strip_prefix(['+', '-']).unwrap_or(digits)) {
+        return Some(if text.starts_with('-') { -number } else { number });
+    }
     let starts_well = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
     if starts_well { digits.parse().ok() } else { None }
+}
+
+/// Java's hexadecimal form: `0x1.8p3` is 12.
+fn hexadecimal(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
+    let (mantissa, exponent) = digits.split_once(['p', 'P'])?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    // More than 32 digits are not read.
+    let number = u128::from_str_radix(&digits, 16).ok()?;
+    let exponent: i32 = exponent.parse().ok()?;
+    Some(number as f64 * 2f64.powi(exponent.saturating_sub(4 * fraction.len() as i32)))
 }
 
 pub fn boolean(text: &str) -> Option<bool> {

@@ -1,12 +1,14 @@
-//! PRINTF: the conversions of Java's `Formatter` that make sense for SQL values: `%s %d %x %o %f %e %b %c %n %%`.
+//! PRINTF: the conversions of Java's `Formatter` that make sense for SQL values:
+//! `%s %d %x %o %f %e %g %b %c %n %%`.
 //!
 //! As in Flink a format that does not fit its values gives NULL.
 
+use std::fmt::Write;
+
 use super::values::{Outcome, mistyped, string, text};
 use super::{EvalError, Reason, TEXT_MAX_BYTES, json_text};
-use crate::model::decimal::{DecimalType, Scaled};
 use crate::model::double::{write_double, write_float};
-use crate::model::{DataType, Value};
+use crate::model::{DataType, Value, civil};
 
 #[derive(Default)]
 struct Spec {
@@ -20,6 +22,22 @@ struct Spec {
     parenthesis: bool,
     width: usize,
     precision: Option<usize>,
+}
+
+impl Spec {
+    /// Whether Java refuses the flags, for one another or for the conversion.
+    fn contradicts(&self, conversion: char) -> bool {
+        let signs = self.plus || self.blank || self.parenthesis;
+        let of_conversion = match conversion {
+            'd' => self.precision.is_some(),
+            'x' | 'o' => self.precision.is_some() || signs || self.comma,
+            'e' => self.comma,
+            'f' | 'g' => false,
+            _ => signs || self.comma || self.zero || conversion == 'c' && self.precision.is_some(),
+        };
+        let lacks_width = (self.left || self.zero) && self.width == 0;
+        of_conversion || lacks_width || self.left && self.zero || self.plus && self.blank
+    }
 }
 
 /// `values[0]` is the format; `types` those of all the values.
@@ -110,25 +128,19 @@ fn shown(value: &Value, data_type: DataType, conversion: char, spec: &Spec) -> R
         pad(cut, spec)
     };
     let upper = conversion.is_ascii_uppercase();
-    let text = match (conversion.to_ascii_lowercase(), value) {
+    let conversion = conversion.to_ascii_lowercase();
+    if spec.contradicts(conversion) {
+        return Ok(None);
+    }
+    let text = match (conversion, value) {
         ('b', Value::Boolean(truth)) => plain(truth.to_string()),
         ('b', value) => plain((!value.is_null()).to_string()),
-        ('s' | 'd' | 'x' | 'o' | 'f' | 'e' | 'c', Value::Null) => plain("null".to_owned()),
+        ('s' | 'd' | 'x' | 'o' | 'f' | 'e' | 'g' | 'c', Value::Null) => plain("null".to_owned()),
         ('s', value) => plain(as_text(value, data_type)?),
         ('d', Value::Int(number)) => signed(*number < 0, number.unsigned_abs().to_string(), spec),
         ('x', Value::Int(number)) => padded_zero(format!("{:x}", bits(*number, data_type)), spec),
         ('o', Value::Int(number)) => padded_zero(format!("{:o}", bits(*number, data_type)), spec),
-        ('f', value) => match fixed(value, data_type, spec.precision.unwrap_or(6)) {
-            Some((negative, digits)) => signed(negative, digits, spec),
-            None => return Ok(None),
-        },
-        ('e', Value::Double(number)) if number.is_finite() => {
-            let text = format!("{:.*e}", spec.precision.unwrap_or(6), number.abs());
-            let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-            let exponent: i32 = exponent.parse().unwrap_or(0);
-            let sign = if exponent < 0 { '-' } else { '+' };
-            signed(number.is_sign_negative(), format!("{mantissa}e{sign}{:02}", exponent.abs()), spec)
-        }
+        ('f' | 'e' | 'g', Value::Double(number)) => decimal(*number, conversion, spec),
         ('c', Value::Int(code)) => match u32::try_from(*code).ok().and_then(char::from_u32) {
             Some(c) => plain(c.to_string()),
             None => return Ok(None),
@@ -145,6 +157,14 @@ fn as_text(value: &Value, data_type: DataType) -> Result<String, EvalError> {
         (Value::String(text), _) => out.push_str(text),
         (Value::Double(number), DataType::Float) => write_float(*number as f32, &mut out),
         (Value::Double(number), _) => write_double(*number, &mut out),
+        (Value::Timestamp(micros), _) => {
+            // Seconds, and the digits of them in threes, only where there are some.
+            let whole_minutes = micros % 60_000_000 == 0;
+            let digits = [1_000_000, 1_000].into_iter().take_while(|unit| micros % unit != 0).count() * 3;
+            // Writing into a String cannot fail.
+            let _ = civil::write_timestamp(*micros, 'T', digits, &mut out);
+            out.truncate(out.len() - if whole_minutes { 3 } else { 0 });
+        }
         (value, data_type) => {
             json_text::write(value, data_type, &mut out)?;
             out = out.trim_matches('"').to_owned();
@@ -163,25 +183,89 @@ fn bits(number: i64, data_type: DataType) -> u64 {
     }
 }
 
-fn fixed(value: &Value, data_type: DataType, digits: usize) -> Option<(bool, String)> {
-    match (value, data_type) {
-        // Java rounds the shortest decimal digits half up, not the binary number.
-        (Value::Double(number), _) if number.is_finite() => {
-            let wide = DecimalType { precision: 38, scale: u8::try_from(digits).ok().filter(|digits| *digits <= 30)? };
-            match wide.from_double(number.abs()) {
-                Some(unscaled) => {
-                    let text = Scaled { unscaled, scale: wide.scale }.to_string();
-                    Some((number.is_sign_negative(), text))
-                }
-                None => Some((number.is_sign_negative(), format!("{:.digits$}", number.abs()))),
+/// `%f`, `%e` and `%g`; a DECIMAL is no number for them in Flink.
+fn decimal(number: f64, conversion: char, spec: &Spec) -> String {
+    let negative = number.is_sign_negative();
+    if !number.is_finite() {
+        let plain = Spec { zero: false, comma: false, ..*spec };
+        return if number.is_nan() {
+            pad("NaN".to_owned(), spec)
+        } else {
+            signed(negative, "Infinity".to_owned(), &plain)
+        };
+    }
+    let (digits, precision) = (Digits::shortest(number), spec.precision.unwrap_or(6));
+    let whole = i32::try_from(precision).unwrap_or(i32::MAX - 400);
+    let text = match conversion {
+        'f' => digits.rounded(digits.point + whole).plain(precision),
+        'e' => digits.rounded(whole + 1).scientific(precision),
+        _ => {
+            let digits = digits.rounded(whole.max(1));
+            // As many digits as the precision says, before and after the point.
+            match usize::try_from(whole.max(1) - digits.point) {
+                Ok(decimals) if digits.point > -4 => digits.plain(decimals),
+                _ => digits.scientific(precision.max(1) - 1),
             }
         }
-        (Value::Decimal(number), DataType::Decimal { scale, .. }) => {
-            let wide = DecimalType { precision: 38, scale: u8::try_from(digits).ok().filter(|digits| *digits <= 30)? };
-            let unscaled = wide.rescale(Scaled { unscaled: number.unscaled().checked_abs()?, scale })?;
-            Some((number.unscaled() < 0, Scaled { unscaled, scale: wide.scale }.to_string()))
+    };
+    signed(negative, text, spec)
+}
+
+/// A number as `0.digits` times ten to the power of `point`.
+struct Digits {
+    digits: Vec<u8>,
+    point: i32,
+}
+
+impl Digits {
+    /// Java rounds these, the shortest ones that read back, and not the binary number.
+    fn shortest(number: f64) -> Digits {
+        let text = format!("{:e}", number.abs());
+        let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let digits = mantissa.bytes().filter(u8::is_ascii_digit).map(|digit| digit - b'0').collect();
+        Digits { digits, point: exponent.parse::<i32>().unwrap_or(0) + 1 }
+    }
+
+    /// The first so many digits, rounded half up; zeros at their end may be missing.
+    fn rounded(&self, count: i32) -> Digits {
+        let Ok(count) = usize::try_from(count) else { return Digits { digits: Vec::new(), point: self.point } };
+        let mut digits = self.digits.get(..count).unwrap_or(&self.digits).to_vec();
+        if self.digits.get(count).is_none_or(|digit| *digit < 5) {
+            return Digits { digits, point: self.point };
         }
-        _ => None,
+        while let Some(last) = digits.pop() {
+            if last < 9 {
+                digits.push(last + 1);
+                return Digits { digits, point: self.point };
+            }
+        }
+        Digits { digits: vec![1], point: self.point + 1 }
+    }
+
+    fn digit(&self, at: i32) -> char {
+        let digit = usize::try_from(at).ok().and_then(|at| self.digits.get(at));
+        digit.map_or('0', |digit| char::from(b'0' + digit))
+    }
+
+    fn plain(&self, decimals: usize) -> String {
+        let mut out: String = (0..self.point).map(|at| self.digit(at)).collect();
+        if out.is_empty() {
+            out.push('0');
+        }
+        if decimals > 0 {
+            out.push('.');
+            out.extend((self.point..).take(decimals).map(|at| self.digit(at)));
+        }
+        out
+    }
+
+    fn scientific(&self, decimals: usize) -> String {
+        let mut out = Digits { digits: self.digits.clone(), point: 1 }.plain(decimals);
+        let exponent = self.point - 1;
+        let sign = if exponent < 0 { '-' } else { '+' };
+        // Writing into a String cannot fail.
+        let _ = write!(out, "e{sign}{:02}", exponent.abs());
+        out
     }
 }
 

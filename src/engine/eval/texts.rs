@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::regex::{Compiled, Regex};
-use super::values::{Body, Outcome, int, list, string, text};
-use super::{EvalError, parse, printf};
-use crate::model::Value;
+use super::values::{Body, Outcome, bytes, int, list, string, text};
+use super::{EvalError, Reason, TEXT_MAX_BYTES, parse, printf};
+use crate::model::{DataType, Value};
 use crate::plan::{Expr, Function};
 
 pub fn body(function: Function, arguments: &[Expr]) -> Option<Body> {
@@ -21,14 +21,39 @@ pub fn body(function: Function, arguments: &[Expr]) -> Option<Body> {
             let types: Vec<_> = arguments.iter().map(|argument| argument.data_type).collect();
             Body::PreparedNullable(Box::new(move |values| printf::printf(values, &types)))
         }
+        // Of a number its type decides, as in Flink, even where it is NULL.
+        Function::IsAlpha | Function::IsDigit | Function::IsDecimal if arguments[0].data_type.is_numeric() => {
+            let is_one = match (function, arguments[0].data_type) {
+                (Function::IsDigit, of) => of.is_integer(),
+                (Function::IsDecimal, of) => !matches!(of, DataType::Decimal { .. }),
+                _ => false,
+            };
+            Body::PreparedNullable(Box::new(move |_| Ok(Value::Boolean(is_one))))
+        }
         Function::IsAlpha => Body::Nullable(|values| every(values, char::is_alphabetic)),
         Function::IsDigit => Body::Nullable(|values| every(values, |c| c.is_ascii_digit())),
         Function::IsDecimal => Body::Nullable(|values| match &values[0] {
             Value::String(text) => Ok(Value::Boolean(parse::double(text).is_some())),
             _ => Ok(Value::Boolean(false)),
         }),
+        // CAST to VARBINARY(n) and BINARY(n).
+        Function::Left | Function::Rpad if arguments[0].data_type == DataType::Bytes => Body::Strict(resized),
         _ => return None,
     })
+}
+
+/// So many of the bytes at most; with a third argument so many, filled up with zeros.
+fn resized(values: &[Value]) -> Outcome {
+    let length = usize::try_from(int(&values[1])?).unwrap_or_default();
+    let mut resized = bytes(&values[0])?.to_vec();
+    if values.len() > 2 && length > TEXT_MAX_BYTES {
+        return Err(Reason::TooLong { function: "CAST to BINARY" }.into());
+    }
+    resized.truncate(length);
+    if values.len() > 2 {
+        resized.resize(length, 0);
+    }
+    Ok(Value::Bytes(resized.into()))
 }
 
 /// Whether a text has characters, all of them such; NULL has none.

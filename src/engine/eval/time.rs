@@ -51,6 +51,9 @@ pub fn add(compiler: &mut Compiler<'_>, time: &Expr, interval: &Expr, negative: 
         let moved = micros_of(value, data_type).zip(interval).and_then(|(micros, interval)| {
             if months && matches!(data_type, DataType::Time(_)) {
                 Some(micros)
+            } else if data_type == DataType::Date && !months {
+                // Only its whole days move a date.
+                micros.checked_add((interval / MILLIS_PER_DAY).checked_mul(MICROS_PER_DAY)?)
             } else if months {
                 plus_months(micros, interval)
             } else {
@@ -80,15 +83,18 @@ pub fn int(compiler: &mut Compiler<'_>, function: Function, arguments: &[Expr], 
         })),
         (Function::UnixTimestamp, []) => Some(eval::<Int, _>(|env| Ok(Some(env.context.now_ms.div_euclid(1_000))))),
         (Function::UnixTimestamp, [text, pattern @ ..]) => Some(unix_timestamp(compiler, text, pattern.first())),
-        (Function::ToTimestamp, [text, pattern @ ..]) => Some(to_timestamp(compiler, text, pattern.first())),
+        (Function::ToTimestamp, [text, pattern @ ..]) => Some(to_timestamp(compiler, text, pattern.first(), 3)),
         (Function::ToDate, [text, pattern @ ..]) => Some(to_date(compiler, text, pattern.first())),
         (Function::ToTimestampLtz, [number, precision]) => {
-            Some(binary(compiler.compile::<Int>(number), compiler.compile::<Int>(precision), |number, precision| {
-                Ok(to_timestamp_ltz(number, precision))
+            let digits = if let DataType::TimestampLtz(digits) = to { digits } else { 3 };
+            let (number, precision) = (compiler.compile::<Int>(number), compiler.compile::<Int>(precision));
+            Some(binary(number, precision, move |number, precision| {
+                Ok(to_timestamp_ltz(number, precision).map(|micros| cut_digits(micros, digits)))
             }))
         }
         (Function::TextToTimestampLtz, [text, rest @ ..]) => {
-            let wall = to_timestamp(compiler, text, rest.first());
+            let digits = if let DataType::TimestampLtz(digits) = to { digits } else { 3 };
+            let wall = to_timestamp(compiler, text, rest.first(), digits);
             match rest.get(1) {
                 None => Some(wall),
                 Some(zone) => {
@@ -134,6 +140,14 @@ pub fn int(compiler: &mut Compiler<'_>, function: Function, arguments: &[Expr], 
                 Ok(both.map(|(start, end)| i64::from(difference(unit, start, end) as i32)))
             }))
         }
+        (Function::Elapsed, [end, start]) => {
+            let (end_type, start_type, in_months) = (end.data_type, start.data_type, to == DataType::IntervalMonths);
+            Some(binary(compiler.compile::<Int>(end), compiler.compile::<Int>(start), move |end, start| {
+                let both = micros_of(start, start_type).zip(micros_of(end, end_type));
+                let unit = if in_months { TimeUnit::Month } else { TimeUnit::Millisecond };
+                Ok(both.map(|(start, end)| difference(unit, start, end)))
+            }))
+        }
         _ => None,
     }
 }
@@ -166,16 +180,16 @@ fn pattern(compiler: &mut Compiler<'_>, expr: Option<&Expr>, make: fn(&str) -> D
 
 /// Without a pattern as CAST reads it. What does not have the pattern's form is read as JDBC reads it, else it is NULL;
 /// a pattern that is none gives NULL.
-fn to_timestamp(compiler: &mut Compiler<'_>, text: &Expr, form: Option<&Expr>) -> Eval<Int> {
+fn to_timestamp(compiler: &mut Compiler<'_>, text: &Expr, form: Option<&Expr>, digits: u8) -> Eval<Int> {
     let text = compiler.compile::<Str>(text);
     if form.is_none() {
-        return unary(text, |text| Ok(parse::timestamp(&text).map(|micros| cut_digits(micros, 3))));
+        return unary(text, move |text| Ok(parse::timestamp(&text).map(|micros| cut_digits(micros, digits))));
     }
     let pattern = pattern(compiler, form, DatePattern::modern);
     eval::<Int, _>(move |env| match text(env)? {
         Some(text) => pattern.with(env, |pattern| {
             let micros = pattern.parse(&text).ok().and_then(|micros| micros.or_else(|| parse::jdbc(&text)));
-            Ok(micros.map(|micros| cut_digits(micros, 3)))
+            Ok(micros.map(|micros| cut_digits(micros, digits)))
         }),
         None => Ok(None),
     })
@@ -209,14 +223,14 @@ fn to_date(compiler: &mut Compiler<'_>, text: &Expr, form: Option<&Expr>) -> Eva
 
 /// `number` counts seconds with so many decimals; NULL outside of the years 1 (or so) to 9999.
 fn to_timestamp_ltz(number: i64, precision: i64) -> Option<i64> {
-    const LEAST_MS: i128 = -62_167_219_200_000;
-    const MOST_MS: i128 = 253_402_300_799_999;
-    let millis = match precision {
-        ..=3 => i128::from(number) * 10i128.pow(u32::try_from(3 - precision).ok().filter(|e| *e <= 18)?),
-        4..=9 => i128::from(number).div_euclid(10i128.pow((precision - 3) as u32)),
+    const LEAST_MICROS: i128 = -62_167_219_200_000_000;
+    const MOST_MICROS: i128 = 253_402_300_799_999_999;
+    let micros = match precision {
+        ..=6 => i128::from(number) * 10i128.pow(u32::try_from(6 - precision).ok().filter(|e| *e <= 18)?),
+        7..=9 => i128::from(number).div_euclid(10i128.pow((precision - 6) as u32)),
         _ => return None,
     };
-    (LEAST_MS..=MOST_MS).contains(&millis).then(|| millis as i64 * MICROS_PER_MILLI)
+    (LEAST_MICROS..=MOST_MICROS).contains(&micros).then_some(micros as i64)
 }
 
 /// The number of the century or millennium, whose first year is 1, not 0.
@@ -246,6 +260,8 @@ fn extract(unit: TimeUnit, micros: i64) -> i64 {
         TimeUnit::Minute => of_day / 60_000_000 % 60,
         TimeUnit::Second => of_day / 1_000_000 % 60,
         TimeUnit::Millisecond => of_day / 1_000 % 1_000,
+        TimeUnit::Microsecond => of_day % 1_000_000,
+        TimeUnit::Nanosecond => of_day % 1_000_000 * 1_000,
     }
 }
 
@@ -266,7 +282,8 @@ fn of_interval(unit: TimeUnit, value: i64) -> i64 {
 /// Microseconds of the units that all are equally long.
 fn fixed_micros(unit: TimeUnit) -> Option<i64> {
     Some(match unit {
-        TimeUnit::Millisecond => 1_000,
+        // The finer ones are for EXTRACT alone.
+        TimeUnit::Nanosecond | TimeUnit::Microsecond | TimeUnit::Millisecond => 1_000,
         TimeUnit::Second | TimeUnit::Epoch => 1_000_000,
         TimeUnit::Minute => 60_000_000,
         TimeUnit::Hour => 3_600_000_000,

@@ -2,7 +2,7 @@
 //!
 //! The rules of the zones are those that jiff carries in it (the IANA database of its release), not the machine's: a
 //! replay must see the same ones. Names are Java's: IANA's, `GMT+2`, `GMT-08:30`, and the old three-letter ones. An
-//! unknown name is an error (Flink takes it for GMT, which nobody means).
+//! unknown name is GMT to Java, and so to CONVERT_TZ; to TO_TIMESTAMP_LTZ it is an error.
 
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
@@ -52,7 +52,8 @@ pub fn body(function: Function) -> Option<Body> {
 
 /// NULL for a text that is no time.
 fn convert(values: &[Value]) -> Outcome {
-    let (from, to) = (zone(text(&values[1])?)?, zone(text(&values[2])?)?);
+    let zone = |name: &Value| text(name).map(|name| zone(name).unwrap_or(TimeZone::UTC));
+    let (from, to) = (zone(&values[1])?, zone(&values[2])?);
     let Some(micros) = DatePattern::simple("yyyy-MM-dd HH:mm:ss").parse(text(&values[0])?)? else {
         return Ok(Value::Null);
     };
@@ -66,19 +67,21 @@ fn convert(values: &[Value]) -> Outcome {
 
 /// The moment of a wall clock time in a zone, both in microseconds.
 pub fn moment(zone_name: &str, wall_micros: i64) -> Result<i64, EvalError> {
-    moment_in(&zone(zone_name)?, wall_micros).ok_or_else(|| Reason::TimeRange("TO_TIMESTAMP_LTZ").into())
+    let known = fixed(zone_name).map(TimeZone::fixed).or_else(|| zone(zone_name));
+    let Some(zone) = known else {
+        let why = "there is no such time zone".to_owned();
+        return Err(Reason::Argument { function: "TO_TIMESTAMP_LTZ", value: excerpt(zone_name), why }.into());
+    };
+    moment_in(&zone, wall_micros).ok_or_else(|| Reason::TimeRange("TO_TIMESTAMP_LTZ").into())
 }
 
-fn zone(name: &str) -> Result<TimeZone, EvalError> {
+/// Upper and lower case differ.
+fn zone(name: &str) -> Option<TimeZone> {
     let known = OLD_NAMES.iter().find(|(old, _)| *old == name).map_or(name, |(_, iana)| *iana);
-    let found = match known.strip_prefix("GMT").filter(|offset| !offset.is_empty()) {
+    match known.strip_prefix("GMT").filter(|offset| !offset.is_empty()) {
         Some(offset) => fixed(offset).map(TimeZone::fixed),
-        None => TimeZone::get(known).ok(),
-    };
-    found.ok_or_else(|| {
-        let why = "there is no such time zone".to_owned();
-        Reason::Argument { function: "CONVERT_TZ", value: excerpt(name), why }.into()
-    })
+        None => TimeZone::get(known).ok().filter(|zone| zone.iana_name() == Some(known)),
+    }
 }
 
 /// `+2`, `-08:30`, `+0830`
@@ -91,10 +94,13 @@ fn fixed(offset: &str) -> Option<Offset> {
     let digits = &offset[1..];
     let (hours, minutes) = match (digits.split_once(':'), digits.len()) {
         (Some(parts), _) => parts,
-        (None, 1 | 2) => (digits, "0"),
+        (None, 1 | 2) => (digits, "00"),
         (None, 3 | 4) => digits.split_at_checked(digits.len() - 2)?,
         _ => return None,
     };
+    if minutes.len() != 2 {
+        return None;
+    }
     let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
     if !(0..24).contains(&hours) || !(0..60).contains(&minutes) {
         return None;

@@ -206,13 +206,16 @@ impl ExprBinder<'_> {
             Parameter::TextOrBytes if matches!(found, DataType::String | DataType::Bytes) => Some(found),
             Parameter::TextOrInt if found.is_integer() => Some(DataType::BigInt),
             Parameter::Timestamp if found.is_timestamp() => Some(found),
+            Parameter::TextOrNumber if found == DataType::String || found.is_numeric() => Some(found),
             Parameter::AnyTime if found.is_timestamp() || matches!(found, DataType::Date | DataType::Time(_)) => {
                 Some(found)
             }
             _ => None,
         };
         let of_null = match parameter {
-            Parameter::Text | Parameter::TextOrInt | Parameter::TextOrBytes => DataType::String,
+            Parameter::Text | Parameter::TextOrInt | Parameter::TextOrBytes | Parameter::TextOrNumber => {
+                DataType::String
+            }
             Parameter::Bytes => DataType::Bytes,
             Parameter::Int | Parameter::Number => DataType::Int,
             Parameter::BigInt => DataType::BigInt,
@@ -236,6 +239,7 @@ impl ExprBinder<'_> {
             Parameter::Bytes => "BYTES",
             Parameter::Timestamp => "a TIMESTAMP",
             Parameter::AnyTime => "a date or a time",
+            Parameter::TextOrNumber => "a text or a number",
         };
         let name = if builtin.name == "||" { "||" } else { builtin.name };
         let problem = Problem::new(span, format!("{name} needs {wanted} here, not {found}"));
@@ -309,8 +313,11 @@ impl ExprBinder<'_> {
         let bound = self.bind_all(arguments)?;
         let found: Vec<(DataType, Span)> =
             bound.iter().zip(arguments).map(|(bound, argument)| (bound.data_type, argument.span)).collect();
-        let widens = matches!(name, "COALESCE" | "IFNULL" | "GREATEST" | "LEAST");
-        let of_two = if widens { types::widest } else { types::common };
+        let of_two = match name {
+            "COALESCE" | "IFNULL" => types::coalesced,
+            "GREATEST" | "LEAST" => types::widest,
+            _ => types::common,
+        };
         let data_type = self.type_of_all(&found, &format!("the arguments of {name}"), of_two)?;
         Ok((bound.into_iter().map(|argument| coerce(argument, data_type)).collect(), data_type))
     }

@@ -35,20 +35,24 @@ impl ExprBinder<'_> {
             return self.fail(problem.help("it can be compared with = and <>"));
         }
         let both_float = matches!((lt, rt), (DataType::Float, DataType::Double) | (DataType::Double, DataType::Float));
-        let pair = match both_float && matches!(op, Some(CompareOp::Equal | CompareOp::NotEqual)) {
+        let is_equality = matches!(op, Some(CompareOp::Equal | CompareOp::NotEqual));
+        let pair = match (lt, rt) {
             // `=` and `<>` have the type of the left side, `<` and its like that of the wider one.
-            true => Some((lt, lt)),
-            false => types::comparable(lt, rt),
+            _ if both_float && is_equality => Some((lt, lt)),
+            // Only `<` and its like read a text as a number or a truth value, a whole one of any size.
+            (DataType::String, other) | (other, DataType::String)
+                if (other.is_numeric() || other == DataType::Boolean) && op.is_some() && !is_equality =>
+            {
+                let read = if other.is_integer() { DataType::BigInt } else { other };
+                Some((read, read))
+            }
+            _ => types::comparable(lt, rt),
         };
         match pair {
             Some((l, r)) => Ok((coerce(left, l), coerce(right, r))),
             None => {
                 let problem = Problem::new(span, format!("cannot compare {lt} with {rt}"));
                 let help = match (lt, rt) {
-                    (DataType::Timestamp(_), DataType::TimestampLtz(p))
-                    | (DataType::TimestampLtz(p), DataType::Timestamp(_)) => {
-                        format!("convert one side: CAST(x AS TIMESTAMP_LTZ({p}))")
-                    }
                     (DataType::String, other) | (other, DataType::String) => {
                         format!("convert the text: CAST(text AS {other})")
                     }
@@ -123,8 +127,17 @@ impl ExprBinder<'_> {
         let value = self.bind(operand);
         let items: Vec<Bound> = list.iter().map(|item| self.bind(item)).collect();
         let value = value?;
-        let items = items.into_iter().collect::<Bound<Vec<plan::Expr>>>()?;
+        let mut items = items.into_iter().collect::<Bound<Vec<plan::Expr>>>()?;
         let mut data_type = value.data_type;
+        let reads = |found: DataType| match data_type {
+            DataType::String => found.is_numeric(),
+            DataType::Boolean => found == DataType::String,
+            number => number.is_numeric() && found == DataType::String,
+        };
+        // Texts are read as what they are looked for by, numbers written for a text: all of them, or none.
+        if items.iter().all(|item| reads(item.data_type)) {
+            items = items.into_iter().map(|item| coerce(item, data_type)).collect();
+        }
         for (item, written) in items.iter().zip(list) {
             // As with `=`, what is compared with a FLOAT becomes one.
             if data_type == DataType::Float && item.data_type.is_numeric() {

@@ -81,6 +81,7 @@ impl ExprBinder<'_> {
             K::Cast { operand, target, safe } => self.cast(operand, *target, *safe, span),
             K::TimestampAdd { unit, count, time } => self.timestamp_add(*unit, count, time),
             K::TimestampDiff { unit, from, to } => self.timestamp_diff(*unit, from, to),
+            K::Elapsed { end, start, in_months } => self.elapsed(end, start, *in_months),
             K::Trim { side, characters, operand } => self.trim(*side, characters.as_deref(), operand),
             K::Call(call) => self.call(call, span),
             K::Json(call) => self.json(call, span),
@@ -171,10 +172,17 @@ impl ExprBinder<'_> {
                 self.columns_of(table)?
             }
             Some(table) => self.columns_of(table)?,
+            None if self.is_pi(column) => return Ok(call(Function::Pi, Vec::new(), DataType::Double)),
             None => return self.unqualified(column),
         };
         let index = self.column_within(within, column)?;
         Ok(plan::Expr::column(index, self.scope.columns[index].data_type))
+    }
+
+    /// PI stands without parentheses, too, where no column is called so.
+    fn is_pi(&self, column: &Ident) -> bool {
+        let is_column = self.scope.columns.iter().any(|known| *known.name == *column.name);
+        column.name.eq_ignore_ascii_case("PI") && !is_column
     }
 
     /// What a name without a table means.
@@ -412,10 +420,10 @@ impl ExprBinder<'_> {
         let length = |n: u32| plan::Expr::literal(Value::Int(i64::from(n)), DataType::Int);
         Ok(match target.length {
             TextLength::Any => cast,
-            TextLength::AtMost(n) => call(Function::Left, vec![cast, length(n)], DataType::String),
+            TextLength::AtMost(n) => call(Function::Left, vec![cast, length(n)], to),
             TextLength::Exactly(n) => {
-                let blank = plan::Expr::literal(Value::string(" "), DataType::String);
-                call(Function::Rpad, vec![cast, length(n), blank], DataType::String)
+                let blank = if to == DataType::Bytes { Value::Bytes([0].into()) } else { Value::string(" ") };
+                call(Function::Rpad, vec![cast, length(n), plan::Expr::literal(blank, to)], to)
             }
         })
     }
@@ -443,9 +451,10 @@ impl ExprBinder<'_> {
 
     /// What EXTRACT takes a part of: a time, or an interval that has such a part.
     fn extracted_from(&mut self, unit: plan::TimeUnit, operand: &ast::Expr) -> Bound {
-        use plan::TimeUnit::{Day, Hour, Millisecond, Minute, Month, Quarter, Second, Year};
+        use plan::TimeUnit::{Day, Hour, Microsecond, Millisecond, Minute, Month, Nanosecond, Quarter, Second, Year};
         let bound = self.bind(operand)?;
         let has_part = match bound.data_type {
+            DataType::Date | DataType::Time(_) => !matches!(unit, Microsecond | Nanosecond),
             DataType::IntervalMonths => matches!(unit, Year | Quarter | Month),
             DataType::IntervalMillis => matches!(unit, Day | Hour | Minute | Second | Millisecond),
             _ => return self.time_of(bound, operand, "EXTRACT"),
@@ -454,23 +463,6 @@ impl ExprBinder<'_> {
             true => Ok(bound),
             false => self.fail(Problem::new(operand.span, format!("{} has no such part", bound.data_type))),
         }
-    }
-
-    fn timestamp_add(&mut self, unit: plan::TimeUnit, count: &ast::Expr, time: &ast::Expr) -> Bound {
-        use plan::TimeUnit::{Hour, Millisecond, Minute, Second};
-        let (amount, moment) = (self.bind(count), self.any_time(time, "TIMESTAMPADD"));
-        let (amount, mut moment) = (amount?, moment?);
-        if !amount.data_type.is_integer() && amount.data_type != DataType::Null {
-            let message = format!("TIMESTAMPADD adds a whole number of units, not {}", amount.data_type);
-            return self.fail(Problem::new(count.span, message));
-        }
-        // A date with hours is a point in time.
-        if moment.data_type == DataType::Date && matches!(unit, Hour | Minute | Second | Millisecond) {
-            moment = coerce(moment, DataType::Timestamp(if unit == Millisecond { 3 } else { 0 }));
-        }
-        let amount = if amount.data_type == DataType::BigInt { amount } else { coerce(amount, DataType::Int) };
-        let data_type = moment.data_type;
-        Ok(call(Function::TimestampAdd(unit), vec![amount, moment], data_type))
     }
 
     pub fn trim(&mut self, side: TrimSide, characters: Option<&ast::Expr>, operand: &ast::Expr) -> Bound {

@@ -24,6 +24,8 @@ pub enum Parameter {
     Timestamp,
     /// DATE, TIME, TIMESTAMP or TIMESTAMP_LTZ.
     AnyTime,
+    /// A text or any number, as it is.
+    TextOrNumber,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,9 +149,9 @@ static BUILTINS: &[Builtin] = &[
     fixed("REGEXP_SUBSTR", Function::RegexpSubstr, &[P::Text, P::Text], TEXT, "REGEXP_SUBSTR(text, pattern)"),
     fixed("TRANSLATE", Function::Translate, &[P::Text, P::Text, P::Text], TEXT, "TRANSLATE(text, from, to)"),
     fixed("TRANSLATE3", Function::Translate, &[P::Text, P::Text, P::Text], TEXT, "TRANSLATE3(text, from, to)"),
-    fixed("IS_ALPHA", Function::IsAlpha, &[P::Text], BOOLEAN, "IS_ALPHA(text)"),
-    fixed("IS_DECIMAL", Function::IsDecimal, &[P::Text], BOOLEAN, "IS_DECIMAL(text)"),
-    fixed("IS_DIGIT", Function::IsDigit, &[P::Text], BOOLEAN, "IS_DIGIT(text)"),
+    fixed("IS_ALPHA", Function::IsAlpha, &[P::TextOrNumber], BOOLEAN, "IS_ALPHA(text or number)"),
+    fixed("IS_DECIMAL", Function::IsDecimal, &[P::TextOrNumber], BOOLEAN, "IS_DECIMAL(text or number)"),
+    fixed("IS_DIGIT", Function::IsDigit, &[P::TextOrNumber], BOOLEAN, "IS_DIGIT(text or number)"),
     fixed("JSON_QUOTE", Function::JsonQuote, &[P::Text], TEXT, "JSON_QUOTE(text)"),
     fixed("JSON_UNQUOTE", Function::JsonUnquote, &[P::Text], TEXT, "JSON_UNQUOTE(json)"),
     fixed("JSON", Function::JsonRaw, &[P::Text], TEXT, "JSON(text)"),

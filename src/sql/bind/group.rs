@@ -8,7 +8,7 @@ use super::select::{Item, filtered, has_over};
 use super::window::WINDOW_COLUMNS;
 use super::{Binder, Bounds, Relation, WindowColumns};
 use crate::model::{Column, DataType, Schema, Value};
-use crate::plan::{Aggregate, CompareOp, Expr, ExprKind, Node, NodeKind, OrderKey};
+use crate::plan::{Aggregate, CompareOp, Expr, ExprKind, Node, NodeKind, OrderKey, Windowing};
 use crate::sql::ast::{self, GroupElement, SelectItem};
 use crate::sql::span::{Problem, Span};
 
@@ -329,7 +329,7 @@ impl Binder<'_> {
         let plain_keys = grouping.keys.clone();
         let schema = input.schema().clone();
         let kind = match input.node.kind {
-            NodeKind::Window { input, time, windowing } if !attached => {
+            NodeKind::Window { input, time, windowing } if !attached && !is_uneven(windowing) => {
                 let input = below(*input, filter);
                 let (input, keys) = expand(input, grouping);
                 NodeKind::WindowAggregate { input: Box::new(input), time, windowing, keys, aggregates }
@@ -442,6 +442,11 @@ fn grouping(sets: Vec<Vec<Expr>>, is_of_window: impl Fn(usize) -> bool) -> Group
         }
     }
     Grouping { keys, sets: kept, window_time: false }
+}
+
+/// Whether windows of HOP overlap by parts of a slide, as GROUP BY has them: only single rows can be put into such.
+fn is_uneven(windowing: Windowing) -> bool {
+    matches!(windowing, Windowing::Hop { slide_ms, size_ms, .. } if size_ms % slide_ms != 0)
 }
 
 /// Whether the keys are the columns of the partition, in any order.

@@ -4,10 +4,11 @@
 
 use super::aggregate::PART;
 use super::expr::{Aggregation, Bound, ExprBinder};
+use super::select::filtered;
 use super::window::{Windows, window_relation};
 use super::{Binder, Relation};
-use crate::model::{DataType, Millis};
-use crate::plan::{Expr, ExprKind};
+use crate::model::{Column, DataType, Millis, Value};
+use crate::plan::{self, Expr, ExprKind, Node, NodeKind};
 use crate::sql::ast::{self, CallArguments, GroupElement, Interval, WindowFunction, WindowInterval, WindowShape};
 use crate::sql::span::{Problem, Span};
 
@@ -44,8 +45,8 @@ const NAMES: [&str; 9] = [
 /// The window of a GROUP BY.
 pub struct GroupWindow {
     function: WindowFunction,
-    /// The event time.
-    time: usize,
+    /// The event time, or what is computed of it.
+    time: Expr,
     intervals: Vec<Millis>,
     windows: Windows,
     /// Of window_start, window_end and window_time.
@@ -58,7 +59,8 @@ pub struct GroupWindow {
 impl GroupWindow {
     /// What GROUP BY has in its place.
     pub fn keys(&self) -> Vec<Expr> {
-        let key = |(part, data_type): (usize, &DataType)| Expr::column(self.width + part, *data_type);
+        let first = self.width + usize::from(!is_column(&self.time));
+        let key = |(part, data_type): (usize, &DataType)| Expr::column(first + part, *data_type);
         self.types.iter().enumerate().map(key).collect()
     }
 
@@ -75,11 +77,53 @@ impl GroupWindow {
 
     /// The rows with their windows.
     pub fn windowed(&self, input: Relation) -> Relation {
-        window_relation(input, self.time, self.windows, Vec::new())
+        match self.time.kind {
+            ExprKind::Column(time) => window_relation(input, time, self.windows, Vec::new()),
+            _ => window_relation(with_time(input, &self.time), self.width, self.windows, Vec::new()),
+        }
     }
 
-    fn is(&self, function: WindowFunction, time: usize, intervals: &[Millis]) -> bool {
-        self.function == function && self.time == time && self.intervals == intervals
+    fn is(&self, function: WindowFunction, time: &Expr, intervals: &[Millis]) -> bool {
+        self.function == function && self.time == *time && self.intervals == intervals
+    }
+}
+
+fn is_column(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::Column(_))
+}
+
+/// The rows with a time of their own as one more column, which no name reaches; those in which it is NULL are in no
+/// window, as in Flink.
+fn with_time(input: Relation, time: &Expr) -> Relation {
+    let is_there = Expr::new(ExprKind::IsNull { operand: Box::new(time.clone()), negated: true }, DataType::Boolean);
+    let input = filtered(input, is_there);
+    let mut schema = input.schema().clone();
+    let width = schema.columns.len();
+    let column = |(index, column): (usize, &Column)| Expr::column(index, column.data_type);
+    let exprs = schema.columns.iter().enumerate().map(column).chain([time.clone()]).collect();
+    schema.columns.push(Column { name: "time$".into(), data_type: time.data_type });
+    let times = input.times.iter().copied().chain([width]).collect();
+    let kind = NodeKind::Project { input: Box::new(input.node), exprs };
+    Relation { node: Node { kind, schema }, times, depth: input.depth + 1, ..input }
+}
+
+/// Whether it is an event time to Flink, too: what its functions of times and choices make of event times alone.
+fn is_event_time(expr: &Expr, times: &[usize]) -> bool {
+    let all = |exprs: &[Expr]| exprs.iter().all(|expr| is_event_time(expr, times));
+    match &expr.kind {
+        ExprKind::Column(column) => times.contains(column),
+        ExprKind::AddInterval { time, .. } => is_event_time(time, times),
+        ExprKind::Coalesce(operands) => all(operands),
+        ExprKind::Call { function, arguments } => {
+            use plan::Function::{CeilTo, FloorTo, Greatest, Least};
+            matches!(function, FloorTo(_) | CeilTo(_) | Greatest | Least) && all(arguments)
+        }
+        ExprKind::Case { branches, otherwise } => {
+            let results = branches.iter().map(|(_, result)| result).chain([&**otherwise]);
+            let mut known = results.filter(|result| result.kind != ExprKind::Literal(Value::Null)).peekable();
+            known.peek().is_some() && known.all(|result| is_event_time(result, times))
+        }
+        _ => false,
     }
 }
 
@@ -110,7 +154,7 @@ impl Binder<'_> {
                 let ast::ExprKind::Call(call) = &key.kind else { continue };
                 let Some(function) = function(&call.name.name) else { continue };
                 let window = self.bound_window(call, function, input)?;
-                if found.as_ref().is_some_and(|found| !found.is(window.function, window.time, &window.intervals)) {
+                if found.as_ref().is_some_and(|found| !found.is(window.function, &window.time, &window.intervals)) {
                     let problem = Problem::new(key.span, "GROUP BY takes one window");
                     return self.fail(problem.help("UNION ALL of two queries has the rows of both"));
                 }
@@ -139,18 +183,23 @@ impl Binder<'_> {
             }
         };
         let time = self.expr(&arguments[0], input, Aggregation::Refuse("GROUP BY"))?;
-        let ExprKind::Column(time) = time.kind else {
-            let problem = Problem::new(arguments[0].span, "a window needs the event-time column itself");
-            return self.fail(problem.help("an expression over it is a plain time"));
-        };
-        let time = self.closing_time(time, arguments[0].span, input)?;
+        match time.kind {
+            ExprKind::Column(column) => {
+                self.closing_time(column, arguments[0].span, input)?;
+            }
+            _ if is_event_time(&time, &input.times) => {}
+            _ => {
+                let problem = Problem::new(arguments[0].span, "a window needs an event time");
+                return self
+                    .fail(problem.help("ts, ts + INTERVAL '1' HOUR, FLOOR(ts TO MINUTE); a CAST makes a plain time"));
+            }
+        }
         let interval = |expr: &ast::Expr| WindowInterval { name: None, expr: expr.clone() };
         let intervals = arguments[1..].iter().map(interval).collect();
         let function = function.function;
         let windows = self.windows(&WindowShape { function, span, intervals })?;
-        let columns = &input.schema().columns;
-        let types = [DataType::Timestamp(3), DataType::Timestamp(3), columns[time].data_type];
-        let width = columns.len();
+        let types = [DataType::Timestamp(3), DataType::Timestamp(3), time.data_type];
+        let width = input.schema().columns.len();
         let intervals = arguments[1..].iter().filter_map(millis).collect();
         Ok(GroupWindow { function, time, intervals, windows, types, width, span })
     }
@@ -182,8 +231,8 @@ impl ExprBinder<'_> {
             Aggregation::Collect(calls) => calls.window.as_ref(),
             _ => None,
         };
-        if let (Some(window), Some(Expr { kind: ExprKind::Column(time), .. })) = (window, time) {
-            if window.is(function.function, time, &intervals) {
+        if let (Some(window), Some(time)) = (window, time) {
+            if window.is(function.function, &time, &intervals) {
                 return Ok(window.part(part));
             }
         }

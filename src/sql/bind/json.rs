@@ -2,7 +2,7 @@
 
 use super::expr::{Bound, ExprBinder, boolean, call, coerce};
 use super::types;
-use crate::model::DataType;
+use crate::model::{DataType, Value};
 use crate::plan::{self, ExprKind, Function, JsonMissing};
 use crate::sql::ast::{self, JsonCall, JsonFunction, TextLength};
 use crate::sql::span::{Problem, Span};
@@ -81,14 +81,21 @@ impl ExprBinder<'_> {
         let target = written.returning.map_or(DataType::String, |target| target.data_type);
         let length = written.returning.map_or(TextLength::Any, |target| target.length);
         let known = [DataType::String, DataType::Boolean, DataType::Int, DataType::Double];
-        if !known.contains(&target) || length != TextLength::Any {
+        if !known.contains(&target) || matches!(length, TextLength::Exactly(_)) {
             let problem = Problem::new(span, "JSON_VALUE returns STRING, BOOLEAN, INT or DOUBLE");
             return self.fail(problem.help("for another type write CAST(JSON_VALUE(…) AS type)"));
         }
         let mut arguments = self.text_and_path(written, "JSON_VALUE")?;
         let on_empty = self.json_missing(on_empty, target, &mut arguments, span)?;
         let on_error = self.json_missing(on_error, target, &mut arguments, span)?;
-        Ok(call(Function::JsonValue { on_empty, on_error }, arguments, target))
+        let value = call(Function::JsonValue { on_empty, on_error }, arguments, target);
+        Ok(match length {
+            TextLength::AtMost(n) => {
+                let length = plan::Expr::literal(Value::Int(i64::from(n)), DataType::Int);
+                call(Function::Left, vec![value, length], target)
+            }
+            _ => value,
+        })
     }
 
     fn json_missing(

@@ -25,7 +25,7 @@ const FUNCTIONS: [(&str, Function, usize, usize, &str); 16] = [
     ("SPLIT_INDEX", Function::SplitIndex, 3, 3, "SPLIT_INDEX(text, separator, index)"),
     ("TO_TIMESTAMP_LTZ", Function::ToTimestampLtz, 1, 3, "TO_TIMESTAMP_LTZ(number [, precision]) or TO_TIMESTAMP_LTZ(text [, format [, zone]])"),
     // Bound to a text.
-    ("TYPEOF", Function::Concat, 1, 1, "TYPEOF(value)"),
+    ("TYPEOF", Function::Concat, 1, 2, "TYPEOF(value [, TRUE])"),
 ];
 
 /// For suggestions.
@@ -60,7 +60,7 @@ impl ExprBinder<'_> {
                 t if t.is_interval() => self.fail(Problem::new(arguments[0].span, format!("{t} has no JSON form"))),
                 _ => Ok(call(Function::JsonString, vec![value], DataType::String)),
             }),
-            Function::Concat => self.type_of(&arguments[0]),
+            Function::Concat => self.type_of(&arguments[0], arguments.get(1)),
             function => self.bits(*function, upper, arguments),
         })
     }
@@ -123,11 +123,17 @@ impl ExprBinder<'_> {
     /// Of a number since 1970, or of a text.
     fn timestamp_ltz(&mut self, arguments: &[ast::Expr]) -> Bound {
         const NAME: &str = "TO_TIMESTAMP_LTZ";
-        let moment = self.bind(&arguments[0])?;
+        let mut moment = self.bind(&arguments[0])?;
         let data_type = DataType::TimestampLtz(3);
         if matches!(moment.data_type, DataType::String) {
             let rest: Vec<Bound> = arguments[1..].iter().map(|argument| self.text(argument, NAME)).collect();
             let rest = rest.into_iter().collect::<Bound<Vec<plan::Expr>>>()?;
+            // A format that stands in the text says how many digits of a second there are.
+            let written = rest.first().map_or(0, |format| match &format.kind {
+                plan::ExprKind::Literal(Value::String(format)) => format.matches('S').count(),
+                _ => 0,
+            });
+            let data_type = DataType::TimestampLtz(written.clamp(3, 6) as u8);
             let bound = std::iter::once(moment).chain(rest).collect();
             return Ok(call(Function::TextToTimestampLtz, bound, data_type));
         }
@@ -135,14 +141,47 @@ impl ExprBinder<'_> {
             let message = format!("{NAME} needs a number since 1970 or a text here, not {}", moment.data_type);
             return self.fail(Problem::new(arguments[0].span, message));
         }
-        let precision = match arguments.get(1) {
+        let digits = |digits| plan::Expr::literal(Value::Int(digits), DataType::Int);
+        let mut precision = match arguments.get(1) {
             Some(precision) => self.whole_number(precision, NAME)?,
-            None => plan::Expr::literal(Value::Int(3), DataType::Int),
+            None => digits(3),
         };
         if let Some(zone) = arguments.get(2) {
             return self.fail(Problem::new(zone.span, "a number since 1970 has no time zone"));
         }
+        // Of seconds with a fraction the milliseconds count.
+        let is_fraction = matches!(moment.data_type, DataType::Float | DataType::Double);
+        if let (true, plan::ExprKind::Literal(Value::Int(counted @ 0..=2))) = (is_fraction, &precision.kind) {
+            let unit = plan::Expr::literal(Value::Double(10f64.powi(3 - *counted as i32)), DataType::Double);
+            moment = super::expr::arithmetic(plan::ArithmeticOp::Multiply, moment, unit, DataType::Double);
+            precision = digits(3);
+        }
+        // As many digits as the number counts, but never less than three, nor more than there are.
+        let data_type = match precision.kind {
+            plan::ExprKind::Literal(Value::Int(digits @ 4..=9)) => DataType::TimestampLtz(digits.min(6) as u8),
+            _ => data_type,
+        };
         Ok(call(Function::ToTimestampLtz, vec![coerce(moment, DataType::BigInt), precision], data_type))
+    }
+
+    pub(super) fn timestamp_add(&mut self, unit: plan::TimeUnit, count: &ast::Expr, time: &ast::Expr) -> Bound {
+        use plan::TimeUnit::{Hour, Millisecond, Minute, Second};
+        let (amount, moment) = (self.bind(count), self.any_time(time, "TIMESTAMPADD"));
+        let (amount, mut moment) = (amount?, moment?);
+        if !amount.data_type.is_integer() && amount.data_type != DataType::Null {
+            let message = format!("TIMESTAMPADD adds a whole number of units, not {}", amount.data_type);
+            return self.fail(Problem::new(count.span, message));
+        }
+        // A date with hours is a point in time.
+        if moment.data_type == DataType::Date && matches!(unit, Hour | Minute | Second | Millisecond) {
+            moment = coerce(moment, DataType::Timestamp(6));
+        }
+        if let (DataType::Timestamp(0..=2), Millisecond) = (moment.data_type, unit) {
+            moment = coerce(moment, DataType::Timestamp(3));
+        }
+        let amount = if amount.data_type == DataType::BigInt { amount } else { coerce(amount, DataType::Int) };
+        let data_type = moment.data_type;
+        Ok(call(Function::TimestampAdd(unit), vec![amount, moment], data_type))
     }
 
     pub(super) fn timestamp_diff(&mut self, unit: plan::TimeUnit, from: &ast::Expr, to: &ast::Expr) -> Bound {
@@ -156,6 +195,20 @@ impl ExprBinder<'_> {
         }
         // Each as it is, with its digits of a second; without a zone it is UTC, the zone of the session.
         Ok(call(Function::TimestampDiff(unit), vec![from, to], DataType::Int))
+    }
+
+    /// `(end - start) SECOND`
+    pub(super) fn elapsed(&mut self, end: &ast::Expr, start: &ast::Expr, in_months: bool) -> Bound {
+        let span = end.span.to(start.span);
+        let (end, start) = (self.any_time(end, "a difference of times"), self.any_time(start, "a difference of times"));
+        let (end, start) = (end?, start?);
+        let is_clock = |time: &plan::Expr| matches!(time.data_type, DataType::Time(_));
+        if is_clock(&end) != is_clock(&start) {
+            let message = format!("{} cannot be taken from {}", start.data_type, end.data_type);
+            return self.fail(Problem::new(span, message).help("a time of day has no date"));
+        }
+        let data_type = if in_months { DataType::IntervalMonths } else { DataType::IntervalMillis };
+        Ok(call(Function::Elapsed, vec![end, start], data_type))
     }
 
     fn printf(&mut self, arguments: &[ast::Expr]) -> Bound {
@@ -180,8 +233,30 @@ impl ExprBinder<'_> {
     }
 
     /// The type as it is known here. Flink also says NOT NULL, and CHAR(n) of a literal.
-    fn type_of(&mut self, argument: &ast::Expr) -> Bound {
+    fn type_of(&mut self, argument: &ast::Expr, in_full: Option<&ast::Expr>) -> Bound {
         let bound = self.bind(argument)?;
-        Ok(plan::Expr::literal(Value::string(&bound.data_type.to_string()), DataType::String))
+        let in_full = match in_full.map(|flag| (&flag.kind, flag.span)) {
+            None => false,
+            Some((ast::ExprKind::Boolean(flag), _)) => *flag,
+            Some((_, span)) => {
+                return self
+                    .fail(Problem::new(span, "whether TYPEOF writes types in full is TRUE or FALSE as it stands"));
+            }
+        };
+        let name = if in_full { full_name(bound.data_type) } else { bound.data_type.to_string() };
+        Ok(plan::Expr::literal(Value::string(&name), DataType::String))
+    }
+}
+
+/// The type without the short names that Flink has for some.
+fn full_name(data_type: DataType) -> String {
+    match data_type {
+        DataType::String => "VARCHAR(2147483647)".to_owned(),
+        DataType::Bytes => "VARBINARY(2147483647)".to_owned(),
+        DataType::Time(digits) => format!("TIME({digits})"),
+        DataType::TimestampLtz(digits) => format!("TIMESTAMP({digits}) WITH LOCAL TIME ZONE"),
+        DataType::Array(element) => format!("ARRAY<{}>", full_name(*element)),
+        DataType::Map(entry) => format!("MAP<{}, {}>", full_name(entry.key), full_name(entry.value)),
+        other => other.to_string(),
     }
 }

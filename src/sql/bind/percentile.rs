@@ -1,8 +1,8 @@
-//! The arguments of PERCENTILE and APPROX_PERCENTILE: fractions that stand in the text, and how often a value counts.
+//! The arguments of PERCENTILE and APPROX_PERCENTILE: fractions that are constants, and how often a value counts.
 
 use super::expr::{Bound, ExprBinder, call};
 use crate::model::{DataType, Value};
-use crate::plan::{AggregateFunction, ExprKind, Function};
+use crate::plan::{AggregateFunction, ArithmeticOp, Expr, ExprKind, Function};
 use crate::sql::ast::{self, ExprKind as Written};
 use crate::sql::span::{Problem, Span};
 
@@ -19,21 +19,13 @@ impl ExprBinder<'_> {
     }
 
     fn fraction(&mut self, function: AggregateFunction, written: &ast::Expr) -> Bound<Value> {
-        let bound = self.bind(written)?;
-        let fraction = match (bound.kind, bound.data_type) {
-            (ExprKind::Literal(Value::Decimal(number)), DataType::Decimal { scale, .. }) => {
-                number.unscaled() as f64 / 10f64.powi(i32::from(scale))
-            }
-            (ExprKind::Literal(Value::Int(number)), data_type) if data_type.is_integer() => number as f64,
-            (ExprKind::Literal(Value::Double(number)), _) => number,
-            _ => {
-                let name = match function {
-                    AggregateFunction::Percentile => "PERCENTILE",
-                    _ => "APPROX_PERCENTILE",
-                };
-                let problem = Problem::new(written.span, "the fraction of a percentile is a number as it stands");
-                return self.fail(problem.help(format!("{name}(x, 0.99)")));
-            }
+        let Some(fraction) = constant(&self.bind(written)?) else {
+            let name = match function {
+                AggregateFunction::Percentile => "PERCENTILE",
+                _ => "APPROX_PERCENTILE",
+            };
+            let problem = Problem::new(written.span, "the fraction of a percentile is a constant number");
+            return self.fail(problem.help(format!("{name}(x, 0.99)")));
         };
         if !(0.0..=1.0).contains(&fraction) {
             return self.fail(Problem::new(written.span, "the fraction of a percentile lies between 0 and 1"));
@@ -55,4 +47,41 @@ impl ExprBinder<'_> {
         let data_type = DataType::row_of([("value", number.data_type), ("frequency", frequency.data_type)]);
         Ok(call(Function::RowOf, vec![number, frequency], data_type))
     }
+}
+
+/// The number that a constant expression has, DECIMALs rounded to their digits.
+fn constant(expr: &Expr) -> Option<f64> {
+    let number = match &expr.kind {
+        ExprKind::Literal(Value::Decimal(number)) => match expr.data_type {
+            DataType::Decimal { scale, .. } => number.unscaled() as f64 / 10f64.powi(i32::from(scale)),
+            _ => return None,
+        },
+        ExprKind::Literal(Value::Int(number)) if expr.data_type.is_integer() => *number as f64,
+        ExprKind::Literal(Value::Double(number)) => *number,
+        ExprKind::Negate(operand) => -constant(operand)?,
+        ExprKind::Cast { operand, .. } if expr.data_type.is_numeric() => match &operand.kind {
+            ExprKind::Literal(Value::String(text)) => text.trim().parse().ok()?,
+            _ => constant(operand)?,
+        },
+        ExprKind::Arithmetic { op, left, right } => {
+            let (left, right) = (constant(left)?, constant(right)?);
+            match op {
+                ArithmeticOp::Add => left + right,
+                ArithmeticOp::Subtract => left - right,
+                ArithmeticOp::Multiply => left * right,
+                ArithmeticOp::Divide => left / right,
+                ArithmeticOp::Modulo => left % right,
+            }
+        }
+        _ => return None,
+    };
+    let number = match expr.data_type {
+        DataType::Decimal { scale, .. } => {
+            let unit = 10f64.powi(i32::from(scale));
+            (number * unit).round() / unit
+        }
+        data_type if data_type.is_integer() => number.trunc(),
+        _ => number,
+    };
+    Some(number).filter(|number| number.is_finite())
 }

@@ -58,7 +58,7 @@ fn decimal_arithmetic(op: ArithmeticOp, (p1, s1): (u8, u8), (p2, s2): (u8, u8)) 
 }
 
 /// The type that holds values of both: of CASE, IF, arrays, sums. FLOAT and DOUBLE are one kind to Flink (Calcite's
-/// `leastRestrictive`): of the two the first stays.
+/// `leastRestrictive`), and so are TIMESTAMP and TIMESTAMP_LTZ: of the two the first stays, or the one with more digits.
 pub fn common(left: DataType, right: DataType) -> Option<DataType> {
     use DataType::{
         Array, BigInt, Decimal, Double, Float, Int, Map, Null, Row, SmallInt, Time, Timestamp, TimestampLtz, TinyInt,
@@ -78,8 +78,10 @@ pub fn common(left: DataType, right: DataType) -> Option<DataType> {
             _ if l == Double || r == Double => Some(Double),
             _ => Some(Float),
         },
-        (Timestamp(p), Timestamp(q)) => Some(Timestamp(p.max(q))),
-        (TimestampLtz(p), TimestampLtz(q)) => Some(TimestampLtz(p.max(q))),
+        (Timestamp(p), TimestampLtz(q)) if q > p => Some(right),
+        (TimestampLtz(p), Timestamp(q)) if q > p => Some(right),
+        (Timestamp(p), Timestamp(q) | TimestampLtz(q)) => Some(Timestamp(p.max(q))),
+        (TimestampLtz(p), TimestampLtz(q) | Timestamp(q)) => Some(TimestampLtz(p.max(q))),
         (Time(p), Time(q)) => Some(Time(p.max(q))),
         (Array(p), Array(q)) => Some(DataType::array_of(common(*p, *q)?)),
         (Map(p), Map(q)) => Some(DataType::map_of(common(p.key, q.key)?, common(p.value, q.value)?)),
@@ -91,11 +93,23 @@ pub fn common(left: DataType, right: DataType) -> Option<DataType> {
     }
 }
 
-/// The type of COALESCE, GREATEST and LEAST, which take DOUBLE for a FLOAT and a DOUBLE.
+/// The type of GREATEST and LEAST, which take DOUBLE for a FLOAT and a DOUBLE, and TIMESTAMP_LTZ beside a TIMESTAMP.
 pub fn widest(left: DataType, right: DataType) -> Option<DataType> {
     match (left, right) {
         (DataType::Float, DataType::Double) => Some(DataType::Double),
+        (DataType::Timestamp(p), DataType::TimestampLtz(q)) | (DataType::TimestampLtz(p), DataType::Timestamp(q)) => {
+            Some(DataType::TimestampLtz(p.max(q)))
+        }
         _ => common(left, right),
+    }
+}
+
+/// The type of COALESCE: the same, and of a TIMESTAMP beside a DATE or a TIME what these hold of it.
+pub fn coalesced(left: DataType, right: DataType) -> Option<DataType> {
+    match (left, right) {
+        (part @ (DataType::Date | DataType::Time(_)), DataType::Timestamp(_))
+        | (DataType::Timestamp(_), part @ (DataType::Date | DataType::Time(_))) => Some(part),
+        _ => widest(left, right),
     }
 }
 
@@ -105,6 +119,8 @@ pub fn comparable(left: DataType, right: DataType) -> Option<(DataType, DataType
     match (left, right) {
         (DataType::Null, DataType::Null) => Some((DataType::Boolean, DataType::Boolean)),
         (DataType::String, time) | (time, DataType::String) if is_time(time) => Some((time, time)),
+        // A time without a zone is that of the session, UTC.
+        (l, r) if l.is_timestamp() && r.is_timestamp() => widest(l, r).map(|t| (t, t)),
         (l, r) if l.is_numeric() && r.is_numeric() => match (as_decimal(l), as_decimal(r)) {
             (Some((p1, s1)), Some((p2, s2))) if !(l.is_integer() && r.is_integer()) => {
                 Some((DataType::Decimal { precision: p1, scale: s1 }, DataType::Decimal { precision: p2, scale: s2 }))
@@ -228,7 +244,12 @@ mod tests {
         assert_eq!(common(DataType::Double, DataType::Float), Some(DataType::Double));
         assert_eq!(widest(DataType::Float, DataType::Double), Some(DataType::Double));
         assert_eq!(common(DataType::Timestamp(3), DataType::Timestamp(0)), Some(DataType::Timestamp(3)));
-        assert_eq!(common(DataType::Timestamp(3), DataType::TimestampLtz(3)), None);
+        assert_eq!(common(DataType::Timestamp(3), DataType::TimestampLtz(3)), Some(DataType::Timestamp(3)));
+        assert_eq!(common(DataType::Timestamp(0), DataType::TimestampLtz(3)), Some(DataType::TimestampLtz(3)));
+        assert_eq!(common(DataType::TimestampLtz(3), DataType::Timestamp(3)), Some(DataType::TimestampLtz(3)));
+        assert_eq!(widest(DataType::Timestamp(3), DataType::TimestampLtz(3)), Some(DataType::TimestampLtz(3)));
+        assert_eq!(common(DataType::Timestamp(3), DataType::Date), None);
+        assert_eq!(coalesced(DataType::Timestamp(3), DataType::Date), Some(DataType::Date));
         assert_eq!(common(DataType::String, DataType::Int), None);
         for a in [DataType::Int, DataType::Float, dec(7, 3), DataType::String, DataType::Null, DataType::Boolean] {
             for b in [DataType::BigInt, DataType::Float, dec(38, 38), DataType::Bytes, DataType::Time(0)] {

@@ -1,12 +1,12 @@
 //! UNION ALL: the rows of several queries whose columns have common types. INTERSECT and EXCEPT: each row of the one that
-//! the other has, or has not, once.
+//! the other has, or has not, once; with ALL as often as that.
 
 use super::expr::{Bound, Reported, boolean, coerce, compare};
 use super::join::Found;
 use super::order::Order;
 use super::{Binder, Bounds, Relation, WindowColumns, types};
 use crate::model::{Column, DataType, Decimal, Schema, Value};
-use crate::plan::{AsOf, CompareOp, Expr, ExprKind, JoinKind, Node, NodeKind};
+use crate::plan::{AsOf, CompareOp, Expr, ExprKind, JoinKind, Node, NodeKind, Ranking};
 use crate::sql::ast::{Branch, SetKind, SetOperation};
 use crate::sql::span::{Problem, Span};
 
@@ -61,7 +61,8 @@ impl Binder<'_> {
         self.limit_depth(relation, branches[0].span())
     }
 
-    /// A semi or anti join of the different rows of both, in which NULLs are equal.
+    /// A semi or anti join of the different rows of both, in which NULLs are equal. With ALL the numbers of equal rows are
+    /// part of them: the n-th one is there or not as the other side has n of them or more.
     fn set_operation(&mut self, operation: &SetOperation) -> Bound<Relation> {
         let span = operation.span;
         let (left, right) = (self.branch(&operation.left), self.branch(&operation.right));
@@ -74,28 +75,53 @@ impl Binder<'_> {
         let [left, right] = relations.map(|relation| with_types(relation, &types));
         let window = |relation: &Relation| [relation.window.start, relation.window.end];
         let in_windows = window(&left) == window(&right) && !window(&left).contains(&None);
-        if kind == JoinKind::Anti && !in_windows && self.bounds != Bounds::Ends {
+        let decided = in_windows || self.bounds == Bounds::Ends;
+        if operation.all && !decided {
+            let problem = Problem::unsupported(span, &format!("{word} ALL without a window"));
+            return self.fail(problem.help(format!(
+                "select window_start and window_end in the same places of both, over TABLE(TUMBLE(…)); {word} without ALL has each row once",
+            )));
+        }
+        if kind == JoinKind::Anti && !decided {
             let problem = Problem::unsupported(span, "EXCEPT without a window, which takes rows back,");
             return self.fail(problem.help(
                 "select window_start and window_end in the same places of both, over TABLE(TUMBLE(…)); what a lookup table has not: WHERE NOT EXISTS (SELECT * FROM t WHERE t.x = a.x)",
             ));
         }
         // In windows a join forgets; and it is a row's being late for the join that counts.
-        let (left, right) = match in_windows {
-            true => (left, right),
-            false => (self.distinct(left, span)?, self.distinct(right, span)?),
-        };
-        let width = types.len();
-        let mut conditions = Vec::new();
-        for (index, data_type) in types.iter().enumerate() {
-            let sides = [Expr::column(index, *data_type), Expr::column(width + index, *data_type)];
-            match left.window.holds(index) {
-                true => conditions.push(equal(sides)),
-                false => conditions.extend(same(sides)),
+        let (left, right) = match (operation.all, in_windows) {
+            (true, _) => {
+                let ends = |relation: &Relation| relation.window.end.filter(|_| in_windows);
+                let (left_end, right_end) = (ends(&left), ends(&right));
+                (self.numbered_equals(left, left_end, span)?, self.numbered_equals(right, right_end, span)?)
             }
-        }
+            (false, true) => (left, right),
+            (false, false) => (self.distinct(left, span)?, self.distinct(right, span)?),
+        };
+        let conditions = same_rows(&left);
         let joined = self.join(left, right, Found { kind, conditions, as_of: AsOf::Unsaid, span })?;
-        if in_windows { self.distinct(joined, span) } else { Ok(joined) }
+        match (operation.all, in_windows) {
+            (true, _) => Ok(without_last(joined)),
+            (false, true) => self.distinct(joined, span),
+            (false, false) => Ok(joined),
+        }
+    }
+
+    /// Each row with its number among its equals, of the window if it has one, which makes all rows different ones.
+    fn numbered_equals(&mut self, input: Relation, window_end: Option<usize>, span: Span) -> Bound<Relation> {
+        let mut schema = input.schema().clone();
+        let partition = (0..schema.columns.len()).collect();
+        let ranking = Ranking { partition, order: Vec::new(), newest_of_equals: false };
+        schema.columns.push(Column { name: "number".into(), data_type: DataType::BigInt });
+        let kind = NodeKind::Rank {
+            input: Box::new(input.node),
+            ranking,
+            by_time: None,
+            window_end,
+            numbers: Some((1, u64::MAX)),
+        };
+        let relation = Relation { node: Node { kind, schema }, depth: input.depth + 1, ..input };
+        self.limit_depth(relation, span)
     }
 
     /// The type of each column that holds what all branches have there.
@@ -142,6 +168,30 @@ fn with_types(relation: Relation, types: &[DataType]) -> Relation {
         column.data_type = *data_type;
     }
     Relation::of_node(converted(relation, &schema))
+}
+
+/// That all columns of both sides, which are the same ones, are equal.
+fn same_rows(left: &Relation) -> Vec<Expr> {
+    let columns = &left.schema().columns;
+    let mut conditions = Vec::new();
+    for (index, column) in columns.iter().enumerate() {
+        let sides = [Expr::column(index, column.data_type), Expr::column(columns.len() + index, column.data_type)];
+        match left.window.holds(index) {
+            true => conditions.push(equal(sides)),
+            false => conditions.extend(same(sides)),
+        }
+    }
+    conditions
+}
+
+/// The rows without their last column.
+fn without_last(relation: Relation) -> Relation {
+    let mut schema = relation.schema().clone();
+    schema.columns.pop();
+    let exprs =
+        schema.columns.iter().enumerate().map(|(index, column)| Expr::column(index, column.data_type)).collect();
+    let kind = NodeKind::Project { input: Box::new(relation.node), exprs };
+    Relation { node: Node { kind, schema }, depth: relation.depth + 1, ..relation }
 }
 
 fn equal([left, right]: [Expr; 2]) -> Expr {

@@ -15,7 +15,7 @@ const WINDOW_ROWS_MAX: usize = 1_000_000;
 
 impl Binder<'_> {
     pub(super) fn window(&mut self, call: &ast::WindowCall) -> Bound<Relation> {
-        let windows = self.windows(&call.shape);
+        let windows = self.windows(&call.shape).and_then(|windows| self.of_whole_slides(windows, &call.shape));
         let input = self.stream(&call.input)?;
         let time = self.event_time(&call.time, &input);
         let partition: Vec<Bound<usize>> =
@@ -138,34 +138,37 @@ impl Binder<'_> {
                     .fail(Problem::new(shape.span, "an interval is missing").help(format!("it is {signature}")));
             }
         };
-        let (slide_ms, size_ms, offset_ms) = match windowing {
-            Windowing::Tumble { size_ms, offset_ms } => (size_ms, size_ms, offset_ms),
-            Windowing::Hop { slide_ms, size_ms, offset_ms } | Windowing::Early { slide_ms, size_ms, offset_ms, .. } => {
-                (slide_ms, size_ms, offset_ms)
-            }
-            Windowing::Cumulate { step_ms, size_ms, offset_ms } => (step_ms, size_ms, offset_ms),
-        };
-        let (slide, limit_ms) = match shape.function {
-            WindowFunction::Cumulate => ("step", size_ms),
-            _ => ("slide", slide_ms),
+        let (slide_ms, size_ms, offset_ms) = lengths(windowing);
+        let limit_ms = match shape.function {
+            WindowFunction::Cumulate => size_ms,
+            _ => slide_ms,
         };
         if slide_ms <= 0 || size_ms <= 0 {
             return self.fail(Problem::new(span, "a window must be longer than nothing"));
-        }
-        if size_ms % slide_ms != 0 {
-            let problem =
-                Problem::new(span, format!("the size ({size_ms} ms) is no multiple of the {slide} ({slide_ms} ms)"));
-            return self.fail(problem.help(if slide_ms > size_ms {
-                format!("the {slide} comes first, then the size")
-            } else {
-                format!("choose a {slide} that divides the size")
-            }));
         }
         if offset_ms.abs() >= limit_ms {
             let problem = Problem::new(span, "the offset must be smaller than the window");
             return self.fail(problem);
         }
         Ok(Windows::Panes(windowing))
+    }
+
+    /// What a window function takes; GROUP BY takes others, too.
+    fn of_whole_slides(&mut self, windows: Windows, shape: &WindowShape) -> Bound<Windows> {
+        let Windows::Panes(windowing) = windows else { return Ok(windows) };
+        let (slide_ms, size_ms, _) = lengths(windowing);
+        if size_ms % slide_ms == 0 {
+            return Ok(windows);
+        }
+        let slide = if shape.function == WindowFunction::Cumulate { "step" } else { "slide" };
+        let last = shape.intervals.last().map_or(shape.span, |interval| interval.expr.span);
+        let span = shape.intervals.first().map_or(shape.span, |interval| interval.expr.span.to(last));
+        let problem =
+            Problem::new(span, format!("the size ({size_ms} ms) is no multiple of the {slide} ({slide_ms} ms)"));
+        self.fail(problem.help(match slide_ms > size_ms {
+            true => format!("the {slide} comes first, then the size"),
+            false => format!("choose a {slide} that divides the size"),
+        }))
     }
 
     /// TUMBLE_ROWS(…, size) and HOP_ROWS(…, slide, size)
@@ -227,6 +230,17 @@ impl Binder<'_> {
                 self.fail(problem.help("for example INTERVAL '5' MINUTES"))
             }
         }
+    }
+}
+
+/// Slide (or step), size and offset.
+fn lengths(windowing: Windowing) -> (Millis, Millis, Millis) {
+    match windowing {
+        Windowing::Tumble { size_ms, offset_ms } => (size_ms, size_ms, offset_ms),
+        Windowing::Hop { slide_ms, size_ms, offset_ms } | Windowing::Early { slide_ms, size_ms, offset_ms, .. } => {
+            (slide_ms, size_ms, offset_ms)
+        }
+        Windowing::Cumulate { step_ms, size_ms, offset_ms } => (step_ms, size_ms, offset_ms),
     }
 }
 

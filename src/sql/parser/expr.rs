@@ -2,11 +2,11 @@
 //! <https://calcite.apache.org/docs/reference.html#operator-precedence>
 
 use super::{DEPTH_MAX, Parsed, Parser, too_deep};
-use crate::plan::{ArithmeticOp, CompareOp, TimeUnit};
+use crate::plan::{ArithmeticOp, CompareOp};
 use crate::sql::ast::{Call, CallArguments, Expr, ExprKind, Ident, IsTest, TrimSide};
 use crate::sql::keywords::is_reserved;
 use crate::sql::lexer::TokenKind;
-use crate::sql::span::{Problem, Span, nearest};
+use crate::sql::span::{Problem, Span};
 
 /// How tightly an operator binds its operands; higher is tighter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -280,7 +280,13 @@ impl Parser {
         }
         self.expect_symbol(")")?;
         expr.span = self.span_from(start);
-        Ok(expr)
+        match expr.kind {
+            ExprKind::Arithmetic { op: ArithmeticOp::Subtract, left, right } if self.at_interval_unit() => {
+                let in_months = self.interval_range()?.in_months();
+                self.node(start, ExprKind::Elapsed { end: left, start: right, in_months })
+            }
+            _ => Ok(expr),
+        }
     }
 
     /// `column` or `table.column`
@@ -546,46 +552,6 @@ impl Parser {
         let filter = self.expr()?;
         self.expect_symbol(")")?;
         Ok(Some(Box::new(filter)))
-    }
-
-    fn time_unit(&mut self, extract: bool) -> Parsed<TimeUnit> {
-        const NAMES: [&str; 9] = ["MILLISECOND", "SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR"];
-        let span = self.span();
-        let TokenKind::Word(word) = &self.token(0).kind else { return Err(self.unexpected("a unit such as MINUTE")) };
-        let upper = word.to_ascii_uppercase();
-        let unit = match upper.strip_prefix("SQL_TSI_").unwrap_or(&upper) {
-            "MILLISECOND" => TimeUnit::Millisecond,
-            "SECOND" => TimeUnit::Second,
-            "MINUTE" => TimeUnit::Minute,
-            "HOUR" => TimeUnit::Hour,
-            "DAY" => TimeUnit::Day,
-            "WEEK" => TimeUnit::Week,
-            "MONTH" => TimeUnit::Month,
-            "QUARTER" => TimeUnit::Quarter,
-            "YEAR" => TimeUnit::Year,
-            "DOW" if extract => TimeUnit::Dow,
-            "DOY" if extract => TimeUnit::Doy,
-            "DECADE" => TimeUnit::Decade,
-            "CENTURY" => TimeUnit::Century,
-            "MILLENNIUM" => TimeUnit::Millennium,
-            "EPOCH" if extract => TimeUnit::Epoch,
-            "ISODOW" if extract => TimeUnit::Isodow,
-            "ISOYEAR" if extract => TimeUnit::Isoyear,
-            other @ ("EPOCH" | "ISODOW" | "ISOYEAR" | "MICROSECOND" | "NANOSECOND") => {
-                return Err(Problem::unsupported(span, &format!("the unit {other} here")));
-            }
-            _ => {
-                let near = nearest(&upper, NAMES);
-                let problem = Problem::new(span, format!("{word} is no unit of time"));
-                return Err(match near {
-                    Some(near) => problem.help(format!("did you mean {near}?")),
-                    None => problem
-                        .help("the units are MILLISECOND, SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER and YEAR"),
-                });
-            }
-        };
-        self.advance();
-        Ok(unit)
     }
 }
 

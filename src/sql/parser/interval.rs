@@ -1,9 +1,10 @@
-//! INTERVAL literals: `'5' SECOND`, `'1:30' MINUTE TO SECOND`, `'2 03:04:05.6' DAY TO SECOND`, `'1-2' YEAR TO MONTH`.
+//! Units of time, and INTERVAL literals: `'5' SECOND`, `'1:30' MINUTE TO SECOND`, `'2 03:04:05.6' DAY TO SECOND`, `'1-2' YEAR TO MONTH`.
 
 use super::{Parsed, Parser};
+use crate::plan::TimeUnit;
 use crate::sql::ast::{Ident, Interval};
 use crate::sql::lexer::TokenKind;
-use crate::sql::span::Problem;
+use crate::sql::span::{Problem, nearest};
 
 /// Coarse to fine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +60,27 @@ impl Field {
     }
 }
 
+/// `SECOND`, `DAY TO SECOND`; a WEEK is a `from` of 7 days, a QUARTER of 3 months.
+pub(super) struct Range {
+    from: Field,
+    times: i64,
+    to: Field,
+}
+
+impl Range {
+    /// Whether its length is in months, else it is in milliseconds.
+    pub(super) fn in_months(&self) -> bool {
+        self.from <= Field::Month
+    }
+}
+
 impl Parser {
+    /// Whether a unit stands here; to Flink none of them is the name of what stands before it.
+    pub(super) fn at_interval_unit(&self) -> bool {
+        const UNITS: [&str; 8] = ["YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND"];
+        UNITS.iter().any(|word| self.at_word(word))
+    }
+
     /// What follows the word INTERVAL.
     pub(super) fn interval(&mut self) -> Parsed<Interval> {
         let negative = self.take_symbol("-");
@@ -71,7 +92,19 @@ impl Parser {
             return Err(Problem::new(self.span(), "the number of an interval stands in quotes").help(help));
         }
         let text = self.text("the interval's value in quotes, as in INTERVAL '5' SECOND")?;
-        let (from, weeks_or_quarters) = self.interval_unit()?;
+        let range = self.interval_range()?;
+        let Range { from, times, to } = range;
+        let value = value_of(&text.name, from, to).and_then(|value| value.checked_mul(times));
+        let Some(value) = value.filter(|value| value.unsigned_abs() <= 100_000_000_000_000) else {
+            return Err(wrong_value(&text, from, to));
+        };
+        let value = if negative { -value } else { value };
+        Ok(if range.in_months() { Interval::Months(value) } else { Interval::Millis(value) })
+    }
+
+    /// `SECOND`, `DAY TO SECOND`
+    pub(super) fn interval_range(&mut self) -> Parsed<Range> {
+        let (from, times) = self.interval_unit()?;
         let mut to = from;
         if self.take_word("TO") {
             let span = self.span();
@@ -81,12 +114,7 @@ impl Parser {
                     .help("YEAR TO MONTH, DAY TO SECOND, MINUTE TO SECOND …"));
             }
         }
-        let value = value_of(&text.name, from, to).and_then(|value| value.checked_mul(weeks_or_quarters));
-        let Some(value) = value.filter(|value| value.unsigned_abs() <= 100_000_000_000_000) else {
-            return Err(wrong_value(&text, from, to));
-        };
-        let value = if negative { -value } else { value };
-        Ok(if from <= Field::Month { Interval::Months(value) } else { Interval::Millis(value) })
+        Ok(Range { from, times, to })
     }
 
     /// A unit, singular or plural, with a precision that changes nothing; WEEK is 7 DAY and QUARTER 3 MONTH.
@@ -116,6 +144,49 @@ impl Parser {
             self.expect_symbol(")")?;
         }
         Ok(found)
+    }
+
+    /// The unit of EXTRACT, which knows more of them, or of FLOOR … TO, TIMESTAMPADD and the like.
+    pub(super) fn time_unit(&mut self, extract: bool) -> Parsed<TimeUnit> {
+        const NAMES: [&str; 9] = ["MILLISECOND", "SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR"];
+        let span = self.span();
+        let TokenKind::Word(word) = &self.token(0).kind else { return Err(self.unexpected("a unit such as MINUTE")) };
+        let upper = word.to_ascii_uppercase();
+        let unit = match upper.strip_prefix("SQL_TSI_").unwrap_or(&upper) {
+            "MILLISECOND" => TimeUnit::Millisecond,
+            "SECOND" => TimeUnit::Second,
+            "MINUTE" => TimeUnit::Minute,
+            "HOUR" => TimeUnit::Hour,
+            "DAY" => TimeUnit::Day,
+            "WEEK" => TimeUnit::Week,
+            "MONTH" => TimeUnit::Month,
+            "QUARTER" => TimeUnit::Quarter,
+            "YEAR" => TimeUnit::Year,
+            "DOW" if extract => TimeUnit::Dow,
+            "DOY" if extract => TimeUnit::Doy,
+            "DECADE" => TimeUnit::Decade,
+            "CENTURY" => TimeUnit::Century,
+            "MILLENNIUM" => TimeUnit::Millennium,
+            "EPOCH" if extract => TimeUnit::Epoch,
+            "ISODOW" if extract => TimeUnit::Isodow,
+            "ISOYEAR" if extract => TimeUnit::Isoyear,
+            "MICROSECOND" if extract => TimeUnit::Microsecond,
+            "NANOSECOND" if extract => TimeUnit::Nanosecond,
+            other @ ("EPOCH" | "ISODOW" | "ISOYEAR" | "MICROSECOND" | "NANOSECOND") => {
+                return Err(Problem::unsupported(span, &format!("the unit {other} here")));
+            }
+            _ => {
+                let near = nearest(&upper, NAMES);
+                let problem = Problem::new(span, format!("{word} is no unit of time"));
+                return Err(match near {
+                    Some(near) => problem.help(format!("did you mean {near}?")),
+                    None => problem
+                        .help("the units are MILLISECOND, SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER and YEAR"),
+                });
+            }
+        };
+        self.advance();
+        Ok(unit)
     }
 }
 

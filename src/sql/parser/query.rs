@@ -70,7 +70,7 @@ impl Parser {
         loop {
             let span = self.span();
             if self.at_word("EXCEPT") {
-                let kind = self.set_kind("EXCEPT", SetKind::Except, &mut parts)?;
+                let all = self.set_word(&mut parts)?;
                 let left = match (branches.pop(), branches.is_empty()) {
                     (Some(only), true) => only,
                     (last, _) => {
@@ -79,7 +79,8 @@ impl Parser {
                     }
                 };
                 let right = self.intersection(&mut parts)?;
-                branches = vec![Branch::Set(Box::new(SetOperation { left, right, kind, span }))];
+                let kind = SetKind::Except;
+                branches = vec![Branch::Set(Box::new(SetOperation { left, right, kind, all, span }))];
                 distinct = false;
             } else if self.take_word("UNION") {
                 let all = self.take_word("ALL");
@@ -113,25 +114,25 @@ impl Parser {
             if !self.at_word("INTERSECT") {
                 return Ok(left);
             }
-            let kind = self.set_kind("INTERSECT", SetKind::Intersect, parts)?;
+            let all = self.set_word(parts)?;
             let right = self.branch()?;
-            left = Branch::Set(Box::new(SetOperation { left, right, kind, span }));
+            left = Branch::Set(Box::new(SetOperation { left, right, kind: SetKind::Intersect, all, span }));
         }
     }
 
-    fn set_kind(&mut self, word: &str, kind: SetKind, parts: &mut Parts) -> Parsed<SetKind> {
+    /// INTERSECT or EXCEPT, and whether ALL stands behind it.
+    fn set_word(&mut self, parts: &mut Parts) -> Parsed<bool> {
         let span = self.span();
         parts.sets += 1;
         if parts.sets > SETS_MAX {
             return Err(Problem::new(span, format!("a query has at most {SETS_MAX} INTERSECTs and EXCEPTs")));
         }
         self.advance();
-        if self.at_word("ALL") {
-            let problem = Problem::unsupported(span.to(self.span()), &format!("{word} ALL"));
-            return Err(problem.help(format!("{word} without ALL has each row once")));
+        let all = self.take_word("ALL");
+        if !all {
+            self.take_word("DISTINCT");
         }
-        self.take_word("DISTINCT");
-        Ok(kind)
+        Ok(all)
     }
 
     /// `LIMIT 10 OFFSET 5` or `OFFSET 5 ROWS FETCH NEXT 10 ROWS ONLY`, if it is there.

@@ -96,7 +96,11 @@ impl Parser {
             }
             "BYTES" => DataType::Bytes,
             "BINARY" | "VARBINARY" => {
-                self.type_parameter(1, i32::MAX as u32)?;
+                length = match (self.type_parameter(1, i32::MAX as u32)?, upper.as_str()) {
+                    (None, "VARBINARY") => TextLength::Any,
+                    (Some(n), "VARBINARY") => TextLength::AtMost(n),
+                    (n, _) => TextLength::Exactly(n.unwrap_or(1)),
+                };
                 DataType::Bytes
             }
             "DATE" => DataType::Date,

@@ -49,6 +49,11 @@ impl Showing<'_> {
                 };
                 condition(format!("{} IS JSON {kind}", sum(0)))
             }
+            // What a CAST to bytes of limited length is bound to.
+            Function::Left | Function::Rpad if data_type == DataType::Bytes => {
+                let word = if function == Function::Left { "VARBINARY" } else { "BINARY" };
+                Shown::whole(format!("CAST({} AS {word}({}))", one(0), one(1)))
+            }
             Function::ArrayOf => Shown::whole(format!("ARRAY[{}]", self.list(arguments))),
             Function::MapOf => Shown::whole(format!("MAP[{}]", self.list(arguments))),
             Function::RowOf => Shown::whole(format!("ROW({})", self.list(arguments))),
@@ -81,6 +86,12 @@ impl Showing<'_> {
             Function::CeilTo(unit) => format!("CEIL({list} TO {})", word(unit)),
             Function::TimestampAdd(unit) => format!("TIMESTAMPADD({}, {list})", word(unit)),
             Function::TimestampDiff(unit) => format!("TIMESTAMPDIFF({}, {list})", word(unit)),
+            Function::Elapsed => {
+                let part = |index: usize, least| arguments.get(index).map(|time| self.within(time, least));
+                let (end, start) = (part(0, Binding::Sum)?, part(1, Binding::Product)?);
+                let unit = if data_type == DataType::IntervalMonths { "MONTH" } else { "SECOND" };
+                format!("({end} - {start}) {unit}")
+            }
             Function::CurrentTime => match data_type {
                 DataType::Timestamp(_) => "LOCALTIMESTAMP".to_owned(),
                 DataType::Date => "CURRENT_DATE".to_owned(),

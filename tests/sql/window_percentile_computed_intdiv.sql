@@ -1,0 +1,10 @@
+-- PERCENTILE with the fraction 95 / 100.
+CREATE TABLE readings (
+  device STRING,
+  zone STRING,
+  ts TIMESTAMP(3),
+  temp DOUBLE,
+  vib INT,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/readings.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT window_start, PERCENTILE(temp, 95 / 100) AS p FROM TABLE(TUMBLE(TABLE readings, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end;

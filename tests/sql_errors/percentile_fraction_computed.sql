@@ -1,1 +1,0 @@
-SELECT PERCENTILE(temp, 1.0 - 0.75) AS p FROM TABLE(TUMBLE(TABLE readings, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end
