@@ -6,7 +6,7 @@ use super::compile::constant_text;
 use super::json_path::{Found, JsonPath, compact, is_json, scalar};
 use super::json_text::{separate, write, write_members};
 use super::values::{Body, Outcome, list, mistyped, string, text};
-use super::{EvalError, Reason, parse};
+use super::{EvalError, Reason, TEXT_MAX_BYTES, parse};
 use crate::model::{DataType, Value};
 use crate::plan::{Expr, ExprKind, Function, JsonKind, JsonMissing, JsonOnError, Wrapper};
 
@@ -159,7 +159,7 @@ fn query(values: &[Value], path: &Path, wrapper: Wrapper, missing: &Missing) -> 
                 return missing.error(values, "there is nothing at the path");
             }
             Found::Nothing | Found::One("null") => return missing.empty(values),
-            Found::Many(places) => (joined(&places), true, false),
+            Found::Many(places) => (joined(&places)?, true, false),
             Found::One(found) => {
                 let mut out = String::new();
                 compact(found, &mut out);
@@ -179,14 +179,18 @@ fn query(values: &[Value], path: &Path, wrapper: Wrapper, missing: &Missing) -> 
     })
 }
 
-fn joined(places: &[&str]) -> String {
+/// The places of one text may lie in each other.
+fn joined(places: &[&str]) -> Result<String, EvalError> {
     let mut out = String::from('[');
     for (index, place) in places.iter().enumerate() {
         separate(index, &mut out);
         compact(place, &mut out);
+        if out.len() > TEXT_MAX_BYTES {
+            return Err(Reason::TooLong { function: "JSON_QUERY" }.into());
+        }
     }
     out.push(']');
-    out
+    Ok(out)
 }
 
 /// The elements of an array as texts.

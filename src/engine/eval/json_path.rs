@@ -5,7 +5,7 @@
 
 use serde::de::IgnoredAny;
 
-use super::json_text::{quote, write_members};
+use super::json_text::{quote, separate, write_members};
 
 enum Step {
     Key(String),
@@ -35,6 +35,9 @@ pub enum Found<'j> {
 
 /// Places that one path may find: `$..*` of a deep text finds each part again on each level.
 const PLACES_MAX: usize = 100_000;
+
+/// What nests deeper is no JSON, as for Jackson; it would also need a stack as deep.
+const NESTING_MAX: usize = 1_000;
 
 impl JsonPath {
     pub fn new(text: &str) -> JsonPath {
@@ -123,36 +126,78 @@ pub fn is_json(text: &str) -> bool {
 
 /// The value without blanks, as Java's Jackson writes what it has read.
 pub fn compact(value: &str, out: &mut String) {
-    match value.as_bytes().first() {
+    write_compact(value, out);
+}
+
+/// Writes the value that the text begins with, and gives what stands behind it.
+fn write_compact<'j>(json: &'j str, out: &mut String) -> &'j str {
+    match json.as_bytes().first() {
         Some(b'{') => {
-            let member = |(name, value): (&str, &str)| {
+            let (mut members, mut rest) = (Vec::new(), behind_separator(&json[1..]));
+            while !rest.starts_with('}') && !rest.is_empty() {
+                let (name, after) = split_value(rest);
                 let mut inner = String::new();
-                compact(value, &mut inner);
-                (serde_json::from_str(name).unwrap_or_default(), inner)
-            };
-            write_members(Elements::of(value, b'{').into_iter().flatten().map(member).collect(), out);
+                rest = behind_separator(write_compact(behind_separator(after), &mut inner));
+                members.push((serde_json::from_str(name).unwrap_or_default(), inner));
+            }
+            write_members(members, out);
+            rest.get(1..).unwrap_or_default()
         }
         Some(b'[') => {
             out.push('[');
-            for (index, (_, value)) in Elements::of(value, b'[').into_iter().flatten().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                compact(value, out);
+            let (start, mut rest) = (out.len(), behind_separator(&json[1..]));
+            while !rest.starts_with(']') && !rest.is_empty() {
+                separate(out.len() - start, out);
+                rest = behind_separator(write_compact(rest, out));
             }
             out.push(']');
+            rest.get(1..).unwrap_or_default()
         }
-        Some(b'"') => quote(&serde_json::from_str::<String>(value).unwrap_or_default(), out),
-        Some(b'-' | b'0'..=b'9') => out.push_str(&plain_number(value)),
-        _ => out.push_str(value),
+        _ => {
+            let (value, rest) = split_value(json);
+            match value.as_bytes().first() {
+                Some(b'"') => quote(&serde_json::from_str::<String>(value).unwrap_or_default(), out),
+                Some(b'-' | b'0'..=b'9') => out.push_str(&plain_number(value)),
+                _ => out.push_str(value),
+            }
+            rest
+        }
     }
+}
+
+fn behind_separator(json: &str) -> &str {
+    json.trim_start_matches([' ', '\t', '\n', '\r', ',', ':'])
+}
+
+fn split_value(json: &str) -> (&str, &str) {
+    json.split_at_checked(value_end(json.as_bytes())).unwrap_or((json, ""))
 }
 
 /// The text of the first value, which is checked as a whole: what looks into it may trust its form.
 fn first_value(json: &str) -> Option<&str> {
     let mut values = serde_json::Deserializer::from_str(json).into_iter::<IgnoredAny>();
     values.next()?.ok()?;
-    Some(json[..values.byte_offset()].trim())
+    let value = json[..values.byte_offset()].trim();
+    (nesting(value) <= NESTING_MAX).then_some(value)
+}
+
+/// How deep the value nests.
+fn nesting(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 fn is_key(name: &str, key: &str) -> bool {
@@ -176,11 +221,9 @@ impl<'j> Elements<'j> {
     }
 
     fn value(&mut self) -> Option<&'j str> {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r', ',', ':']);
-        let end = value_end(self.rest.as_bytes());
-        let (value, rest) = self.rest.split_at_checked(end).filter(|(value, _)| !value.is_empty())?;
+        let (value, rest) = split_value(behind_separator(self.rest));
         self.rest = rest;
-        Some(value)
+        Some(value).filter(|value| !value.is_empty())
     }
 }
 
@@ -312,4 +355,51 @@ fn plain_number(text: &str) -> String {
     }
     let point = if digits.len() > 1 { "." } else { "" };
     format!("{sign}{}{point}{}E{adjusted:+}", &digits[..1], &digits[1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nested(depth: usize) -> [String; 2] {
+        let array = "[".repeat(depth) + &"]".repeat(depth);
+        [array, "{\"a\":".repeat(depth) + "1" + &"}".repeat(depth)]
+    }
+
+    /// On a stack as small as that of the engine's thread, and far below it.
+    #[test]
+    fn a_deep_text_is_no_json() {
+        let look = || {
+            for text in nested(NESTING_MAX) {
+                assert!(is_json(&text));
+                let mut out = String::new();
+                compact(&text, &mut out);
+                assert_eq!(out, text);
+                assert!(matches!(JsonPath::new("$..b").find(&text), Found::Many(places) if places.is_empty()));
+            }
+            for depth in [NESTING_MAX + 1, 100_000] {
+                for text in nested(depth) {
+                    assert!(!is_json(&text));
+                    assert!(matches!(JsonPath::new("$..b").find(&text), Found::Failed(_)));
+                }
+            }
+        };
+        std::thread::Builder::new().stack_size(2 << 20).spawn(look).unwrap().join().unwrap();
+        assert!(is_json(&format!("[\"{}\", \"\\\"[\"]", "[{".repeat(10_000))), "brackets in texts are none");
+    }
+
+    #[test]
+    fn blanks_go_and_members_are_sorted() {
+        let shown = |text: &str| {
+            let mut out = String::new();
+            compact(text, &mut out);
+            out
+        };
+        let text =
+            " {\"b\" : [ 1.50 , \"a , b\", { } , [ ] ,null],\n\"a\":{\"y\":1e2,\"x\":true}, \"b\\u0062\" : \"}\" }"
+                .trim();
+        assert_eq!(shown(text), r#"{"a":{"x":true,"y":1E+2},"b":[1.50,"a , b",{},[],null],"bb":"}"}"#);
+        assert_eq!(shown("[[],[[ ]],\"\"]"), "[[],[[]],\"\"]");
+        assert_eq!(shown("7"), "7");
+    }
 }

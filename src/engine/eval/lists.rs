@@ -1,6 +1,8 @@
 //! Functions of arrays and rows. <https://nightlies.apache.org/flink/flink-docs-stable/docs/dev/table/functions/systemfunctions/#collection-functions>
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 
 use super::order::total_cmp;
 use super::values::{Body, Outcome, int, list, mistyped, parts, string, text};
@@ -41,8 +43,8 @@ pub fn body(function: Function, arguments: &[Expr]) -> Option<Body> {
         }
         Function::ArrayExcept => Body::Strict(except),
         Function::ArrayIntersect => Body::Strict(|values| {
-            let other = parts(&values[1])?;
-            list(distinct(parts(&values[0])?.iter().filter(|each| other.contains(each))))
+            let other = members(parts(&values[1])?);
+            list(distinct(parts(&values[0])?.iter().filter(|each| other.contains(&Member(each)))))
         }),
         Function::ArrayReverse => Body::Strict(|values| list(parts(&values[0])?.iter().rev().cloned().collect())),
         Function::ArraySlice => Body::Strict(slice),
@@ -123,19 +125,48 @@ fn concat(values: &[Value]) -> Outcome {
 
 /// Each once, where it stands first.
 fn distinct<'v>(all: impl Iterator<Item = &'v Value>) -> Vec<Value> {
-    let mut kept: Vec<Value> = Vec::new();
-    for each in all {
-        if !kept.contains(each) {
-            kept.push(each.clone());
+    let mut seen = HashSet::new();
+    all.filter(|each| seen.insert(Member(each))).cloned().collect()
+}
+
+fn members(array: &[Value]) -> HashSet<Member<'_>> {
+    array.iter().map(Member).collect()
+}
+
+/// An element in a set, as `=` compares it: a device chooses how long an array is, so no function may look through all of
+/// one for each element of another.
+struct Member<'v>(&'v Value);
+
+impl PartialEq for Member<'_> {
+    fn eq(&self, other: &Member<'_>) -> bool {
+        self.0 == other.0
+    }
+}
+
+/// NaN is not equal to itself, and so is found in no set.
+impl Eq for Member<'_> {}
+
+impl Hash for Member<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self.0 {
+            Value::Null => {}
+            Value::Boolean(truth) => truth.hash(state),
+            Value::Int(number) | Value::Timestamp(number) => number.hash(state),
+            // The two zeros are equal.
+            Value::Double(number) => (number + 0.0).to_bits().hash(state),
+            Value::Decimal(number) => number.unscaled().hash(state),
+            Value::String(text) => text.hash(state),
+            Value::Bytes(bytes) => bytes.hash(state),
+            Value::Date(number) | Value::Time(number) => number.hash(state),
+            Value::List(parts) => parts.iter().for_each(|part| Member(part).hash(state)),
         }
     }
-    kept
 }
 
 /// The distinct elements of the first array that the second has not.
 fn except(values: &[Value]) -> Outcome {
-    let other = parts(&values[1])?;
-    list(distinct(parts(&values[0])?.iter().filter(|each| !other.contains(each))))
+    let other = members(parts(&values[1])?);
+    list(distinct(parts(&values[0])?.iter().filter(|each| !other.contains(&Member(each)))))
 }
 
 /// From `start` to `end`, both included and counted from 1, negative ones from the end.
@@ -183,13 +214,66 @@ fn sort(values: &[Value]) -> Outcome {
 /// NULL elements are left out, or shown as the third argument says.
 fn join(values: &[Value]) -> Outcome {
     let delimiter = text(&values[1])?;
-    let mut shown = Vec::new();
+    let (mut out, mut is_first) = (String::new(), true);
     for each in parts(&values[0])? {
-        match (each, values.get(2)) {
-            (Value::Null, None) => {}
-            (Value::Null, Some(instead)) => shown.push(text(instead)?),
-            (each, _) => shown.push(text(each)?),
+        let shown = match (each, values.get(2)) {
+            (Value::Null, None) => continue,
+            (Value::Null, Some(instead)) => text(instead)?,
+            (each, _) => text(each)?,
+        };
+        if out.len() + delimiter.len() + shown.len() > TEXT_MAX_BYTES {
+            return Err(Reason::TooLong { function: "ARRAY_JOIN" }.into());
         }
+        if !std::mem::take(&mut is_first) {
+            out.push_str(delimiter);
+        }
+        out.push_str(shown);
     }
-    string(shown.join(delimiter))
+    string(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(numbers: impl IntoIterator<Item = i64>) -> Value {
+        Value::List(numbers.into_iter().map(Value::Int).collect())
+    }
+
+    #[test]
+    fn a_long_separator_between_many_elements_is_no_way_to_the_end_of_memory() {
+        let many = Value::List(vec![Value::string("x"); 100_000].into());
+        let error = join(&[many.clone(), Value::string(&"-".repeat(1_000_000))]).unwrap_err().to_string();
+        assert_eq!(error, "ARRAY_JOIN makes a text longer than 4194304 bytes");
+        assert_eq!(join(&[many, Value::string("")]), Ok(Value::string(&"x".repeat(100_000))));
+        let empty = Value::List(vec![Value::string(""); 3].into());
+        assert_eq!(join(&[empty, Value::string(",")]), Ok(Value::string(",,")));
+    }
+
+    /// Long enough that looking through one array for each element of the other would not end.
+    #[test]
+    fn sets_of_long_arrays() {
+        const COUNT: i64 = 100_000;
+        let (all, half) = (whole((0..COUNT).chain(0..COUNT)), whole(COUNT / 2..COUNT));
+        let of = |function, values: &[Value]| match body(function, &[]) {
+            Some(Body::Strict(run)) => run(values).unwrap(),
+            _ => panic!("another kind of function"),
+        };
+        assert_eq!(of(Function::ArrayDistinct, &[all.clone()]), whole(0..COUNT));
+        assert_eq!(
+            of(Function::ArrayUnion, &[half.clone(), all.clone()]),
+            whole((COUNT / 2..COUNT).chain(0..COUNT / 2))
+        );
+        assert_eq!(of(Function::ArrayExcept, &[all.clone(), half.clone()]), whole(0..COUNT / 2));
+        assert_eq!(of(Function::ArrayIntersect, &[all, half.clone()]), half);
+    }
+
+    #[test]
+    fn elements_are_the_same_where_they_are_equal() {
+        let number = |number: f64| Value::List([Value::Double(number), Value::Null].into());
+        let all = [number(0.0), number(-0.0), number(1.5), number(f64::NAN), number(1.5), number(f64::NAN)];
+        let kept = distinct(all.iter());
+        assert_eq!(kept.len(), 4, "one zero, one 1.5, and NaN is never equal: {kept:?}");
+        assert_eq!(kept[..2], [number(0.0), number(1.5)]);
+    }
 }
