@@ -104,6 +104,49 @@ fn check(case: &Path, answer: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// A message may carry any moment that a timestamp can: what a query keeps of it must be read again after a restart, or
+/// one device could take the state of all.
+#[test]
+fn moments_at_the_ends_of_time_outlive_a_restart() {
+    const WINDOWED: &str =
+        "SELECT d, window_start, window_end, COUNT(*) AS c FROM TABLE(WINDOW) GROUP BY d, window_start, window_end";
+    let windows = [
+        "TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND)",
+        "TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '30' DAY)",
+        "HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '1' HOUR)",
+        "CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '1' HOUR)",
+        "SESSION(TABLE t PARTITION BY d, DESCRIPTOR(ts), INTERVAL '10' SECOND)",
+        "TUMBLE_ROWS(TABLE t PARTITION BY d, DESCRIPTOR(ts), 2)",
+    ];
+    let others = [
+        "SELECT * FROM TABLE(SESSION(TABLE t PARTITION BY d, DESCRIPTOR(ts), INTERVAL '10' SECOND))",
+        "SELECT ts, SUM(n) OVER (PARTITION BY d ORDER BY ts RANGE BETWEEN INTERVAL '1' HOUR PRECEDING AND CURRENT ROW) AS s FROM t",
+        "SELECT ts, SUM(n) OVER (PARTITION BY d ORDER BY ts ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS s FROM t",
+        "SELECT ts, LAG(n) OVER (PARTITION BY d ORDER BY ts) AS s FROM t",
+        "SELECT * FROM t MATCH_RECOGNIZE (PARTITION BY d ORDER BY ts MEASURES a.n AS a, b.n AS b PATTERN (a b) WITHIN INTERVAL '1' HOUR DEFINE a AS a.n > 0)",
+        "SELECT a.n, b.n AS m FROM t AS a LEFT JOIN t AS b ON a.d = b.d AND b.ts BETWEEN a.ts - INTERVAL '1' HOUR AND a.ts + INTERVAL '1' HOUR",
+        "SELECT * FROM t ORDER BY ts, n",
+        "SELECT ts, n FROM t WHERE CHANGED(n) OVER (PARTITION BY d ORDER BY ts)",
+        "SELECT ts, HELD_FOR(n > 0, INTERVAL '1' SECOND) OVER (PARTITION BY d ORDER BY ts) AS h FROM t",
+    ];
+    let queries = windows.map(|window| WINDOWED.replace("WINDOW)", &format!("{window})")));
+    let last = i64::MAX / 1_000;
+    for moments in [[last, last - 1, last], [-last, 1 - last, 0], [1_772_352_000_000, 1 << 53, last]] {
+        let directory = tempfile::tempdir().unwrap();
+        let lines = moments.iter().zip(1..).map(|(ts, n)| format!("{{\"d\":\"a\",\"ts\":{ts},\"n\":{n}}}\n"));
+        fs::write(directory.path().join("t.json"), lines.collect::<String>()).unwrap();
+        for query in queries.iter().map(String::as_str).chain(others) {
+            let script = directory.path().join("t.sql");
+            let table = "CREATE TABLE t (d STRING, ts TIMESTAMP_LTZ(3), n INT, WATERMARK FOR ts AS ts) \
+                         WITH ('connector' = 'filesystem', 'path' = 't.json', 'format' = 'json');";
+            fs::write(&script, format!("{table}\n{query};\n")).unwrap();
+            let run =
+                |ticks| rows(&script, ticks).unwrap_or_else(|error| panic!("{moments:?} {query}: {ticks:?}: {error}"));
+            assert_eq!(run(Ticks::RestoreAfterEach), run(Ticks::Rows(1)), "{moments:?} {query}");
+        }
+    }
+}
+
 /// Cases are compared whatever the order of their rows; here it is looked at.
 #[test]
 fn rows_come_in_the_order_that_is_asked_for() {

@@ -8,8 +8,9 @@
 use crate::model::{Millis, Value};
 use crate::plan::Windowing;
 
-/// Panes further than this from 1970 are refused in saved state, so that no sum overflows (about 290,000 years).
-pub const TIME_MAX_MS: Millis = 1 << 53;
+/// Times further than this from 1970 are refused in saved state, so that no sum overflows. A timestamp, which counts
+/// microseconds, gets half as far (about 290,000 years).
+pub const TIME_MAX_MS: Millis = 1 << 54;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Panes {
