@@ -40,6 +40,8 @@ pub struct Connector {
     pub was_fenced: bool,
     /// This process has committed a transaction: a foreign position is newer than ours.
     pub has_committed: bool,
+    /// The next connection only looks for a record that is refused, which is not worth a line in the log.
+    pub is_searching: bool,
     said: Option<Instant>,
 }
 
@@ -63,7 +65,16 @@ impl Connector {
             None
         });
         let transaction_timeout = super::producer::transaction_timeout(&kafka);
-        Connector { setup, kafka, identity, transaction_timeout, was_fenced: false, has_committed: false, said: None }
+        Connector {
+            setup,
+            kafka,
+            identity,
+            transaction_timeout,
+            was_fenced: false,
+            has_committed: false,
+            is_searching: false,
+            said: None,
+        }
     }
 
     fn name(&self) -> &str {
@@ -139,6 +150,7 @@ impl Connector {
             accounts.protect()?;
         }
         self.was_fenced = false;
+        self.is_searching = false;
         self.said = None;
         Ok(Connected::Ready(session))
     }
@@ -299,7 +311,8 @@ impl Connector {
             }
         };
         let left = accounts.log_end().saturating_sub(at.max(accounts.next));
-        log::info!("sink {}: connected to Kafka, {left} records to deliver", self.name());
+        let level = if self.is_searching { log::Level::Debug } else { log::Level::Info };
+        log::log!(level, "sink {}: connected to Kafka, {left} records to deliver", self.name());
         if let Some(doubt) = doubt {
             log::warn!("sink {}: {doubt}", self.name());
             status.update(|report| report.doubt = Some(doubt));

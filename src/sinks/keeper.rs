@@ -29,6 +29,8 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
 const BREATH: Duration = Duration::from_millis(300);
 /// The same trouble is logged once in this time.
 const SAME_TROUBLE: Duration = Duration::from_secs(5 * 60);
+/// Dead letters are mentioned together this often.
+const DEAD_SAID_EVERY: Duration = Duration::from_secs(10);
 /// How long a stopping sink goes on with what it has under way.
 const STOP_GRACE: Duration = Duration::from_millis(1_500);
 
@@ -91,6 +93,9 @@ pub struct Keeper {
     /// Not before then the next round begins.
     not_before: Instant,
     logged: Option<(String, Instant)>,
+    /// When dead letters were last mentioned, and how many there were since.
+    dead_said: Option<Instant>,
+    dead_unsaid: usize,
 }
 
 impl Keeper {
@@ -108,6 +113,8 @@ impl Keeper {
             backoff: Backoff::new(BACKOFF_FIRST, BACKOFF_MAX),
             not_before: Instant::now(),
             logged: None,
+            dead_said: None,
+            dead_unsaid: 0,
         }
     }
 
@@ -171,8 +178,12 @@ impl Keeper {
             return Ok(());
         }
         if let Some(first) = skips.dead.first() {
-            let (count, offset) = (skips.dead.len(), first.offset);
-            log::warn!("sink {}: {count} dead letters from record {offset} on: {}", self.name(), first.reason);
+            self.dead_unsaid += skips.dead.len();
+            if self.dead_said.is_none_or(|at| at.elapsed() >= DEAD_SAID_EVERY) {
+                let (count, offset) = (self.dead_unsaid, first.offset);
+                log::warn!("sink {}: {count} dead letters, record {offset} of them: {}", self.name(), first.reason);
+                (self.dead_said, self.dead_unsaid) = (Some(Instant::now()), 0);
+            }
         }
         if skips.corrupt > 0 {
             log::error!("sink {}: {} records are damaged and left out", self.name(), skips.corrupt);
@@ -204,6 +215,14 @@ impl Keeper {
         self.pause(pause);
     }
 
+    /// For what is told otherwise once it is known what it is.
+    pub fn back_off_quietly(&mut self, most: Duration, text: &str) {
+        let pause = self.backoff.next(chance()).min(most);
+        log::debug!("sink {}: {text}", self.name());
+        self.tell(SinkState::BackingOff, text);
+        self.pause(pause);
+    }
+
     /// The store failed: the daemon ends over it.
     pub fn meet_store_failure(&mut self, text: &str) {
         if self.writer.failed().borrow().is_some() {
@@ -232,6 +251,10 @@ impl Keeper {
             log::warn!("sink {}: {text}; trying again", self.name());
             self.logged = Some((text.to_owned(), Instant::now()));
         }
+        self.tell(state, text);
+    }
+
+    fn tell(&self, state: SinkState, text: &str) {
         self.status.update(|report| {
             report.state = state;
             report.reason = Some(text.to_owned());

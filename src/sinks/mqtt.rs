@@ -150,7 +150,9 @@ impl Worker {
                 Trouble::Stopping | Trouble::Foreign => {}
                 Trouble::Store(text) => self.keeper.meet_store_failure(&text),
                 Trouble::Wait(text) => self.keeper.back_off_at_most(BACKOFF_MESSAGE_MAX, &text),
-                Trouble::Again(text) | Trouble::Reconnect(text) | Trouble::Fenced(text) => self.keeper.back_off(&text),
+                Trouble::Again(text) | Trouble::Refused(text) | Trouble::Reconnect(text) | Trouble::Fenced(text) => {
+                    self.keeper.back_off(&text);
+                }
             }
         }
         self.keeper.stopped();

@@ -69,10 +69,9 @@ impl Session {
     pub fn send(&self, index: usize, offset: u64, record: &RecordRef<'_>, ending: &Ending) -> Sent {
         let sequence = offset.to_string();
         let headers = self.headers.clone().insert(Header { key: HEADER_SEQUENCE, value: Some(&sequence) });
-        // librdkafka takes 0 for "now"; Kafka refuses negative times other than -1.
-        let timestamp = record.timestamp.max(1);
-        let mut outgoing =
-            BaseRecord::<[u8], [u8], usize>::with_opaque_to(record.topic, index).headers(headers).timestamp(timestamp);
+        let mut outgoing = BaseRecord::<[u8], [u8], usize>::with_opaque_to(record.topic, index)
+            .headers(headers)
+            .timestamp(record.timestamp);
         outgoing.key = record.key;
         outgoing.payload = record.payload;
         loop {

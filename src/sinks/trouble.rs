@@ -10,6 +10,9 @@ pub enum Trouble {
     Again(String),
     /// The same, but a topic is missing, and records from a column are waiting for it.
     Wait(String),
+    /// Kafka answered, but does not take a record: soon, with a new producer, since librdkafka leaves a gap in the sequence
+    /// numbers of this one, behind which Kafka takes nothing more.
+    Refused(String),
     /// Another gateway uses this one's id; said already.
     Foreign,
     /// The connection (Kafka: the producer) is of no use, or it is not known what became of what was sent: a new one

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use rdkafka::error::RDKafkaErrorCode;
+
 use super::accounts::Accounts;
 use super::connect::{Connected, Connector};
 use super::gather::{Gathered, Limits, Outlet, Sent};
@@ -17,6 +19,8 @@ use crate::delivery::{Batch, Bisect, RecordRef, Refusal};
 
 /// A topic from a column is given up after 30 s; asking must not be much rarer than that.
 const BACKOFF_TOPIC_MAX: Duration = Duration::from_secs(5);
+/// A record that is refused is looked for without waiting long: Kafka is there, and what is behind that record waits.
+const BACKOFF_REFUSED_MAX: Duration = Duration::from_secs(1);
 /// Least time between the begins of two transactions that are not full: a transaction costs the same for one record
 /// and for a thousand.
 const SPACING: Duration = Duration::from_millis(100);
@@ -33,6 +37,8 @@ pub struct Worker {
     topics: Topics,
     batch: Batch,
     bisect: Bisect,
+    /// The offset of the record whose time Kafka does not take: it goes with that of its sending.
+    untimely: Option<u64>,
     fenced: Option<String>,
     renew_at: Instant,
 }
@@ -50,6 +56,7 @@ enum Round {
 struct Filling<'a> {
     session: &'a Session,
     topics: &'a mut Topics,
+    untimely: Option<u64>,
 }
 
 impl Outlet for Filling<'_> {
@@ -74,7 +81,9 @@ impl Outlet for Filling<'_> {
     }
 
     fn send(&mut self, index: usize, offset: u64, record: &RecordRef<'_>, ending: &Ending) -> Sent {
-        self.session.send(index, offset, record, ending)
+        // librdkafka takes 0 for "now"; Kafka refuses negative times other than -1.
+        let timestamp = if self.untimely == Some(offset) { 0 } else { record.timestamp.max(1) };
+        self.session.send(index, offset, &RecordRef { timestamp, ..*record }, ending)
     }
 }
 
@@ -89,6 +98,7 @@ impl Worker {
             connector: Connector::new(setup, kafka),
             batch: Batch::new(),
             bisect: Bisect::default(),
+            untimely: None,
             fenced,
         }
     }
@@ -178,7 +188,7 @@ impl Worker {
     fn gather(&mut self, session: &Session) -> Result<Gathered, Trouble> {
         let searched = self.bisect.records_max().unwrap_or(u32::MAX);
         let limits = Limits { records_max: self.batch.records_max().min(searched), bytes_max: self.batch.bytes_max() };
-        let mut filling = Filling { session, topics: &mut self.topics };
+        let mut filling = Filling { session, topics: &mut self.topics, untimely: self.untimely };
         self.keeper.gather(&mut filling, limits)
     }
 
@@ -250,7 +260,10 @@ impl Worker {
                 self.topics.missing(&failure.topic, text.clone(), Instant::now());
                 self.give_up(session, Trouble::Wait(text))
             }
-            Kind::Refused => self.refused(session, next, sent, first, text),
+            Kind::Refused => {
+                let of_time = failure.code == RDKafkaErrorCode::InvalidTimestamp;
+                self.refused(session, (next, sent), first, of_time, text)
+            }
             Kind::TimedOut => self.timed_out(session, sent),
             Kind::Other => self.give_up(session, Trouble::Reconnect(text)),
             Kind::Consequence => self.give_up(session, of_the_whole(session, failure)),
@@ -261,13 +274,17 @@ impl Worker {
     fn refused(
         &mut self,
         session: &Session,
-        next: u64,
-        sent: u32,
+        (next, sent): (u64, u32),
         first: Option<DeadLetter>,
+        of_time: bool,
         reason: String,
     ) -> Trouble {
-        let trouble = self.give_up(session, Trouble::Again(reason.clone()));
+        let trouble = self.give_up(session, Trouble::Refused(reason.clone()));
         match (self.bisect.refused(sent, next), first) {
+            (Refusal::Found, Some(letter)) if of_time && self.untimely != Some(letter.offset) => {
+                self.untimely = Some(letter.offset);
+                trouble
+            }
             (Refusal::Found, Some(letter)) => {
                 self.keeper.bury(DeadLetter { reason, ..letter }).err().unwrap_or(trouble)
             }
@@ -285,10 +302,12 @@ impl Worker {
             self.keeper.status.update(|report| report.aborted += 1);
         }
         match trouble {
-            Trouble::Again(_) | Trouble::Wait(_) | Trouble::Store(_) => match session.abort(&self.keeper.ending) {
-                Ok(()) => trouble,
-                Err(worse) => worse,
-            },
+            Trouble::Again(_) | Trouble::Wait(_) | Trouble::Refused(_) | Trouble::Store(_) => {
+                match session.abort(&self.keeper.ending) {
+                    Ok(()) => trouble,
+                    Err(worse) => worse,
+                }
+            }
             other => other,
         }
     }
@@ -330,6 +349,10 @@ impl Worker {
             Trouble::Fenced(text) => {
                 self.connector.was_fenced = true;
                 self.keeper.back_off(&text);
+            }
+            Trouble::Refused(text) => {
+                self.connector.is_searching = true;
+                self.keeper.back_off_quietly(BACKOFF_REFUSED_MAX, &text);
             }
             Trouble::Again(text) | Trouble::Wait(text) | Trouble::Reconnect(text) => self.keeper.back_off(&text),
             Trouble::Store(text) => self.keeper.meet_store_failure(&text),

@@ -91,6 +91,40 @@ fn what_kafka_refuses_becomes_a_dead_letter_once_and_the_rest_arrives() {
     assert_eq!(texts, expected.collect::<Vec<_>>());
 }
 
+/// Kafka takes no record that is more than an hour ahead of its own clock. What a device with a wrong clock sent is there
+/// all the same, at its place, and what is behind it does not wait for a time-out.
+#[test]
+fn records_from_the_future_arrive_with_the_time_of_their_sending() {
+    const YEARS_MS: i64 = 10 * 365 * 24 * 3_600_000;
+    let (kafka, _turn) = broker();
+    kafka.create_topic("ahead", 1, &[]);
+    let directory = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start("gw-ahead", directory.path(), sink(&kafka.bootstrap()), &["ahead"]);
+    // Records that came before make a refusal leave a gap in the producer's numbers.
+    gateway.append(&numbered("ahead", 0..10));
+    gateway.wait_delivered(WAIT);
+    let before = now_ms();
+    let mut records = numbered("ahead", 10..40);
+    for ahead in [13, 14, 31] {
+        records[ahead - 10].timestamp = before + YEARS_MS;
+    }
+    gateway.append(&records);
+    gateway.wait_delivered(WAIT);
+    assert!(gateway.dead_letters().is_empty());
+    let counters = gateway.stop();
+    assert_eq!((count(&counters, "delivered"), count(&counters, "dead")), (40, 0));
+    let seen = kafka.read_committed("ahead");
+    let texts: Vec<&str> = seen.iter().map(|one| one.text()).collect();
+    assert_eq!(texts, (0..40).map(|n| n.to_string()).collect::<Vec<_>>());
+    for (number, one) in seen.iter().enumerate() {
+        let time = one.timestamp.expect("it has one");
+        match number {
+            13 | 14 | 31 => assert!((before..=now_ms()).contains(&time), "{number}: {time}"),
+            _ => assert_eq!(time, 1_700_000_000_000, "{number}"),
+        }
+    }
+}
+
 #[test]
 fn a_literal_topic_is_waited_for() {
     let (kafka, _turn) = broker();
