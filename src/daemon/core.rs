@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::complaints::{About, Complaint};
 use super::journal::{self, Digest, Header};
 use super::names::Names;
 use crate::config::{OutputFormat, Route, Settings, TopicPart};
@@ -24,6 +25,9 @@ const OUTPUT_BYTES_MAX: usize = 4 << 20;
 
 /// A payload that could not be decoded is kept up to this length.
 const INVALID_BYTES_MAX: usize = 4 << 10;
+
+/// Kafka refuses records that are an hour ahead of its clock (`message.timestamp.after.max.ms`); its clock and ours differ.
+const AHEAD_MAX_MS: Millis = 30 * 60 * 1_000;
 
 /// A message on its way to a source's decoder.
 #[derive(Clone, Debug)]
@@ -44,6 +48,8 @@ pub struct Tick {
     pub dead: Records,
     pub counters: BTreeMap<String, u64>,
     pub digests: Vec<Digest>,
+    /// For the log.
+    pub complaints: Vec<Complaint>,
     /// Timers are still due at the same `now`.
     pub more: bool,
 }
@@ -129,6 +135,7 @@ impl Core {
         for failure in &step.failures {
             self.dead_letter(now, failure, &mut tick);
         }
+        complain(&step, &mut tick);
         tick.more = step.more;
         self.write_journal(now, messages, &mut tick);
         tick
@@ -137,12 +144,19 @@ impl Core {
     fn decode(&mut self, messages: &[Vec<Message>], tick: &mut Tick) -> Vec<Input> {
         let mut inputs = Vec::new();
         for (source, messages) in messages.iter().enumerate().filter(|(_, messages)| !messages.is_empty()) {
-            let mut rows = Vec::with_capacity(messages.len());
+            let (mut rows, mut wrong) = (Vec::with_capacity(messages.len()), None);
             for message in messages {
                 match self.decoders[source].decode(&message.captures, &message.payload, message.arrival) {
                     Ok(values) => rows.push(InputRow { arrival: message.arrival, values }),
-                    Err(reason) => tick.invalid.push(&self.invalid_record(source, message, &reason)),
+                    Err(reason) => {
+                        tick.invalid.push(&self.invalid_record(source, message, &reason));
+                        wrong.get_or_insert_with(|| format!("from {:?}: {reason}", message.captures));
+                    }
                 }
+            }
+            if let Some(reason) = wrong {
+                let count = (messages.len() - rows.len()) as u64;
+                tick.complaints.push(Complaint { about: About::InvalidOf(source), count, reason });
             }
             let names = &self.names.sources[source];
             let invalid = messages.len() - rows.len();
@@ -173,7 +187,7 @@ impl Core {
                 self.settings.queries[output.query].into.iter().zip(&self.names.queries[output.query].out)
             {
                 record.clear();
-                sink_record(route, schema, &output.row, &self.json, now.millis).encode(&mut record);
+                sink_record(route, schema, &output.row, &self.json, now).encode(&mut record);
                 tick.sinks[route.sink].push(&record);
                 raise(&mut tick.counters, counter, 1);
             }
@@ -206,7 +220,7 @@ impl Core {
             self.source_encoders[late.source].encode(&late.row, &mut self.json);
             self.json.push('}');
             record.clear();
-            sink_record(route, &source.schema, &late.row, &self.json, now.millis).encode(&mut record);
+            sink_record(route, &source.schema, &late.row, &self.json, now).encode(&mut record);
             tick.sinks[route.sink].push(&record);
             self.names.queries[late.query].late_out.iter().for_each(|counter| raise(&mut tick.counters, counter, 1));
         }
@@ -277,6 +291,27 @@ impl Core {
     }
 }
 
+/// For the log: how many rows of each query failed, were late, or were given up.
+fn complain(step: &Step, tick: &mut Tick) {
+    let mut failed = vec![(0, ""); step.counts.len()];
+    for failure in &step.failures {
+        let (count, reason) = &mut failed[failure.query];
+        *count += 1;
+        *reason = &failure.reason;
+    }
+    for (query, (counts, (failed, reason))) in step.counts.iter().zip(failed).enumerate() {
+        for (about, count, reason) in [
+            (About::FailedIn(query), failed, reason),
+            (About::LateFor(query), counts.late, ""),
+            (About::GivenUpBy(query), counts.given_up, ""),
+        ] {
+            if count > 0 {
+                tick.complaints.push(Complaint { about, count, reason: reason.to_owned() });
+            }
+        }
+    }
+}
+
 /// What a lookup table is called in the journal and in snapshots; no source has such a name.
 pub fn table_name(settings: &Settings, table: usize) -> String {
     format!("table/{}", settings.tables[table].name)
@@ -295,7 +330,10 @@ fn raise(counters: &mut BTreeMap<String, u64>, key: &str, by: u64) {
 }
 
 /// The record of one row for one route; `json` is the row as a JSON object.
-fn sink_record(route: &Route, schema: &Schema, row: &Row, json: &str, now: Millis) -> Record {
+///
+/// Its time is the row's event time, but Kafka takes none that is an hour ahead of its own clock: what a device with a
+/// wrong clock sends, or the end of a day that has just begun, goes with the time of now.
+fn sink_record(route: &Route, schema: &Schema, row: &Row, json: &str, now: Now) -> Record {
     let payload = match route.format {
         OutputFormat::Json => Some(json.as_bytes().to_vec()),
         OutputFormat::Raw(column) => match &row[column] {
@@ -312,7 +350,7 @@ fn sink_record(route: &Route, schema: &Schema, row: &Row, json: &str, now: Milli
         topic: topic(&route.topic.parts, row),
         key: route.key.and_then(|column| key_bytes(&row[column], schema, column)),
         payload,
-        timestamp: event_time.unwrap_or(now),
+        timestamp: event_time.filter(|at| !now.trusted || *at <= now.millis + AHEAD_MAX_MS).unwrap_or(now.millis),
     }
 }
 
@@ -480,5 +518,24 @@ pub mod tests {
         assert_eq!(count("tidegate_late_results_total{query=\"behind\"}"), 1);
         assert_eq!(count("tidegate_committed_total{sink=\"cloud\"}"), records.len() as u64);
         assert_eq!(run(&rows, true), (records, counters), "restored after each tick");
+    }
+
+    #[test]
+    fn a_record_is_not_far_ahead_of_a_trusted_clock() {
+        const HOUR_MS: Millis = 3_600_000;
+        let schema = &settings().topology.sources[0].schema;
+        let parts = vec![TopicPart::Literal("t".to_owned())];
+        let route = Route { sink: 0, topic: config::TopicTemplate { parts }, key: None, format: OutputFormat::Json };
+        let time = |ahead_ms: Millis, trusted: bool| {
+            let now = Now { millis: START_MS, trusted, after: After::Tick };
+            let row = vec![Value::string("a"), Value::Int(1), Value::Timestamp((START_MS + ahead_ms) * 1_000)];
+            sink_record(&route, schema, &row, "", now).timestamp - START_MS
+        };
+        assert_eq!(schema.event_time, Some(2));
+        assert_eq!(time(-HOUR_MS, true), -HOUR_MS);
+        assert_eq!(time(HOUR_MS / 4, true), HOUR_MS / 4);
+        assert_eq!(time(HOUR_MS, true), 0);
+        assert_eq!(time(10 * 365 * 24 * HOUR_MS, true), 0);
+        assert_eq!(time(HOUR_MS, false), HOUR_MS, "who knows whose clock is wrong");
     }
 }

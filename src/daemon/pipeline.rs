@@ -15,6 +15,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::clock::Clock;
+use super::complaints::Complaints;
 use super::core::{Core, Message, Tick};
 use super::recovery;
 use crate::broker::{Hub, Inbound, Item, Link};
@@ -111,6 +112,7 @@ pub struct Pipeline {
     parked_connections: HashSet<u64>,
     /// Told to stop: nothing waits for a later tick.
     stopping: bool,
+    complaints: Complaints,
     last_now: Millis,
     more: bool,
     /// Next offset of the journal, and what a replay from the last snapshot on would cost.
@@ -153,6 +155,7 @@ impl Pipeline {
             parked: VecDeque::new(),
             parked_connections: HashSet::new(),
             stopping: false,
+            complaints: Complaints::default(),
             last_now: start.recovered.last_now.unwrap_or(0),
             more: start.recovered.more,
             journal_end: start.journal_end,
@@ -394,6 +397,7 @@ impl Pipeline {
     fn hand_over(&mut self, now: Now, tick: Tick, gathered: Gathered) -> Result<(), StoreError> {
         self.last_now = now.millis;
         self.more = tick.more;
+        self.complaints.log(&tick.complaints, &self.settings);
         self.progress.ticks.fetch_add(1, Ordering::Relaxed);
         self.progress.parked.store(self.parked.len() as u64, Ordering::Relaxed);
         self.journal_end += u64::from(tick.journal.count);

@@ -253,6 +253,11 @@ fn bad_payloads_and_failing_rows_are_counted_and_cost_nobody_else_anything() {
     assert_eq!((source("in"), source("decoded"), source("invalid")), (7.0, 4.0, 3.0));
     let query = |what: &str| metric(&metrics, &format!("tidegate_{what}_total{{query=\"divide\"}}"));
     assert_eq!((query("used"), query("filtered"), query("late"), query("failed")), (2.0, 1.0, 0.0, 1.0));
+    // Each once, whatever else is wrong within the minute.
+    let log = gateway.log();
+    let lines = |what: &str| log.lines().filter(|line| line.contains("WARN") && line.contains(what)).count();
+    assert_eq!(lines("invalid messages, one of them from [\"a\"]: "), 1, "{log}");
+    assert_eq!(lines("query divide: 1 rows or results failed, one of them over this: division by zero"), 1, "{log}");
 }
 
 #[test]
