@@ -1,7 +1,10 @@
 //! The commands for people who write queries: `tidegate test`, `query -f`, `explain` and `export flink`.
 
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -86,6 +89,111 @@ fn a_folder_without_cases_is_an_error() {
 }
 
 /// Flink's own answers: the samples' scripts are cases as they stand.
+/// Each SQL text and each piece of a configuration that the documents show is right as it stands there.
+#[test]
+fn what_the_documents_show_is_right() {
+    const SOURCES: &str = r#"
+        [source.telemetry]
+        mqtt = "dev/{device}/telemetry"
+        schema = "ts TIMESTAMP_LTZ(3), temp DOUBLE, vib DOUBLE"
+        event_time = "ts"
+        [source.pumps]
+        mqtt = "pumps/{device}"
+        schema = "ts TIMESTAMP_LTZ(3), temp DOUBLE, vib DOUBLE"
+        event_time = "ts"
+        [source.orders]
+        mqtt = "orders/{device}"
+        schema = "ts TIMESTAMP_LTZ(3)"
+        event_time = "ts"
+        [source.acks]
+        mqtt = "acks/{device}"
+        schema = "ts TIMESTAMP_LTZ(3)"
+        event_time = "ts"
+        [source.machines]
+        mqtt = "machines/{device}"
+        schema = "ts TIMESTAMP_LTZ(3), axes ARRAY<ROW<name STRING, load DOUBLE>>"
+        event_time = "ts"
+        [sink.cloud]
+        kafka = "localhost:9092"
+    "#;
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), "hq_password", "secret");
+    let check = |of: &str, configuration: &str| {
+        let head = if configuration.contains("[gateway]") { "" } else { "[gateway]\nid = \"gw\"\nregion = \"eu\"\n" };
+        let file = write(directory.path(), "gateway.toml", &format!("{head}{configuration}"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        let output =
+            command.args(["check", "--config"]).arg(file).env("CREDENTIALS_DIRECTORY", directory.path()).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{of}: {configuration}\n{}", text(&output.stderr));
+    };
+    let mut seen = 0;
+    for page in
+        ["README.md", "docs/configuration.md", "docs/sql.md", "docs/windows.md", "docs/joins.md", "docs/match.md"]
+    {
+        let document = std::fs::read_to_string(root().join(page)).unwrap();
+        for piece in document.split("\n```").skip(1).step_by(2) {
+            let (language, body) = piece.split_once('\n').unwrap();
+            match language {
+                "toml" if body.trim_start().starts_with('[') => check(page, body),
+                "toml" => check(page, &format!("[source.x]\nmqtt = \"x/{{device}}\"\n{body}")),
+                "sql" if body.starts_with("SELECT") => {
+                    let (body, into) =
+                        (body.trim().trim_end_matches(';'), "into = { sink = \"cloud\", topic = \"x\" }");
+                    check(page, &format!("{SOURCES}\n[query.x]\nsql = \"\"\"{body}\"\"\"\n{into}\n"));
+                }
+                _ => continue,
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 15, "{seen}");
+}
+
+/// Whoever reads may have had enough; what cannot be written is an error, and nothing panics.
+#[test]
+fn a_reader_that_leaves_is_no_failure_and_a_full_disk_is_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = write(directory.path(), "a.sql", "SELECT 1 AS n;");
+    let commands: [&[&str]; 5] = [
+        &["explain", "--config", RULES],
+        &["explain", "-f", script.to_str().unwrap()],
+        &["check", "--config", RULES],
+        &["export", "flink", "--config", RULES],
+        &["test", "examples/rules", "--config", RULES],
+    ];
+    for arguments in commands {
+        let run = |out: Stdio| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+            let output =
+                command.args(arguments).current_dir(root()).stdout(out).stderr(Stdio::piped()).output().unwrap();
+            (output.status.code(), text(&output.stderr))
+        };
+        let (code, said) = run(File::options().write(true).open("/dev/full").unwrap().into());
+        assert!(code == Some(1) && said.contains("stdout: No space left"), "{arguments:?}: {code:?} {said}");
+        let (out, _) = UnixStream::pair().unwrap();
+        let (code, said) = run(OwnedFd::from(out).into());
+        assert!(code == Some(0) && !said.contains("pipe"), "{arguments:?}: {code:?} {said}");
+    }
+}
+
+/// As Windows writes files.
+#[test]
+fn marks_of_utf_8_and_line_ends_of_windows() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = "\u{feff}CREATE TABLE t (d STRING, n INT)\r\nWITH ('connector' = 'filesystem', 'path' = 'FILE', 'format' = 'FORMAT');\r\n\
+                  -- all\r\nSELECT * FROM t;\r\n";
+    for (format, content) in
+        [("csv", "\u{feff}a,1\r\nb,2\r\n"), ("json", "\u{feff}{\"d\":\"a\",\"n\":1}\r\n{\"d\":\"b\",\"n\":2}\r\n")]
+    {
+        let file = format!("t.{format}");
+        write(directory.path(), &file, content);
+        let script = write(directory.path(), "t.sql", &script.replace("FILE", &file).replace("FORMAT", format));
+        let output = tidegate(&["query", "-f", script.to_str().unwrap()]);
+        assert_eq!(text(&output.stdout), "{\"d\":\"a\",\"n\":1}\n{\"d\":\"b\",\"n\":2}\n", "{}", text(&output.stderr));
+    }
+}
+
 #[test]
 fn scripts_with_their_rows_are_cases() {
     let directory = tempfile::tempdir().unwrap();
@@ -152,10 +260,11 @@ fn what_flink_refuses_is_left_out_of_its_script() {
     }
 }
 
-fn write(directory: &Path, name: &str, content: &str) {
+fn write(directory: &Path, name: &str, content: &str) -> PathBuf {
     let path = directory.join(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, content).unwrap();
+    std::fs::write(&path, content).unwrap();
+    path
 }
 
 /// What was read and found to be right stands in `tests/export/`.

@@ -138,7 +138,9 @@ fn sinks(view: &View, page: &mut Exposition) {
             log.pending_records as f64,
         );
         page.gauge("tidegate_sink_buffer_bytes", "Bytes of the sink's log.", &labels, log.bytes as f64);
-        let age = log.oldest_tick.map_or(0, |oldest| (now - oldest).max(0));
+        // What is delivered stays in the log until a later commit takes it out.
+        let oldest = log.oldest_tick.filter(|_| log.pending_records > 0);
+        let age = oldest.map_or(0, |oldest| (now - oldest).max(0));
         page.gauge("tidegate_sink_buffer_age_seconds", "Age of the oldest record kept.", &labels, age as f64 / 1e3);
         let report = status.report();
         let connected = f64::from(u8::from(report.state == SinkState::Connected));

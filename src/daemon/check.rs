@@ -5,7 +5,9 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
+use super::stdout;
 use crate::broker;
 use crate::client;
 use crate::config::{self, Outside, Problem, Settings, SinkKind};
@@ -42,7 +44,7 @@ pub fn load_file(path: &Path) -> Result<Settings, LoadError> {
 }
 
 /// Prints what is wrong to stderr, or a summary to stdout; gives the exit code.
-pub fn check(path: &Path) -> u8 {
+pub fn check(path: &Path) -> ExitCode {
     match load_file(path) {
         Ok(settings) => {
             for warning in &settings.warnings {
@@ -59,14 +61,14 @@ pub fn check(path: &Path) -> u8 {
             for file in &wrong {
                 eprintln!("{file}\n");
             }
-            if wrong.is_empty() {
-                println!("{}", summary(&settings));
+            if !wrong.is_empty() {
+                return ExitCode::from(2);
             }
-            if wrong.is_empty() { 0 } else { 2 }
+            stdout::print(&(summary(&settings) + "\n"), ExitCode::SUCCESS)
         }
         Err(error) => {
             eprintln!("{error}");
-            2
+            ExitCode::from(2)
         }
     }
 }
@@ -155,12 +157,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("gateway.toml");
         std::fs::write(&file, "[gateway]\nid = \"gw\"\n").unwrap();
-        assert_eq!(check(&file), 0);
+        assert_eq!(check(&file), ExitCode::SUCCESS);
         std::fs::write(&file, "[gatewy]\nid = \"gw\"\n").unwrap();
-        assert_eq!(check(&file), 2);
+        assert_eq!(check(&file), ExitCode::from(2));
         let sink = "[gateway]\nid = \"gw\"\n[sink.hq]\nmqtt = \"mqtts://127.0.0.1\"\nca = \"/no/such/ca.pem\"\n";
         std::fs::write(&file, sink).unwrap();
-        assert_eq!(check(&file), 2, "its CA is missing");
-        assert_eq!(check(&directory.path().join("missing.toml")), 2);
+        assert_eq!(check(&file), ExitCode::from(2), "its CA is missing");
+        assert_eq!(check(&directory.path().join("missing.toml")), ExitCode::from(2));
     }
 }

@@ -21,7 +21,9 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Runs the gateway until SIGTERM or SIGINT
-    #[command(after_help = "Example:\n  tidegate run --config /etc/tidegate/tidegate.toml")]
+    #[command(
+        after_help = "Example:\n  tidegate run --config /etc/tidegate/tidegate.toml\n\nExit code 0: stopped by a signal, 1: it could not start, or had to end; the log says why, 2: the configuration is wrong."
+    )]
     Run {
         /// The configuration file
         #[arg(long, value_name = "FILE")]
@@ -92,7 +94,7 @@ enum Command {
     },
     /// Makes a sink deliver again that was fenced by another gateway with the same id
     #[command(
-        after_help = "Example:\n  tidegate takeover cloud --config /etc/tidegate/tidegate.toml\n\nStop the other gateway first, and this one: the command works on the store while the gateway is down."
+        after_help = "Example:\n  tidegate takeover cloud --config /etc/tidegate/tidegate.toml\n\nStop the other gateway first, and this one: the command works on the store while the gateway is down.\nExit code 0: done, 1: it cannot be, 2: the configuration is wrong."
     )]
     Takeover {
         /// The sink's name
@@ -103,7 +105,7 @@ enum Command {
     },
     /// Drops the records that are kept for a sink which is no longer in the configuration
     #[command(
-        after_help = "Example:\n  tidegate forget cloud --config /etc/tidegate/tidegate.toml\n\nIts undelivered records are gone for good, and counted as dropped. The command works on the store while the gateway is down."
+        after_help = "Example:\n  tidegate forget cloud --config /etc/tidegate/tidegate.toml\n\nIts undelivered records are gone for good, and counted as dropped. The command works on the store while the gateway is down.\nExit code 0: done, 1: it cannot be, 2: the configuration is wrong."
     )]
     Forget {
         /// The sink's name
@@ -129,7 +131,7 @@ enum Export {
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run { config } => run::command(&config),
-        Command::Check { config } => ExitCode::from(check::check(&config)),
+        Command::Check { config } => check::check(&config),
         Command::Query { file } => query_file::command(&file),
         Command::Explain { file: Some(file), .. } => explain::script(&file),
         Command::Explain { config, query, .. } => explain::config(&config.unwrap_or_default(), query.as_deref()),

@@ -9,6 +9,7 @@ mod admin;
 pub mod check;
 mod cli;
 mod clock;
+mod complaints;
 mod core;
 mod explain;
 mod exposition;
@@ -24,5 +25,6 @@ pub mod query_file;
 mod recovery;
 pub mod rules;
 mod run;
+mod stdout;
 
 pub use cli::main;

@@ -66,6 +66,7 @@ pub struct ServerArguments {
     /// The client identifier; default: one made up
     #[arg(short = 'i', long)]
     client_id: Option<String>,
+    /// The user's name; without it none is given
     #[arg(short, long)]
     user: Option<String>,
     /// The password; other users of this machine may see it there

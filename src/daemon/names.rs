@@ -37,6 +37,8 @@ pub struct QueryCounters {
 pub struct SinkCounters {
     pub committed: String,
     pub refused: String,
+    /// What becomes of its records, raised by the sink and by the store.
+    pub others: Vec<String>,
 }
 
 /// All keys, made once: a tick only raises them.
@@ -68,6 +70,11 @@ impl Names {
         let sinks = settings.sinks.iter().map(|sink| SinkCounters {
             committed: key("committed", "sink", &sink.name),
             refused: format!("tidegate_dropped_total{{sink=\"{}\",reason=\"drop_newest\"}}", sink.name),
+            others: ["delivered", "dead", "expired", "corrupt"]
+                .iter()
+                .map(|what| key(what, "sink", &sink.name))
+                .chain([format!("tidegate_dropped_total{{sink=\"{}\",reason=\"drop_oldest\"}}", sink.name)])
+                .collect(),
         });
         Names { sources: sources.collect(), queries: queries.collect(), sinks: sinks.collect() }
     }
@@ -76,12 +83,13 @@ impl Names {
     pub fn all(&self) -> impl Iterator<Item = &String> {
         let sources = self.sources.iter().flat_map(|s| [&s.received, &s.decoded, &s.invalid]);
         let queries = self.queries.iter().flat_map(|q| {
-            [&q.used, &q.filtered, &q.late, &q.failed, &q.late_results, &q.given_up]
+            [&q.used, &q.filtered, &q.late, &q.failed, &q.failed_outputs, &q.late_results, &q.given_up]
                 .into_iter()
                 .chain(&q.out)
                 .chain(&q.late_out)
         });
-        sources.chain(queries).chain(self.sinks.iter().map(|s| &s.committed))
+        let sinks = self.sinks.iter().flat_map(|s| [&s.committed, &s.refused].into_iter().chain(&s.others));
+        sources.chain(queries).chain(sinks)
     }
 }
 

@@ -49,10 +49,7 @@ fn run(user: &str, file: Option<&Path>) -> Result<(), PasswdError> {
     let hash = hash_password(password.as_bytes()).map_err(|error| PasswdError::Hash(error.to_string()))?;
     let line = format!("{user}:{hash}");
     match file {
-        None => {
-            println!("{line}");
-            Ok(())
-        }
+        None => writeln!(std::io::stdout(), "{line}").map_err(|error| PasswdError::File("stdout".to_owned(), error)),
         Some(file) => put(file, user, &line).map_err(|error| PasswdError::File(file.display().to_string(), error)),
     }
 }

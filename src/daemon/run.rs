@@ -19,7 +19,7 @@ use super::clock::{self, Clock};
 use super::core::Core;
 use super::health::STILL_MAX;
 use super::pipeline::{Intake, Logs, Pipeline, Progress, REPLAY, Start, load_if_new};
-use super::{check, logging, recovery};
+use super::{check, logging, recovery, stdout};
 use crate::bridge::{self, BridgeStatus};
 use crate::broker::{self, Broker, Inbound, Restored};
 use crate::config::{Input, Settings};
@@ -320,10 +320,7 @@ pub fn takeover(sink: &str, config: &Path) -> ExitCode {
         Err(error) => return wrong_configuration(&error),
     };
     match take_over(sink, &settings) {
-        Ok(()) => {
-            println!("sink {sink} delivers again at the next start");
-            ExitCode::SUCCESS
-        }
+        Ok(()) => stdout::print(&format!("sink {sink} delivers again at the next start\n"), ExitCode::SUCCESS),
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
@@ -348,8 +345,8 @@ pub fn forget(sink: &str, config: &Path) -> ExitCode {
     };
     match forget_sink(sink, &settings) {
         Ok(records) => {
-            println!("sink {sink} is forgotten, with {records} records that it had not delivered");
-            ExitCode::SUCCESS
+            let text = format!("sink {sink} is forgotten, with {records} records that it had not delivered\n");
+            stdout::print(&text, ExitCode::SUCCESS)
         }
         Err(error) => {
             eprintln!("{error}");

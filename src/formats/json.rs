@@ -66,6 +66,8 @@ impl JsonDecoder {
         let start = row.len();
         row.resize(start + self.columns, Value::Null);
         // Checking the text once is much faster than checking each string of it.
+        // Windows writes a mark in front of UTF-8; as in Flink it is none of the text.
+        let payload = payload.strip_prefix("\u{feff}".as_bytes()).unwrap_or(payload);
         let outcome = std::str::from_utf8(payload).map_err(|_| DecodeError("not UTF-8".into())).and_then(|text| {
             let mut json = serde_json::Deserializer::from_str(text);
             let object = Object { fields: &self.root, types: self.types, values: &mut row[start..], path: None };

@@ -31,9 +31,10 @@ fn private() -> OpenOptions {
 /// Makes the directory if need be, for us alone, and takes its lock. One process a directory: the lock goes with the
 /// process, however that ends.
 pub(super) fn lock(directory: &Path) -> Result<File, StoreError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io(directory))?;
     let path = directory.join(LOCK_FILE);
-    let file = private().open(&path).map_err(io(&path))?;
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    let opened = made.and_then(|()| private().open(&path));
+    let file = opened.map_err(|error| StoreError::Directory(directory.to_owned(), error))?;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::Locked(directory.to_owned())),
@@ -156,6 +157,15 @@ mod tests {
         assert_eq!(limit_moved_aside(directory.path(), 60), Vec::<PathBuf>::new());
         assert_eq!(limit_moved_aside(directory.path(), 45).len(), 2);
         assert_eq!(foreign_bytes(directory.path()), 35);
+    }
+
+    #[test]
+    fn what_can_be_no_directory_is_named_as_data_dir() {
+        let place = tempfile::NamedTempFile::new().unwrap();
+        for directory in [place.path().to_owned(), place.path().join("below")] {
+            let error = lock(&directory).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("data_dir {} cannot be made", directory.display())), "{error}");
+        }
     }
 
     #[test]

@@ -232,6 +232,10 @@ pub enum StoreError {
     Sqlite(#[from] rusqlite::Error),
     #[error("{0}: {1}")]
     Io(PathBuf, std::io::Error),
+    #[error(
+        "data_dir {0} cannot be made or written to: {1}; it must be a directory that belongs to the user tidegate runs as"
+    )]
+    Directory(PathBuf, std::io::Error),
     #[error("the database has format {found}, this version of tidegate knows {known}: install a newer version")]
     Newer { found: i64, known: i64 },
     #[error("{0} is in use by another tidegate: stop that one, or give this one a data_dir of its own")]

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use super::check::load_file;
 use super::query_file::{QueryError, bind_file};
+use super::stdout;
 use crate::config::{Format, Input, Level, OutputFormat, Route, Settings, TopicPart};
 use crate::engine::{DEVICES_MAX, TimeLine, time_lines};
 use crate::model::{ByteSize, Column, Millis};
@@ -40,17 +41,13 @@ pub fn config(config: &Path, query: Option<&str>) -> ExitCode {
         eprintln!("there is no query {name:?} in {}; queries: {}", config.display(), names.join(", "));
         return ExitCode::from(2);
     }
-    print!("{}", of_settings(&settings, &chosen));
-    ExitCode::SUCCESS
+    stdout::print(&of_settings(&settings, &chosen), ExitCode::SUCCESS)
 }
 
 /// Of a script for `tidegate query -f`. Exit code 0, 1: it cannot be read, or 2: it is wrong.
 pub fn script(file: &Path) -> ExitCode {
     match bind_file(file) {
-        Ok(script) => {
-            print!("{}", of_script(&script));
-            ExitCode::SUCCESS
-        }
+        Ok(script) => stdout::print(&of_script(&script), ExitCode::SUCCESS),
         Err(error) => {
             eprintln!("{}: {error}", file.display());
             ExitCode::from(if matches!(error, QueryError::Sql { .. }) { 2 } else { 1 })

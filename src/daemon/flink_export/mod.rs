@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::check::load_file;
+use super::stdout;
 use crate::config::{Delivery, Kafka, OutputFormat, Query, Route, Settings, SinkKind, Table, TableFormat};
 use crate::model::{Millis, Schema};
 use crate::plan::{AsOf, JoinMethod, Node, NodeKind, Watermark};
@@ -23,8 +24,7 @@ pub fn command(config: &Path) -> ExitCode {
         Ok(settings) => {
             let Script { text, warnings } = script(&settings);
             warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
-            print!("{text}");
-            ExitCode::SUCCESS
+            stdout::print(&text, ExitCode::SUCCESS)
         }
         Err(error) => {
             eprintln!("{error}");

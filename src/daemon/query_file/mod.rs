@@ -110,6 +110,8 @@ pub fn run(
 pub fn bind_file(script: &Path) -> Result<Script, QueryError> {
     let text =
         std::fs::read_to_string(script).map_err(|source| QueryError::Read { path: script.to_owned(), source })?;
+    // The mark that Windows writes in front of UTF-8.
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     bind_script(&text).map_err(|errors| QueryError::Sql { text, errors })
 }
 

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::query_file::{self, Inserts, QueryError, Ticks};
+use super::stdout;
 use case::{Case, Configurations};
 use compare::{Expected, difference};
 
@@ -48,17 +49,18 @@ pub fn command(directory: &Path, config: Option<&Path>) -> ExitCode {
     let mut configurations = Configurations::default();
     for path in &cases {
         let name = path.strip_prefix(directory).unwrap_or(path).display();
-        match run(path, config, &mut configurations) {
-            Ok(()) => println!("ok      {name}"),
+        let text = match run(path, config, &mut configurations) {
+            Ok(()) => format!("ok      {name}\n"),
             Err(reason) => {
                 failed += 1;
-                println!("FAILED  {name}");
-                reason.to_string().lines().for_each(|line| println!("        {line}"));
+                let lines: String = reason.to_string().lines().map(|line| format!("        {line}\n")).collect();
+                format!("FAILED  {name}\n{lines}")
             }
-        }
+        };
+        stdout::print(&text, ExitCode::SUCCESS);
     }
-    println!("{} passed, {failed} failed", cases.len() - failed);
-    ExitCode::from(u8::from(failed > 0))
+    let text = format!("{} passed, {failed} failed\n", cases.len() - failed);
+    stdout::print(&text, ExitCode::from(u8::from(failed > 0)))
 }
 
 /// The cases of a folder and of those in it, in order of name.
