@@ -523,7 +523,8 @@ pub mod tests {
     #[test]
     fn a_record_is_not_far_ahead_of_a_trusted_clock() {
         const HOUR_MS: Millis = 3_600_000;
-        let schema = &settings().topology.sources[0].schema;
+        let settings = settings_of(&[HEAD, QUERIES].concat());
+        let schema = &settings.topology.sources[0].schema;
         let parts = vec![TopicPart::Literal("t".to_owned())];
         let route = Route { sink: 0, topic: config::TopicTemplate { parts }, key: None, format: OutputFormat::Json };
         let time = |ahead_ms: Millis, trusted: bool| {

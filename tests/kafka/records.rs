@@ -99,7 +99,7 @@ fn records_from_the_future_arrive_with_the_time_of_their_sending() {
     let (kafka, _turn) = broker();
     kafka.create_topic("ahead", 1, &[]);
     let directory = tempfile::tempdir().unwrap();
-    let gateway = Gateway::start("gw-ahead", directory.path(), sink(&kafka.bootstrap()), &["ahead"]);
+    let mut gateway = Gateway::start("gw-ahead", directory.path(), sink(&kafka.bootstrap()), &["ahead"]);
     // Records that came before make a refusal leave a gap in the producer's numbers.
     gateway.append(&numbered("ahead", 0..10));
     gateway.wait_delivered(WAIT);
