@@ -259,7 +259,7 @@ mod tests {
             Some(Body::Strict(run)) => run(values).unwrap(),
             _ => panic!("another kind of function"),
         };
-        assert_eq!(of(Function::ArrayDistinct, &[all.clone()]), whole(0..COUNT));
+        assert_eq!(of(Function::ArrayDistinct, std::slice::from_ref(&all)), whole(0..COUNT));
         assert_eq!(
             of(Function::ArrayUnion, &[half.clone(), all.clone()]),
             whole((COUNT / 2..COUNT).chain(0..COUNT / 2))
