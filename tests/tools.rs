@@ -88,7 +88,6 @@ fn a_folder_without_cases_is_an_error() {
     assert!(text(&output.stderr).contains("no case: a case is NAME.toml"));
 }
 
-/// Flink's own answers: the samples' scripts are cases as they stand.
 /// Each SQL text and each piece of a configuration that the documents show is right as it stands there.
 #[test]
 fn what_the_documents_show_is_right() {
@@ -194,6 +193,7 @@ fn marks_of_utf_8_and_line_ends_of_windows() {
     }
 }
 
+/// Flink's own answers: the samples' scripts are cases as they stand.
 #[test]
 fn scripts_with_their_rows_are_cases() {
     let directory = tempfile::tempdir().unwrap();
