@@ -84,14 +84,19 @@ fn number(tape: &mut Tape, from: &From) -> String {
 fn column_query(tape: &mut Tape, from: &From, what: &str) -> String {
     let (table, alias) = if tape.chance(2) { ("a", "s") } else { ("b", "s") };
     let outer = &from.texts[tape.below(from.texts.len())];
-    let filter = match tape.below(4) {
+    let around = &from.numbers[tape.below(from.numbers.len())];
+    let filter = match tape.below(6) {
+        4 => format!(" WHERE s.x {} {around}", tape.one(&["<", "<>", ">="])),
+        5 => format!(" WHERE s.k = {outer} AND s.y <= {around} + 1"),
         0 => String::new(),
         1 => format!(" WHERE s.x > {}", tape.below(6)),
         2 => format!(" WHERE s.k = {outer}"),
         _ => format!(" WHERE s.k = {outer} AND s.y < {}", tape.below(8)),
     };
     // Of no row a stream's aggregates give none, which is NULL here; of none for a key they are those of nothing.
-    let is_null_of_nothing = filter.contains(outer.as_str()) || !(what.contains("COUNT") || what.contains("COALESCE"));
+    let is_null_of_nothing = filter.contains(outer.as_str())
+        || filter.contains(around.as_str())
+        || !(what.contains("COUNT") || what.contains("COALESCE"));
     let what = if is_null_of_nothing { what } else { "MAX(s.x)" };
     format!("(SELECT {what} FROM {table} AS {alias}{filter})")
 }

@@ -2,16 +2,20 @@
 //! than a condition of WHERE beside others. What each is stands in a column behind those of what is read, by a join with
 //! what the subquery gives, which is known when the input has ended.
 //!
-//! One that speaks of the row around it, by `=`, is grouped by what it compares with, as Flink's planner does it.
+//! One that speaks of the row around it by `=` is grouped by what it compares with, as Flink's planner does it.
 
 use super::aggregate::{self, BASE, Calls, GROUPING};
 use super::expr::{Aggregation, Bound, ExprBinder, Reported, boolean, call, compare, null};
 use super::group::Grouping;
 use super::join::{Found, conjunction, conjuncts, side_by_side};
 use super::join_condition::{Split, equal_sides, rebased, within};
-use super::{Binder, Bounds, Relation};
+use super::over::numbered;
+use super::{Binder, Bounds, Relation, ended};
 use crate::model::{Column, DataType, Schema, Value};
-use crate::plan::{Aggregate, AggregateFunction, AsOf, CompareOp, Expr, ExprKind, Function, JoinKind, Node, NodeKind};
+use crate::plan::{
+    Aggregate, AggregateFunction, AsOf, CompareOp, Expr, ExprKind, Frame, Function, JoinKind, Node, NodeKind, OrderKey,
+    OverOrder,
+};
 use crate::sql::ast::{self, Select, SelectItem, TableKind};
 use crate::sql::span::{Problem, Span};
 
@@ -47,6 +51,9 @@ struct Parts {
     keys: Vec<(Expr, Expr)>,
     /// What must be TRUE of the row around it.
     conditions: Vec<Expr>,
+    /// What must be TRUE of both, over the columns of the row around it, so many, and then those of its own.
+    comparisons: Vec<Expr>,
+    width: usize,
     /// Those of its SELECT, with `item` over them.
     aggregates: Vec<Aggregate>,
     /// Its column, over the rows that it reads, or over its aggregates as columns from [`BASE`] on.
@@ -143,6 +150,9 @@ impl Binder<'_> {
         aggregates: Vec<Aggregate>,
         span: Span,
     ) -> Bound<(Relation, usize)> {
+        if !parts.comparisons.is_empty() {
+            return self.beside_each(left, parts, aggregates, span);
+        }
         let keys: Vec<Expr> = parts.keys.iter().map(|(_, own)| own.clone()).collect();
         let sets = vec![(0..keys.len()).collect()];
         let grouping = Grouping { keys, sets, window_time: false };
@@ -155,6 +165,38 @@ impl Binder<'_> {
         conditions.extend(parts.conditions);
         let found = Found { kind: JoinKind::Left, conditions, as_of: AsOf::Unsaid, span };
         Ok((self.join(left, right, found)?, width + parts.keys.len()))
+    }
+
+    /// The same where rows of the subquery belong to several rows around it: each of these is numbered, and what is joined to
+    /// it is grouped by all of it.
+    fn beside_each(
+        &mut self,
+        left: Relation,
+        parts: Parts,
+        mut aggregates: Vec<Aggregate>,
+        span: Span,
+    ) -> Bound<(Relation, usize)> {
+        let left = numbered_rows(left);
+        let right = marked(parts.input);
+        let (width, mark) = (left.schema().columns.len(), right.schema().columns.len() - 1);
+        let moved = |expr: &Expr| shifted(expr.clone(), parts.width, width - parts.width);
+        let own = |expr: &Expr| shifted(expr.clone(), 0, width);
+        let equal = |(outer, key): &(Expr, Expr)| compare(CompareOp::Equal, outer.clone(), own(key));
+        let mut conditions: Vec<Expr> = parts.comparisons.iter().map(moved).collect();
+        conditions.extend(parts.keys.iter().map(equal));
+        conditions.extend(parts.conditions);
+        let found = Found { kind: JoinKind::Left, conditions, as_of: AsOf::Unsaid, span };
+        let joined = self.join(left, right, found)?;
+        let is_there = joined.column(width + mark);
+        for aggregate in &mut aggregates {
+            aggregate.argument = aggregate.argument.as_ref().map(own);
+            let filter = aggregate.filter.as_ref().map(own);
+            aggregate.filter = conjunction(filter.into_iter().chain([is_there.clone()]).collect());
+        }
+        let keys: Vec<Expr> = (0..width).map(|column| joined.column(column)).collect();
+        let sets = vec![(0..width).collect()];
+        let grouping = Grouping { keys, sets, window_time: false };
+        Ok((self.aggregated_to_the_end(joined, None, grouping, aggregates), width))
     }
 
     /// Whether the comparison holds for one of the rows: TRUE, or FALSE, or NULL where that cannot be known.
@@ -227,7 +269,8 @@ impl Binder<'_> {
                 return self.fail(Problem::new(query.span(), message).help("select the one that is the value"));
             }
         };
-        Ok(Parts { input, keys: Vec::new(), conditions: Vec::new(), aggregates: Vec::new(), item })
+        let (keys, conditions, comparisons, aggregates) = Default::default();
+        Ok(Parts { input, keys, conditions, comparisons, width: left.schema().columns.len(), aggregates, item })
     }
 
     /// A subquery that speaks of the row around it.
@@ -261,16 +304,13 @@ impl Binder<'_> {
         if !(calls.overs.is_empty() && calls.groupings.is_empty()) {
             return self.refuse(item_span, "OVER or GROUPING in a subquery that speaks of the row around it");
         }
-        let (mut own, mut keys, mut conditions) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut own, mut keys, mut conditions, mut comparisons) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for condition in filter {
             match (within(&condition, width), equal_sides(&condition, width)) {
                 (Split::Right, _) => own.push(rebased(condition, width)),
                 (Split::Left | Split::None, _) => conditions.push(condition),
                 (Split::Both, Some(key)) => keys.push(key),
-                (Split::Both, None) => {
-                    let what = "a subquery that compares with the row around it by anything but =";
-                    return self.refuse(select.span, what);
-                }
+                (Split::Both, None) => comparisons.push(condition),
             }
         }
         let (mut aggregates, mut item) = (calls.aggregates, item);
@@ -290,13 +330,45 @@ impl Binder<'_> {
             Some(predicate) => self.restricted(input, predicate),
             None => input,
         };
-        Ok(Parts { input, keys, conditions, aggregates, item })
+        Ok(Parts { input, keys, conditions, comparisons, width, aggregates, item })
     }
 
     fn refuse<T>(&mut self, span: Span, what: &str) -> Bound<T> {
         let problem = Problem::unsupported(span, what);
         self.fail(problem.help("join what has the value instead: LEFT JOIN (SELECT key, MAX(x) … GROUP BY key) ON …"))
     }
+}
+
+/// The rows, each with a number of its own behind its columns.
+fn numbered_rows(relation: Relation) -> Relation {
+    let mut schema = relation.schema().clone();
+    schema.columns.push(Column { name: "number".into(), data_type: DataType::BigInt });
+    let order = OverOrder::Column(OrderKey { column: 0, descending: false, nulls_first: true });
+    let (frame, functions) = (Frame::RowsUnbounded, vec![numbered()]);
+    let kind = NodeKind::Over { input: Box::new(relation.node), order, partition: Vec::new(), frame, functions };
+    ended(Relation { node: Node { kind, schema }, depth: relation.depth + 1, ..relation })
+}
+
+/// The rows, each with a TRUE behind its columns, which is NULL where an outer join has none.
+fn marked(relation: Relation) -> Relation {
+    let mut schema = relation.schema().clone();
+    let exprs = (0..schema.columns.len()).map(|column| relation.column(column));
+    let exprs = exprs.chain([Expr::literal(Value::Boolean(true), DataType::Boolean)]).collect();
+    schema.columns.push(Column { name: "there".into(), data_type: DataType::Boolean });
+    let kind = NodeKind::Project { input: Box::new(relation.node), exprs };
+    Relation { node: Node { kind, schema }, depth: relation.depth + 1, ..relation }
+}
+
+/// The expression with its columns from `first` on further back.
+fn shifted(mut expr: Expr, first: usize, by: usize) -> Expr {
+    fn shift(expr: &mut Expr, first: usize, by: usize) {
+        match &mut expr.kind {
+            ExprKind::Column(column) if *column >= first => *column += by,
+            _ => expr.children_mut().into_iter().for_each(|child| shift(child, first, by)),
+        }
+    }
+    shift(&mut expr, first, by);
+    expr
 }
 
 fn count(argument: Option<Expr>) -> Aggregate {

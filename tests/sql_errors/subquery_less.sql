@@ -1,3 +1,0 @@
-CREATE TABLE a (device STRING, temp DOUBLE) WITH ('connector' = 'filesystem', 'path' = 'a.csv', 'format' = 'csv');
-CREATE TABLE b (device STRING, high DOUBLE) WITH ('connector' = 'filesystem', 'path' = 'b.csv', 'format' = 'csv');
-SELECT device, (SELECT COUNT(*) FROM b WHERE b.high < a.temp) AS n FROM a;
