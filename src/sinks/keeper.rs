@@ -29,7 +29,8 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
 const BREATH: Duration = Duration::from_millis(300);
 /// The same trouble is logged once in this time.
 const SAME_TROUBLE: Duration = Duration::from_secs(5 * 60);
-/// Dead letters are mentioned together this often.
+/// Dead letters of the same reason are mentioned together this often, of so many reasons.
+const DEAD_REASONS_MAX: usize = 5;
 const DEAD_SAID_EVERY: Duration = Duration::from_secs(10);
 /// How long a stopping sink goes on with what it has under way.
 const STOP_GRACE: Duration = Duration::from_millis(1_500);
@@ -93,9 +94,33 @@ pub struct Keeper {
     /// Not before then the next round begins.
     not_before: Instant,
     logged: Option<(String, Instant)>,
-    /// When dead letters were last mentioned, and how many there were since.
-    dead_said: Option<Instant>,
-    dead_unsaid: usize,
+    dead: DeadSaid,
+}
+
+/// What the log has said of dead letters.
+#[derive(Default)]
+struct DeadSaid {
+    since: Option<Instant>,
+    /// Those said since then.
+    reasons: Vec<String>,
+    /// Letters since the last line.
+    unsaid: usize,
+}
+
+impl DeadSaid {
+    /// How many there are to speak of, if it is time to: a reason is said at once, and then no more for a while.
+    fn due(&mut self, reason: &str, count: usize, now: Instant) -> Option<usize> {
+        self.unsaid += count;
+        if self.since.is_none_or(|since| now.duration_since(since) >= DEAD_SAID_EVERY) {
+            self.since = Some(now);
+            self.reasons.clear();
+        }
+        if self.reasons.len() >= DEAD_REASONS_MAX || self.reasons.iter().any(|said| said == reason) {
+            return None;
+        }
+        self.reasons.push(reason.to_owned());
+        Some(std::mem::take(&mut self.unsaid))
+    }
 }
 
 impl Keeper {
@@ -113,8 +138,7 @@ impl Keeper {
             backoff: Backoff::new(BACKOFF_FIRST, BACKOFF_MAX),
             not_before: Instant::now(),
             logged: None,
-            dead_said: None,
-            dead_unsaid: 0,
+            dead: DeadSaid::default(),
         }
     }
 
@@ -178,11 +202,9 @@ impl Keeper {
             return Ok(());
         }
         if let Some(first) = skips.dead.first() {
-            self.dead_unsaid += skips.dead.len();
-            if self.dead_said.is_none_or(|at| at.elapsed() >= DEAD_SAID_EVERY) {
-                let (count, offset) = (self.dead_unsaid, first.offset);
+            if let Some(count) = self.dead.due(&first.reason, skips.dead.len(), Instant::now()) {
+                let offset = first.offset;
                 log::warn!("sink {}: {count} dead letters, record {offset} of them: {}", self.name(), first.reason);
-                (self.dead_said, self.dead_unsaid) = (Some(Instant::now()), 0);
             }
         }
         if skips.corrupt > 0 {
@@ -310,4 +332,22 @@ impl Keeper {
 fn chance() -> f64 {
     let random = RandomState::new().build_hasher().finish();
     (random >> 11) as f64 / (1u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_said_at_once_and_then_not_for_a_while() {
+        let (mut said, start) = (DeadSaid::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(said.due("too large", 1, at(0)), Some(1));
+        assert_eq!(said.due("too large", 3, at(1)), None);
+        assert_eq!(said.due("not authorized", 1, at(2)), Some(4), "those before it are counted with it");
+        assert_eq!(said.due("too large", 2, at(9)), None);
+        assert_eq!(said.due("too large", 1, at(10)), Some(3));
+        let told = (0..100).filter(|n| said.due(&format!("topic {n}"), 1, at(11)).is_some());
+        assert_eq!(told.count(), DEAD_REASONS_MAX - 1);
+    }
 }

@@ -37,6 +37,10 @@ fn gateway(directory: &tempfile::TempDir, configuration: &str) -> Gateway {
 /// Publishes `{n, ts}` of one device at QoS 1 and waits for each acknowledgement.
 fn publish(gateway: &Gateway, device: &str, rows: &[(i64, i64)]) {
     let mut client = Device::connect(gateway.mqtt, device, true).expect("the broker takes us");
+    send(&mut client, device, rows);
+}
+
+fn send(client: &mut Device, device: &str, rows: &[(i64, i64)]) {
     for (index, (n, offset_ms)) in rows.iter().enumerate() {
         let payload = format!("{{\"n\":{n},\"ts\":{}}}", BASE_MS + offset_ms);
         let id = index as u16 + 1;
@@ -97,8 +101,9 @@ fn sigterm_ends_within_five_seconds_and_open_windows_live_on() {
     gateway.wait_for("the first measure", |metrics| query(metrics) > 0.0 && source(metrics) > 0.0);
     let before = gateway.metrics();
     let (queries, sources) = (query(&before), source(&before));
+    let mut client = Device::connect(gateway.mqtt, "more", true).expect("the broker takes us");
     for device in 0..200 {
-        publish(&gateway, &format!("more-{device}"), &[(1, 60_000)]);
+        send(&mut client, &format!("more-{device}"), &[(1, 60_000)]);
     }
     gateway.wait_for("the next measure", |metrics| {
         query(metrics) >= queries + 20_000.0 && source(metrics) >= sources + 10_000.0
