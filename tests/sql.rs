@@ -2,6 +2,9 @@
 //! with the engine saved and restored after every tick; all three must give Flink's rows. A case that is meant to differ
 //! has a file `.ours` beside `.out`: why, as a comment, and the rows it gives instead.
 
+#[path = "sql/final_rows.rs"]
+mod final_rows;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
