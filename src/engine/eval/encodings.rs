@@ -252,7 +252,7 @@ fn split(text: &str, at: char) -> (&str, Option<&str>) {
     }
 }
 
-/// `a.b.c.d` as a number; shorter forms as MySQL reads them: the last part fills what is left.
+/// `a.b.c.d` as a number; in shorter forms the last part is the last octet, as in Flink.
 fn inet_aton(text: &str) -> Option<i64> {
     let parts: Vec<&str> = text.split('.').collect();
     let octet = |part: &&str| {

@@ -216,7 +216,7 @@ impl Relation {
         &self.node.schema
     }
 
-    /// Its first columns, without the values of subqueries behind them.
+    /// Its first columns alone, without the values of subqueries.
     fn first(self, width: usize) -> Relation {
         if width == self.schema().columns.len() {
             return self;
@@ -292,9 +292,9 @@ impl<'a> Binder<'a> {
                 Err(Reported) => failed = true,
             }
         }
-        // What reads a subquery that is wrong itself would only be told that it is not there.
         let limit = query.limit.filter(|_| self.bounds == Bounds::Ends && !order_by.is_empty());
         let order = Order { by: order_by, limit };
+        // What reads a subquery that is wrong itself would only be told that it is not there.
         let result = match query.branches.as_slice() {
             _ if failed => Err(Reported),
             [ast::Branch::Select(select)] if !select.distinct => self.select(select, order),

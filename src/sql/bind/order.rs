@@ -6,7 +6,7 @@ use super::aggregate::{self, Calls, OVER, SET};
 use super::expr::{Aggregation, Bound};
 use super::join::side_by_side;
 use super::select::Item;
-use super::{Binder, Relation, ended, group_window, report};
+use super::{Binder, Relation, group_window, report};
 use crate::model::{Column, DataType, Schema};
 use crate::plan::{Expr, ExprKind, Node, NodeKind, OrderKey, Ranking};
 use crate::sql::ast::{self, OrderBy};
@@ -183,13 +183,9 @@ impl Binder<'_> {
         columns: usize,
         limit: ast::Limit,
     ) -> Bound<Relation> {
-        let mut schema = relation.schema().clone();
-        schema.columns.push(Column { name: "place".into(), data_type: DataType::BigInt });
         let ranking = Ranking { partition: Vec::new(), order, newest_of_equals: false };
-        let numbers = Some((limit.skipped.saturating_add(1), limit.skipped.saturating_add(limit.count)));
-        let input = Box::new(relation.node);
-        let kind = NodeKind::Rank { input, ranking, by_time: None, window_end: None, numbers };
-        let relation = ended(Relation { node: Node { kind, schema }, depth: relation.depth + 1, ..relation });
+        let numbers = (limit.skipped.saturating_add(1), limit.skipped.saturating_add(limit.count));
+        let relation = self.ranked(relation, ranking, None, numbers, limit.span)?;
         let mut items = results(&relation, limit.span);
         items.truncate(columns);
         self.project(relation, items, limit.span)

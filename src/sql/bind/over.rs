@@ -407,6 +407,7 @@ impl OverCall {
         window.chain(parts).chain(default).chain(&self.argument)
     }
 
+    /// The same, to be rewritten.
     pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
         let (aggregate, default) = match &mut self.kind {
             OverKind::Aggregate(aggregate) => (Some(aggregate), None),

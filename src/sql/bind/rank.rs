@@ -8,8 +8,8 @@ use super::expr::{Bound, compare};
 use super::over::numbered;
 use super::select::filtered;
 use super::{Binder, Bounds, Relation, ended};
-use crate::model::{DataType, Value};
-use crate::plan::{CompareOp, Expr, ExprKind, Frame, Node, NodeKind, OverOrder};
+use crate::model::{Column, DataType, Value};
+use crate::plan::{CompareOp, Expr, ExprKind, Frame, Node, NodeKind, OverOrder, Ranking};
 use crate::sql::span::{Problem, Span};
 
 impl Binder<'_> {
@@ -35,6 +35,23 @@ impl Binder<'_> {
             1 => conditions.into_iter().fold(relation, filtered),
             _ => filtered(relation, Expr::new(ExprKind::And(conditions), DataType::Boolean)),
         }
+    }
+
+    /// The rows with these numbers, which stand behind their columns: of the window, or, without one, when the input ends.
+    pub(super) fn ranked(
+        &mut self,
+        input: Relation,
+        ranking: Ranking,
+        window_end: Option<usize>,
+        numbers: (u64, u64),
+        span: Span,
+    ) -> Bound<Relation> {
+        let mut schema = input.schema().clone();
+        schema.columns.push(Column { name: "number".into(), data_type: DataType::BigInt });
+        let (below, numbers) = (Box::new(input.node), Some(numbers));
+        let kind = NodeKind::Rank { input: below, ranking, by_time: None, window_end, numbers };
+        let relation = Relation { node: Node { kind, schema }, depth: input.depth + 1, ..input };
+        self.limit_depth(if window_end.is_some() { relation } else { ended(relation) }, span)
     }
 
     /// The whole query, each ROW_NUMBER of it as the operator that it can be.

@@ -124,6 +124,24 @@ impl Binder<'_> {
         test: &Test<'_>,
         left: &Relation,
     ) -> Bound<(Relation, Vec<Expr>, Vec<Expr>)> {
+        let (right, scope) = self.inner(select, left)?;
+        let mut found = Vec::new();
+        for item in &select.items {
+            match item {
+                SelectItem::Expr { expr, .. } => found.push(self.expr(expr, &scope, Aggregation::Refuse("EXISTS"))?),
+                SelectItem::All { .. } if test.operand.is_none() => {}
+                SelectItem::All { .. } => {
+                    let columns = scope.schema().columns.iter().enumerate().skip(scope.outer);
+                    found.extend(columns.map(|(index, column)| Expr::column(index, column.data_type)));
+                }
+            }
+        }
+        let conditions = self.inner_conditions(select, &scope)?;
+        Ok((right, found, conditions))
+    }
+
+    /// What a subquery reads, and the columns of the row around it before its own.
+    pub(super) fn inner(&mut self, select: &Select, left: &Relation) -> Bound<(Relation, Relation)> {
         let right = match select.from.kind {
             TableKind::Join(_) | TableKind::Unnest(_) => {
                 let from = self.from(&select.from)?;
@@ -137,22 +155,13 @@ impl Binder<'_> {
         let mut scope = side_by_side(left, &right);
         // A name means a column of the subquery first.
         scope.outer = left.schema().columns.len();
-        let mut found = Vec::new();
-        for item in &select.items {
-            match item {
-                SelectItem::Expr { expr, .. } => found.push(self.expr(expr, &scope, Aggregation::Refuse("EXISTS"))?),
-                SelectItem::All { .. } if test.operand.is_none() => {}
-                SelectItem::All { .. } => {
-                    let columns = scope.schema().columns.iter().enumerate().skip(scope.outer);
-                    found.extend(columns.map(|(index, column)| Expr::column(index, column.data_type)));
-                }
-            }
-        }
-        let conditions = match &select.filter {
-            Some(filter) => conjuncts(self.binder(&scope, Aggregation::Refuse("WHERE")).boolean(filter, "WHERE")?),
-            None => Vec::new(),
-        };
-        Ok((right, found, conditions))
+        Ok((right, scope))
+    }
+
+    /// Its WHERE, over both.
+    pub(super) fn inner_conditions(&mut self, select: &Select, scope: &Relation) -> Bound<Vec<Expr>> {
+        let Some(filter) = &select.filter else { return Ok(Vec::new()) };
+        Ok(conjuncts(self.binder(scope, Aggregation::Refuse("WHERE")).boolean(filter, "WHERE")?))
     }
 
     /// That the operands are equal to what the subquery found. With NOT IN also where that cannot be known.
@@ -199,20 +208,24 @@ impl Binder<'_> {
 
 /// The one SELECT of the query, if it neither groups nor counts.
 fn plain_select(query: &ast::Query) -> Option<&Select> {
+    let over = |item: &SelectItem| matches!(item, SelectItem::Expr { expr, .. } if has_over(expr));
+    single_select(query).filter(|select| {
+        // A subquery inside is a value, for which what it stands in must be bound by itself.
+        !select.filter.as_ref().is_some_and(has_value) && !has_aggregates(select, &[]) && !select.items.iter().any(over)
+    })
+}
+
+/// The SELECT of a query that has nothing else but FROM and WHERE.
+pub fn single_select(query: &ast::Query) -> Option<&Select> {
     let ([ast::Branch::Select(select)], [], [], None) =
         (query.branches.as_slice(), query.with.as_slice(), query.order_by.as_slice(), query.limit)
     else {
         return None;
     };
-    let over = |item: &SelectItem| matches!(item, SelectItem::Expr { expr, .. } if has_over(expr));
-    // A subquery inside is a value, for which what it stands in must be bound by itself.
-    let is_plain = !query.distinct
-        && !select.filter.as_ref().is_some_and(has_value)
-        && select.qualify.is_none()
+    let is_single = !query.distinct
         && !select.distinct
         && select.group_by.is_none()
         && select.having.is_none()
-        && !has_aggregates(select, &[])
-        && !select.items.iter().any(over);
-    is_plain.then_some(select)
+        && select.qualify.is_none();
+    is_single.then_some(select)
 }

@@ -101,7 +101,7 @@ impl Binder<'_> {
         let conditions = same_rows(&left);
         let joined = self.join(left, right, Found { kind, conditions, as_of: AsOf::Unsaid, span })?;
         match (operation.all, in_windows) {
-            (true, _) => Ok(without_last(joined)),
+            (true, _) => Ok(joined.first(types.len())),
             (false, true) => self.distinct(joined, span),
             (false, false) => Ok(joined),
         }
@@ -109,19 +109,9 @@ impl Binder<'_> {
 
     /// Each row with its number among its equals, of the window if it has one, which makes all rows different ones.
     fn numbered_equals(&mut self, input: Relation, window_end: Option<usize>, span: Span) -> Bound<Relation> {
-        let mut schema = input.schema().clone();
-        let partition = (0..schema.columns.len()).collect();
+        let partition = (0..input.schema().columns.len()).collect();
         let ranking = Ranking { partition, order: Vec::new(), newest_of_equals: false };
-        schema.columns.push(Column { name: "number".into(), data_type: DataType::BigInt });
-        let kind = NodeKind::Rank {
-            input: Box::new(input.node),
-            ranking,
-            by_time: None,
-            window_end,
-            numbers: Some((1, u64::MAX)),
-        };
-        let relation = Relation { node: Node { kind, schema }, depth: input.depth + 1, ..input };
-        self.limit_depth(relation, span)
+        self.ranked(input, ranking, window_end, (1, u64::MAX), span)
     }
 
     /// The type of each column that holds what all branches have there.
@@ -182,16 +172,6 @@ fn same_rows(left: &Relation) -> Vec<Expr> {
         }
     }
     conditions
-}
-
-/// The rows without their last column.
-fn without_last(relation: Relation) -> Relation {
-    let mut schema = relation.schema().clone();
-    schema.columns.pop();
-    let exprs =
-        schema.columns.iter().enumerate().map(|(index, column)| Expr::column(index, column.data_type)).collect();
-    let kind = NodeKind::Project { input: Box::new(relation.node), exprs };
-    Relation { node: Node { kind, schema }, depth: relation.depth + 1, ..relation }
 }
 
 fn equal([left, right]: [Expr; 2]) -> Expr {

@@ -7,16 +7,15 @@
 use super::aggregate::{self, BASE, Calls, GROUPING};
 use super::expr::{Aggregation, Bound, ExprBinder, Reported, boolean, call, compare, null};
 use super::group::Grouping;
-use super::join::{Found, conjunction, conjuncts, side_by_side};
+use super::join::{Found, conjunction};
 use super::join_condition::{Split, equal_sides, rebased, within};
-use super::over::numbered;
-use super::{Binder, Bounds, Relation, ended};
+use super::subquery::single_select;
+use super::{Binder, Bounds, Relation};
 use crate::model::{Column, DataType, Schema, Value};
 use crate::plan::{
-    Aggregate, AggregateFunction, AsOf, CompareOp, Expr, ExprKind, Frame, Function, JoinKind, Node, NodeKind, OrderKey,
-    OverOrder,
+    Aggregate, AggregateFunction, AsOf, CompareOp, Expr, ExprKind, Function, JoinKind, Node, NodeKind, Ranking,
 };
-use crate::sql::ast::{self, Select, SelectItem, TableKind};
+use crate::sql::ast::{self, Select, SelectItem};
 use crate::sql::span::{Problem, Span};
 
 /// What an expression asks of a subquery.
@@ -176,7 +175,9 @@ impl Binder<'_> {
         mut aggregates: Vec<Aggregate>,
         span: Span,
     ) -> Bound<(Relation, usize)> {
-        let left = numbered_rows(left);
+        // Each row has a number of its own.
+        let each = Ranking { partition: Vec::new(), order: Vec::new(), newest_of_equals: false };
+        let left = self.ranked(left, each, None, (1, u64::MAX), span)?;
         let right = marked(parts.input);
         let (width, mark) = (left.schema().columns.len(), right.schema().columns.len() - 1);
         let moved = |expr: &Expr| shifted(expr.clone(), parts.width, width - parts.width);
@@ -275,19 +276,8 @@ impl Binder<'_> {
 
     /// A subquery that speaks of the row around it.
     fn correlated_parts(&mut self, left: &Relation, select: &Select, any_columns: bool) -> Bound<Parts> {
-        let input = match select.from.kind {
-            TableKind::Join(_) | TableKind::Unnest(_) => {
-                let from = self.from(&select.from)?;
-                match from.joins {
-                    Some(joins) => self.resolve(joins, None)?,
-                    None => from.scope,
-                }
-            }
-            _ => self.table(&select.from)?,
-        };
-        let width = left.schema().columns.len();
-        let mut scope = side_by_side(left, &input);
-        scope.outer = width;
+        let (input, scope) = self.inner(select, left)?;
+        let width = scope.outer;
         let mut calls = Calls::new(&[]);
         let (item, item_span) = match select.items.as_slice() {
             _ if any_columns => (null(DataType::Boolean), select.span),
@@ -297,10 +287,7 @@ impl Binder<'_> {
                 return self.fail(problem.help("select the one that is the value"));
             }
         };
-        let filter = match &select.filter {
-            Some(filter) => conjuncts(self.binder(&scope, Aggregation::Refuse("WHERE")).boolean(filter, "WHERE")?),
-            None => Vec::new(),
-        };
+        let filter = self.inner_conditions(select, &scope)?;
         if !(calls.overs.is_empty() && calls.groupings.is_empty()) {
             return self.refuse(item_span, "OVER or GROUPING in a subquery that speaks of the row around it");
         }
@@ -337,16 +324,6 @@ impl Binder<'_> {
         let problem = Problem::unsupported(span, what);
         self.fail(problem.help("join what has the value instead: LEFT JOIN (SELECT key, MAX(x) … GROUP BY key) ON …"))
     }
-}
-
-/// The rows, each with a number of its own behind its columns.
-fn numbered_rows(relation: Relation) -> Relation {
-    let mut schema = relation.schema().clone();
-    schema.columns.push(Column { name: "number".into(), data_type: DataType::BigInt });
-    let order = OverOrder::Column(OrderKey { column: 0, descending: false, nulls_first: true });
-    let (frame, functions) = (Frame::RowsUnbounded, vec![numbered()]);
-    let kind = NodeKind::Over { input: Box::new(relation.node), order, partition: Vec::new(), frame, functions };
-    ended(Relation { node: Node { kind, schema }, depth: relation.depth + 1, ..relation })
 }
 
 /// The rows, each with a TRUE behind its columns, which is NULL where an outer join has none.
@@ -410,15 +387,4 @@ fn place_results(expr: &mut Expr, first: usize, aggregates: &[Aggregate]) {
 fn uses_rows(expr: &Expr, width: usize) -> bool {
     matches!(expr.kind, ExprKind::Column(column) if (width..BASE).contains(&column))
         || expr.children().into_iter().any(|child| uses_rows(child, width))
-}
-
-/// The SELECT of a subquery that has nothing else but FROM and WHERE.
-fn single_select(query: &ast::Query) -> Option<&Select> {
-    let ([ast::Branch::Select(select)], [], [], None, false) =
-        (query.branches.as_slice(), query.with.as_slice(), query.order_by.as_slice(), query.limit, query.distinct)
-    else {
-        return None;
-    };
-    let is_plain = !select.distinct && select.group_by.is_none() && select.having.is_none() && select.qualify.is_none();
-    is_plain.then_some(select)
 }
